@@ -1,0 +1,123 @@
+"""
+Cutout, mask and layouts: pure functions on arrays, and the `Composer` that owns their buffers.
+
+The mask is 255 where alpha is at least the threshold, else 0. The cutout on black is
+`image * alpha / 255` inside the mask and exactly black outside it. The cutout with alpha is
+straight (not premultiplied); where alpha is 0 its colours are black too, so that a transparent
+picture does not carry the room.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.config.models import Layout, Panel
+from streamer.frame import Alpha, Image
+from streamer.metrics import LatencyHistogram
+
+Picture = NDArray[np.uint8]
+"""(H, W, 3) uint8 BGR, or (H, W, 4) uint8 BGRA with straight alpha."""
+
+
+def alpha_level(threshold: float) -> int:
+    """The smallest 8-bit alpha in the mask of a *threshold* in (0, 1]: `alpha / 255 >= threshold`."""
+    return max(1, math.ceil(threshold * 255 - 1e-9))
+
+
+def mask(alpha: Alpha, level: int, out: Alpha) -> None:
+    """Write 255 into *out* where *alpha* >= *level* (1..255), else 0. All (H, W) uint8."""
+    cv2.threshold(alpha, level - 1, 255, cv2.THRESH_BINARY, dst=out)
+
+
+def cutout_rgba(image: Image, alpha: Alpha, out: Picture) -> None:
+    """
+    Write the colours of *image* with straight *alpha* into *out*, black where alpha is 0.
+
+    Args:
+        image: (H, W, 3) uint8, any channel order; the order is kept.
+        alpha: (H, W) uint8.
+        out: (H, W, 4) uint8, overwritten.
+    """
+    cv2.merge([*cv2.split(image), alpha], dst=out)
+    out[alpha == 0] = 0
+
+
+class Composer:
+    """
+    Turns frames and their alphas into pictures of one layout.
+
+    Args:
+        layout: `side_by_side`, or one panel's name.
+        panels: what stands side by side, from the left.
+        level: the mask's smallest alpha, 1..255; see `alpha_level`.
+        latency: where each composition's duration is recorded.
+
+    Not thread-safe. Allocates when a frame's size is new, and never after.
+    """
+
+    def __init__(
+        self,
+        layout: Layout = "side_by_side",
+        panels: Sequence[Panel] = ("cutout", "mask"),
+        *,
+        level: int = 128,
+        latency: LatencyHistogram | None = None,
+    ) -> None:
+        self.panels: tuple[Panel, ...] = tuple(panels) if layout == "side_by_side" else (layout,)
+        self._level = level
+        self._latency = latency
+        self._picture: Image = np.empty((0, 0, 3), np.uint8)
+        self._colours: Image = np.empty((0, 0, 3), np.uint8)
+        self._grey: Alpha = np.empty((0, 0), np.uint8)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) in pixels of the picture for a frame of that size."""
+        return width * len(self.panels), height
+
+    def compose(self, image: Image, alpha: Alpha) -> Image:
+        """
+        The picture of one frame.
+
+        Args:
+            image: (H, W, 3) uint8 BGR; borrowed.
+            alpha: (H, W) uint8 of that image; borrowed.
+
+        Returns:
+            (H, W * panels, 3) uint8 BGR, valid until the next call.
+        """
+        started_ns = time.monotonic_ns()
+        height, width = alpha.shape
+        self._fit(height, width)
+        for number, panel in enumerate(self.panels):
+            self._draw(
+                panel, image, alpha, self._picture[:, number * width : (number + 1) * width]
+            )
+        if self._latency is not None:
+            self._latency.record(time.monotonic_ns() - started_ns)
+        return self._picture
+
+    def _fit(self, height: int, width: int) -> None:
+        if self._grey.shape != (height, width):
+            self._picture = np.empty((height, width * len(self.panels), 3), np.uint8)
+            self._colours = np.empty((height, width, 3), np.uint8)
+            self._grey = np.empty((height, width), np.uint8)
+
+    def _draw(self, panel: Panel, image: Image, alpha: Alpha, out: Image) -> None:
+        match panel:
+            case "source":
+                np.copyto(out, image)
+            case "alpha":
+                cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR, dst=out)
+            case "mask":
+                mask(alpha, self._level, self._grey)
+                cv2.cvtColor(self._grey, cv2.COLOR_GRAY2BGR, dst=out)
+            case "cutout":
+                cv2.threshold(alpha, self._level - 1, 0, cv2.THRESH_TOZERO, dst=self._grey)
+                cv2.cvtColor(self._grey, cv2.COLOR_GRAY2BGR, dst=self._colours)
+                cv2.multiply(image, self._colours, dst=out, scale=1 / 255)

@@ -1,0 +1,169 @@
+"""
+Everything this package raises, the signals that end a read, and URL redaction.
+
+    StreamerError                exit code 1
+    ├── ConfigError              2  a configuration that cannot be run as written
+    ├── MissingDependency        2  an optional package is not installed
+    ├── SourceError              3
+    │   ├── SourceNotFound          no such file, folder, device or stream
+    │   ├── SourceTimeout           nothing came within the time allowed (also a TimeoutError)
+    │   ├── SourceLost              it was open and ended before it should have
+    │   ├── SourceUnsupported       it is there, but is not something we can read
+    │   └── CorruptFrame            one frame could not be decoded; the source goes on
+    ├── ModelError               4
+    │   ├── ModelNotFound           no such name or file
+    │   ├── ModelFetchError         offline, gated, disk full: the message says which
+    │   ├── ModelCorrupt            wrong hash, or not a model
+    │   ├── ProviderError           a requested execution provider does not load
+    │   └── SegmentError            an inference failed
+    ├── SinkError                5
+    │   └── SinkStuck               a write did not return in time
+    └── StageFailed                 a stage of the pipeline failed; exit code of its cause
+
+    Signal                       not errors, hence not StreamerErrors
+    ├── EndOfStream                 the stream ended as it should
+    ├── FormatChanged               the next frame has another size
+    └── StopRequested               a sink asks for the stream to end (its window was closed)
+
+Messages are one line that names the thing, the value and the way out. Every message passes
+through `redact`, so a password in a URL cannot reach a log through an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamer.frame import StreamInfo
+
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]*@")
+
+
+def redact(text: str) -> str:
+    """*text* with the user and password of every URL in it replaced by `***`."""
+    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+
+
+class StreamerError(Exception):
+    """Any failure of this package; its text is one line for a user, free of credentials."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
+
+
+class ConfigError(StreamerError):
+    """A configuration that cannot be run as written."""
+
+    exit_code = 2
+
+
+class MissingDependency(StreamerError):
+    """An optional package is needed and not installed; the message has the command."""
+
+    exit_code = 2
+
+
+class SourceError(StreamerError):
+    """A source cannot be opened or read."""
+
+    exit_code = 3
+
+
+class SourceNotFound(SourceError):
+    """No such file, folder, device or stream."""
+
+
+class SourceTimeout(SourceError, TimeoutError):
+    """A source did not answer within its time-out."""
+
+
+class SourceLost(SourceError):
+    """A source that was open ended before it should have."""
+
+
+class SourceUnsupported(SourceError):
+    """A source that is there but holds nothing we can read."""
+
+
+class CorruptFrame(SourceError):
+    """One frame could not be decoded; the source can be read on."""
+
+
+class ModelError(StreamerError):
+    """A model cannot be had, loaded or run."""
+
+    exit_code = 4
+
+
+class ModelNotFound(ModelError):
+    """No model of that name in the registry, or no such file."""
+
+
+class ModelFetchError(ModelError):
+    """A model could not be downloaded; the message says why and what to do."""
+
+
+class ModelCorrupt(ModelError):
+    """A model file has the wrong hash or is not a model."""
+
+
+class ProviderError(ModelError):
+    """A requested execution provider does not load here."""
+
+
+class SegmentError(ModelError):
+    """An inference failed."""
+
+
+class SinkError(StreamerError):
+    """A sink cannot be opened, written or finished."""
+
+    exit_code = 5
+
+
+class SinkStuck(SinkError):
+    """A sink's call did not return within the time allowed."""
+
+
+class StageFailed(StreamerError):
+    """
+    The first stage of a pipeline that failed; `__cause__` is what it raised.
+
+    Attributes:
+        stage: the stage's name: `capture`, `matting`, or a sink's (`sinks[0] record`).
+    """
+
+    def __init__(self, stage: str, cause: BaseException) -> None:
+        text = str(cause) if isinstance(cause, StreamerError) else f"{type(cause).__name__}: {cause}"
+        super().__init__(f"{stage}: {text}")
+        self.stage = stage
+        self.__cause__ = cause
+        self.exit_code = cause.exit_code if isinstance(cause, StreamerError) else 1
+
+
+class Signal(Exception):  # noqa: N818 - not an error
+    """How a stream tells its reader something other than a frame."""
+
+
+class EndOfStream(Signal):
+    """The stream ended as it should; there are no more frames."""
+
+
+class StopRequested(Signal):
+    """A sink asks for the stream to end, as when its window is closed."""
+
+
+class FormatChanged(Signal):
+    """
+    The next frame has another size; nothing was read, read again into a matching array.
+
+    Attributes:
+        info: what the stream is from its next frame on.
+    """
+
+    def __init__(self, info: StreamInfo) -> None:
+        super().__init__(f"now {info.width}x{info.height}")
+        self.info = info

@@ -1,0 +1,207 @@
+"""
+The four contracts a pipeline is made of: `Source`, `Segmenter`, `Matting` and `Sink`.
+
+`tests/contract/` holds one suite for each, run over every implementation and every fake.
+Unless a method says otherwise, an object is used by one thread at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from streamer.frame import Alpha, Frame, Grab, Image, Matte, StreamInfo
+
+
+class Source(Protocol):
+    """
+    Where frames come from.
+
+    `open` once, `read` until `EndOfStream`, `close` always (also after a failed `open`; twice is
+    once). `open`, `read` and `close` are called by one thread, the capture thread.
+    """
+
+    @property
+    def name(self) -> str:
+        """How it is called in messages; free of credentials. Known before `open`."""
+        ...
+
+    def open(self) -> StreamInfo:
+        """
+        Make it ready to read.
+
+        Raises:
+            SourceError: it cannot be opened. Returns or raises within 10 s.
+        """
+        ...
+
+    def read(self, out: Image) -> Grab:
+        """
+        Write the next frame into *out*.
+
+        Args:
+            out: (height, width, 3) uint8, C-contiguous, as the latest `StreamInfo` says;
+                undefined after an exception.
+
+        Raises:
+            EndOfStream: there are no more frames, now and at every later call.
+            FormatChanged: the next frame has another size; call again with a matching *out*.
+            CorruptFrame: one frame was lost; call again for the next.
+            SourceTimeout: a live source sent nothing within its time-out.
+            SourceLost: it ended before it should have.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device, file or connection. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model really runs, and how; part of the run report."""
+
+    name: str
+    sha256: str
+    precision: str
+    """`fp32` or `fp16`: the precision of the file's weights."""
+    input_size: tuple[int, int]
+    """(height, width) in pixels of the network's input."""
+    providers: tuple[str, ...]
+    """onnxruntime's execution providers in use, best first."""
+    threads: int
+    """Threads within an operator."""
+
+
+class Segmenter(Protocol):
+    """A model that estimates an alpha from one image."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model really runs."""
+        ...
+
+    def warm_up(self) -> None:
+        """
+        Run once, so that the first `segment` is as fast as the others.
+
+        Raises:
+            SegmentError: the model does not run.
+        """
+        ...
+
+    def segment(self, image: Image, out: Alpha) -> None:
+        """
+        Estimate the foreground alpha of one image into *out*.
+
+        Args:
+            image: (H, W, 3) uint8 BGR, C-contiguous; borrowed.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten.
+
+        Raises:
+            SegmentError: inference failed; *out* is undefined.
+
+        Not thread-safe. Allocates nothing of a frame's size after the first call of a size.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model's memory. Twice is once."""
+        ...
+
+
+class Matting(Protocol):
+    """How frames get their mattes: by the model alone, or with the help of their neighbours."""
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """The model that runs, or None where there is none."""
+        ...
+
+    def warm_up(self) -> None:
+        """Load and run what is needed. Raises ModelError."""
+        ...
+
+    def matte(self, frame: Frame, alpha: Alpha) -> Matte:
+        """
+        Write the alpha of *frame* into *alpha* and return it with the frame's own stamp.
+
+        Args:
+            frame: frames come in order; a new `stamp.epoch` means nothing before it counts.
+            alpha: (H, W) uint8, overwritten; the returned matte borrows it.
+
+        Raises:
+            SegmentError: no matte could be made; *alpha* is undefined and must not be shown.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model. Twice is once."""
+        ...
+
+
+class Sink(Protocol):
+    """
+    Where mattes go.
+
+    `open` once, `write` for each frame in order, `close` once if `open` was called, also after a
+    failure: it finishes what can be finished. All are called by one thread, the sink's own.
+    """
+
+    @property
+    def name(self) -> str:
+        """How it is called in messages and reports: its type."""
+        ...
+
+    def open(self, info: StreamInfo) -> None:
+        """
+        Make ready for a stream.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        ...
+
+    def write(self, frame: Frame, matte: Matte) -> None:
+        """
+        Take one frame and its matte; both are borrowed until the call returns.
+
+        The size may change from one frame to the next, with the stamp's epoch.
+
+        Raises:
+            SinkError: it could not be written.
+            StopRequested: the user wants the stream to end.
+        """
+        ...
+
+    def close(self) -> None:
+        """
+        Finish and release.
+
+        Raises:
+            SinkError: it could not be finished.
+        """
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """What was written, as plain JSON values. Thread-safe."""
+        ...
+
+
+@runtime_checkable
+class WindowSink(Sink, Protocol):
+    """A sink with a window, which only the main thread may touch; `Pipeline.run` hosts it there."""
+
+    @property
+    def paused(self) -> bool:
+        """The picture is held: a file waits, a live stream goes on unseen."""
+        ...
+
+    def pump(self) -> None:
+        """
+        Serve the window's events; called at least every 30 ms while no frame comes.
+
+        Raises:
+            StopRequested: the window was closed or a key asked for the end.
+        """
+        ...
