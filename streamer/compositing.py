@@ -26,7 +26,7 @@ Picture = NDArray[np.uint8]
 
 
 def alpha_level(threshold: float) -> int:
-    """The smallest 8-bit alpha in the mask of a *threshold* in (0, 1]: `alpha / 255 >= threshold`."""
+    """The smallest 8-bit alpha with `alpha / 255 >= threshold`, for a *threshold* in (0, 1]."""
     return max(1, math.ceil(threshold * 255 - 1e-9))
 
 
@@ -95,9 +95,7 @@ class Composer:
         height, width = alpha.shape
         self._fit(height, width)
         for number, panel in enumerate(self.panels):
-            self._draw(
-                panel, image, alpha, self._picture[:, number * width : (number + 1) * width]
-            )
+            self._draw(panel, image, alpha, self._picture[:, number * width : (number + 1) * width])
         if self._latency is not None:
             self._latency.record(time.monotonic_ns() - started_ns)
         return self._picture

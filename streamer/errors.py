@@ -137,7 +137,9 @@ class StageFailed(StreamerError):
     """
 
     def __init__(self, stage: str, cause: BaseException) -> None:
-        text = str(cause) if isinstance(cause, StreamerError) else f"{type(cause).__name__}: {cause}"
+        text = (
+            str(cause) if isinstance(cause, StreamerError) else f"{type(cause).__name__}: {cause}"
+        )
         super().__init__(f"{stage}: {text}")
         self.stage = stage
         self.__cause__ = cause

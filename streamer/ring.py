@@ -287,6 +287,4 @@ class FrameRing:
     def statistics(self) -> RingStatistics:
         """How full the ring is now."""
         with self._changed:
-            return RingStatistics(
-                self._capacity, len(self._waiting), self._leased, self._allocated
-            )
+            return RingStatistics(self._capacity, len(self._waiting), self._leased, self._allocated)

@@ -154,7 +154,9 @@ class ModelConfig(_Model):
     @model_validator(mode="after")
     def _contract_is_for_a_file(self) -> ModelConfig:
         if self.contract is not None and not self.name.endswith(".onnx"):
-            raise ValueError("contract: is for a local .onnx file; registered models have their own")
+            raise ValueError(
+                "contract: is for a local .onnx file; registered models have their own"
+            )
         return self
 
 
@@ -206,9 +208,9 @@ class RecordSinkConfig(_LayoutConfig):
     """`{stream}` and `{start:%Y%m%d-%H%M%S}` are filled in."""
     crf: int = Field(20, ge=0, le=51)
     """x264's constant rate factor: 0 best and largest, 51 worst."""
-    preset: Literal[
-        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"
-    ] = "veryfast"
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
+        "veryfast"
+    )
     """x264's speed against size."""
     overwrite: bool = False
     """Replace a file of that name instead of refusing."""
@@ -286,6 +288,7 @@ class Config(_Model):
                 and self.compose.cutout == "rgba"
             ):
                 raise ValueError(
-                    f"sinks.{number}.format: jpeg holds no alpha: write png, or compose.cutout: rgb_on_black"
+                    f"sinks.{number}.format: jpeg holds no alpha: "
+                    "write png, or compose.cutout: rgb_on_black"
                 )
         return self

@@ -1,0 +1,48 @@
+"""
+Removes the background from live video.
+
+The names below are loaded at their first use, so that `streamer --help` is quick and
+`streamer doctor` can still tell which package is broken.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamer.app import Pipeline
+    from streamer.errors import StreamerError
+    from streamer.frame import Frame, Matte, Stamp
+    from streamer.remover import BackgroundRemover
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackgroundRemover",
+    "Frame",
+    "Matte",
+    "Pipeline",
+    "Stamp",
+    "StreamerError",
+    "__version__",
+]
+
+_HOMES = {
+    "BackgroundRemover": "streamer.remover",
+    "Frame": "streamer.frame",
+    "Matte": "streamer.frame",
+    "Pipeline": "streamer.app",
+    "Stamp": "streamer.frame",
+    "StreamerError": "streamer.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,109 @@
+"""The composition root: a validated configuration becomes a pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from streamer.compositing import alpha_level
+from streamer.config import (
+    Config,
+    FileSourceConfig,
+    ImagesSourceConfig,
+    load_config,
+)
+from streamer.matting import EveryFrame
+from streamer.metrics import Metrics
+from streamer.pipeline import Pipeline as PipelineOfParts
+from streamer.protocols import Source
+from streamer.segmentation import Progress, load_segmenter
+from streamer.sinks import make_sink
+from streamer.sources import make_source
+
+logger = logging.getLogger("streamer")
+
+
+class Pipeline(PipelineOfParts):
+    """
+    A pipeline, made from its parts or from a configuration.
+
+    `Pipeline.from_yaml("config/webcam.yaml").run()` is the whole of it.
+    """
+
+    _fallback: str | None = None
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | Path,
+        overrides: Sequence[str] = (),
+        *,
+        progress: Progress | None = None,
+    ) -> Self:
+        """
+        The pipeline that a YAML file describes.
+
+        Args:
+            path: the file.
+            overrides: `key=value` with dotted keys, as `--set` takes them.
+            progress: told of a model's download.
+
+        Raises:
+            ConfigError: the file cannot be run as written.
+            SourceError: a file or pictures that are named cannot be read.
+            ModelError: the model cannot be had or loaded.
+        """
+        return cls.from_config(load_config(path, overrides), progress=progress)
+
+    @classmethod
+    def from_config(cls, config: Config, *, progress: Progress | None = None) -> Self:
+        """
+        The pipeline that *config* describes; fetches and loads the model.
+
+        Raises:
+            SourceError: a file or pictures that are named cannot be read.
+            ModelError: the model cannot be had or loaded.
+        """
+        source = make_source(config.source)
+        if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
+            _try(source)
+        segmenter, fallback = load_segmenter(config.model, progress)
+        metrics = Metrics()
+        sinks = [
+            make_sink(
+                sink,
+                cutout=config.compose.cutout,
+                level=alpha_level(config.refine.threshold),
+                stream=config.name,
+                latency=metrics.latency("compose"),
+            )
+            for sink in config.sinks
+        ]
+        pipeline = cls(
+            source,
+            EveryFrame(segmenter),
+            sinks,
+            ring_capacity=config.pipeline.ring_capacity,
+            sink_queue=config.pipeline.sink_queue,
+            stall_s=config.pipeline.stall_s,
+            metrics=metrics,
+        )
+        pipeline._fallback = fallback
+        return pipeline
+
+    def report(self) -> dict[str, Any]:
+        """The run report as plain JSON values, with `model.fallback`; see docs/report.md."""
+        report = super().report()
+        if report["model"] is not None:
+            report["model"]["fallback"] = self._fallback
+        return report
+
+
+def _try(source: Source) -> None:
+    """Open and close a source that is on disk: a misspelt path should not cost a download."""
+    try:
+        source.open()
+    finally:
+        source.close()

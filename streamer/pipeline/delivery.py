@@ -1,0 +1,203 @@
+"""
+From the matting stage to the sinks: deliveries, and one worker with a bounded queue for each sink.
+
+A slow sink holds up no other: of a live stream its queue drops its oldest, of a file the matting
+stage waits, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from streamer.errors import SinkError, StopRequested, StreamerError
+from streamer.frame import Matte, StreamInfo
+from streamer.metrics import Metrics
+from streamer.protocols import Sink, WindowSink
+from streamer.ring import DropReason, Lease
+
+
+class Delivery:
+    """
+    One frame and its matte on their way to every sink; holds the ring's lease until all are done.
+
+    It counts as emitted when at least one sink took it, else as dropped for the reason that the
+    last sink gave. Thread-safe.
+    """
+
+    def __init__(self, lease: Lease, matte: Matte, receivers: int, metrics: Metrics) -> None:
+        lease.retain()
+        self.frame = lease.frame
+        self.matte = matte
+        self._lease = lease
+        self._pending = receivers
+        self._taken = False
+        self._metrics = metrics
+        self._lock = threading.Lock()
+
+    def done(self, refused: DropReason | None = None) -> None:
+        """One receiver has finished with it; *refused* says why it did not take it."""
+        with self._lock:
+            self._pending -= 1
+            self._taken = self._taken or refused is None
+            last = self._pending == 0
+        if last:
+            if self._taken:
+                self._metrics.count("emitted")
+            else:
+                self._metrics.drop(refused or "stale")
+            self._lease.release()
+
+
+class SinkWorker:
+    """
+    Feeds one sink from a bounded queue.
+
+    Args:
+        sink: opened, written and closed by one thread: `loop`'s, or for a window the main one.
+        label: how the stage is called, such as `sinks[0] record`.
+        depth: how many deliveries may wait.
+        metrics: for the latencies of writing and end to end.
+
+    `put`, `end` and `give_up` may be called by any thread.
+    """
+
+    def __init__(self, sink: Sink, label: str, depth: int, metrics: Metrics) -> None:
+        self.label = label
+        self.hosted = isinstance(sink, WindowSink)
+        self.dropped = 0
+        self._sink = sink
+        self._depth = depth
+        self._metrics = metrics
+        self._queue: deque[Delivery] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._gone = False
+        self._live = False
+        self.opened = False
+        self._busy_since_ns: int | None = None
+
+    @property
+    def sink(self) -> Sink:
+        """The sink."""
+        return self._sink
+
+    def busy_s(self) -> float:
+        """For how many seconds the sink has not returned from the call it is in; 0 if in none."""
+        since_ns = self._busy_since_ns
+        return 0.0 if since_ns is None else (time.monotonic_ns() - since_ns) / 1e9
+
+    def open(self, info: StreamInfo) -> None:
+        """Open the sink. Raises SinkError."""
+        self._live = info.live
+        self.opened = True
+        self._call(lambda: self._sink.open(info))
+
+    def put(self, delivery: Delivery) -> None:
+        """Queue one delivery; of a file this waits for room, of a live stream the oldest goes."""
+        refused: Delivery | None = None
+        with self._changed:
+            if not self._live:
+                self._changed.wait_for(lambda: len(self._queue) < self._depth or self._gone)
+            if self._gone:
+                refused = delivery
+            else:
+                if len(self._queue) >= self._depth:
+                    refused = self._queue.popleft()
+                    self.dropped += 1
+                self._queue.append(delivery)
+                self._changed.notify_all()
+        if refused is not None:
+            refused.done("sink_full" if self._live else "stale")
+
+    def end(self) -> None:
+        """No more deliveries will come; what waits is still written."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def give_up(self) -> None:
+        """Refuse what waits and all that comes: the sink failed, hangs or wants no more."""
+        with self._changed:
+            self._gone = True
+            waiting = list(self._queue)
+            self._queue.clear()
+            self._changed.notify_all()
+        for delivery in waiting:
+            delivery.done("stale")
+
+    def loop(self) -> None:
+        """Write until the end. Raises SinkError, StopRequested."""
+        while (delivery := self._take(timeout=None)) is not None:
+            self._write(delivery)
+
+    def step(self, timeout: float, *, stopping: bool) -> bool:
+        """
+        Serve a window once: write what waits, or its events.
+
+        Args:
+            timeout: seconds to wait for a delivery.
+            stopping: the stream ends: a paused window no longer holds it up.
+
+        Returns:
+            Whether more may come.
+
+        Raises:
+            SinkError, StopRequested.
+        """
+        window = self._sink
+        assert isinstance(window, WindowSink)  # noqa: S101
+        if window.paused and not stopping:
+            if self._live and (held := self._take(timeout=0)) is not None:
+                held.done()
+            time.sleep(timeout)
+            self._call(window.pump)
+            return True
+        delivery = self._take(timeout)
+        if delivery is not None:
+            self._write(delivery)
+        else:
+            self._call(window.pump)
+        with self._changed:
+            return bool(self._queue) or not (self._ended or self._gone)
+
+    def close(self) -> None:
+        """Finish the sink, if it was opened. Raises SinkError."""
+        self.give_up()
+        if self.opened:
+            self.opened = False
+            self._call(self._sink.close)
+
+    def _take(self, timeout: float | None) -> Delivery | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._ended or self._gone, timeout)
+            if not self._queue:
+                return None
+            delivery = self._queue.popleft()
+            self._changed.notify_all()
+        return delivery
+
+    def _write(self, delivery: Delivery) -> None:
+        started_ns = time.monotonic_ns()
+        try:
+            self._call(lambda: self._sink.write(delivery.frame, delivery.matte))
+        except BaseException:
+            delivery.done("stale")
+            raise
+        ended_ns = time.monotonic_ns()
+        self._metrics.latency("write").record(ended_ns - started_ns)
+        self._metrics.latency("end_to_end").record(ended_ns - delivery.frame.stamp.captured_ns)
+        delivery.done()
+
+    def _call(self, function: Callable[[], None]) -> None:
+        self._busy_since_ns = time.monotonic_ns()
+        try:
+            function()
+        except (StreamerError, StopRequested):
+            raise
+        except OSError as error:
+            raise SinkError(f"{error.strerror or error}") from error
+        finally:
+            self._busy_since_ns = None

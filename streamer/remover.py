@@ -1,0 +1,129 @@
+"""Single pictures from Python: an array in, its cutout and mask out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Literal, Self
+
+import cv2
+import numpy as np
+from pydantic import ValidationError
+
+from streamer.compositing import Composer, Picture, alpha_level, cutout_rgba, mask
+from streamer.config import ModelConfig, Provider
+from streamer.errors import ConfigError
+from streamer.frame import Alpha, Image
+from streamer.protocols import ModelInfo
+from streamer.segmentation import Progress, load_segmenter
+
+Order = Literal["bgr", "rgb"]
+
+
+class BackgroundRemover:
+    """
+    Removes the background from pictures.
+
+    Args:
+        model: a registered name, a path to an `.onnx` file, or `auto`.
+        precision: `auto`, `fp32` or `fp16`.
+        rgba: cutouts are (H, W, 4) with straight soft alpha instead of (H, W, 3) on black.
+        threshold: the mask is where alpha is at least this, in (0, 1].
+        providers: `auto` or execution providers in order of preference.
+        threads: threads within an operator, or `auto`.
+        normalize: stretch each alpha to its own minimum and maximum.
+        progress: told of a model's download.
+
+    Raises:
+        ConfigError: an argument is out of range.
+        ModelError: the model cannot be had or loaded.
+
+    Arrays that are returned are new and the caller's. Not thread-safe. A context manager.
+    """
+
+    def __init__(
+        self,
+        model: str = "rmbg-1.4",
+        *,
+        precision: Literal["auto", "fp32", "fp16"] = "auto",
+        rgba: bool = False,
+        threshold: float = 0.5,
+        providers: Literal["auto"] | Sequence[Provider] = "auto",
+        threads: Literal["auto"] | int = "auto",
+        normalize: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        try:
+            config = ModelConfig(
+                name=model,
+                precision=precision,
+                providers="auto" if providers == "auto" else list(providers),
+                threads=threads,
+                normalize=normalize,
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigError(f"BackgroundRemover: {first['loc'][0]}: {first['msg']}") from None
+        if not 0 < threshold <= 1:
+            raise ConfigError(f"threshold: {threshold} is not in (0, 1]")
+        self._rgba = rgba
+        self._level = alpha_level(threshold)
+        self._composer = Composer("cutout", level=self._level)
+        self._segmenter, self.fallback = load_segmenter(config, progress)
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model really runs."""
+        return self._segmenter.info
+
+    def __call__(self, image: Image, order: Order = "bgr") -> tuple[Picture, Alpha]:
+        """
+        Cut one picture out.
+
+        Args:
+            image: (H, W, 3) uint8 in [0, 255].
+            order: its channels' order; the cutout keeps it.
+
+        Returns:
+            The cutout, (H, W, 3) uint8 on black, or (H, W, 4) uint8 with straight alpha; and the
+            mask, (H, W) uint8, 0 or 255.
+
+        Raises:
+            ValueError: *image* is not such an array.
+            SegmentError: the inference failed.
+        """
+        alpha = self.alpha(image, order)
+        binary = np.empty_like(alpha)
+        mask(alpha, self._level, binary)
+        if self._rgba:
+            cutout: Picture = np.empty((*alpha.shape, 4), np.uint8)
+            cutout_rgba(image, alpha, cutout)
+        else:
+            cutout = self._composer.compose(image, alpha).copy()
+        return cutout, binary
+
+    def alpha(self, image: Image, order: Order = "bgr") -> Alpha:
+        """The soft matte, (H, W) uint8, 0 background to 255 foreground; see `__call__`."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"an image is (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        if order not in ("bgr", "rgb"):
+            raise ValueError(f"order is 'bgr' or 'rgb', not {order!r}")
+        bgr = image if order == "bgr" else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        out = np.empty(image.shape[:2], np.uint8)
+        self._segmenter.segment(np.ascontiguousarray(bgr), out)
+        return out
+
+    def close(self) -> None:
+        """Release the model. Twice is once."""
+        self._segmenter.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

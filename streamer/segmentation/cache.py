@@ -1,0 +1,106 @@
+"""
+What every way of fetching a model shares: our cache folder, the hash, room on the disk, progress.
+
+Nothing here uses the network.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from streamer.errors import ModelError, ModelFetchError
+
+LOCAL_FILE = "or point model.name at a local .onnx file"
+"""The way out that every failed fetch has."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Progress(Protocol):
+    """What is told how far a download is; called from the thread that fetches."""
+
+    def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
+        """*done_bytes* of *total_bytes* (None: unknown) of the model called *label*."""
+        ...
+
+
+def cache_folder() -> Path:
+    """Our own cache: `STREAMER_CACHE`, else the platform's folder. It may not exist yet."""
+    chosen = os.environ.get("STREAMER_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        root = os.environ.get("LOCALAPPDATA")
+        return (Path(root) if root else Path.home() / "AppData" / "Local") / "streamer" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "streamer"
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "streamer"
+
+
+def make_folder(folder: Path) -> Path:
+    """*folder*, made when missing. Raises ModelFetchError when it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(error, folder) from error
+    return folder
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in lower-case hexadecimal. Raises ModelError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}): check its permissions"
+        ) from error
+
+
+def discard(path: Path) -> None:
+    """Remove a cached file and, where it is a link, every file behind it."""
+    try:
+        while path.is_symlink():
+            behind = path.parent / path.readlink()
+            path.unlink()
+            path = behind
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(error, path.parent) from error
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Whether *error* says that the disk, the quota or the largest file size is used up."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Raise ModelFetchError unless *size* bytes fit on the disk of *folder*."""
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if shutil.disk_usage(existing).free < size:
+        raise no_room(folder, size)
+
+
+def no_room(folder: Path, size: int) -> ModelFetchError:
+    """The error for a full disk."""
+    return ModelFetchError(
+        f"{folder}: no room for {size / 1e6:.0f} MB: free some, or set "
+        "STREAMER_CACHE and HF_HOME to folders on another disk"
+    )
+
+
+def write_error(error: OSError, folder: Path) -> ModelFetchError:
+    """The error for a cache folder that cannot be written."""
+    return ModelFetchError(
+        f"{folder}: cannot be written ({error.strerror or error}): set STREAMER_CACHE and HF_HOME "
+        "to folders that can"
+    )

@@ -1,0 +1,146 @@
+"""
+onnxruntime sessions: which execution providers really load, and one session on the best of them.
+
+Requested means used or refused: a provider that is named and does not load is an error, and what
+runs is read back from the session.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import onnxruntime as ort
+
+from streamer.config import Provider
+from streamer.errors import ModelCorrupt, ModelError, ProviderError
+
+logger = logging.getLogger("streamer.segmentation")
+
+_NAMES: dict[Provider, str] = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+
+_AUTO: tuple[Provider, ...] = ("cuda", "directml", "coreml", "cpu")
+"""Best first. TensorRT builds an engine for minutes at its first start, so it is only on request."""
+
+_SPEC = {"cpu": ("cpu", 0), "cuda": ("cuda", 0), "tensorrt": ("cuda", 0)}
+
+
+def _missing(provider: Provider) -> str | None:
+    """Why *provider* cannot load here, or None where nothing speaks against it."""
+    if _NAMES[provider] not in ort.get_available_providers():
+        return f"this build of onnxruntime {ort.__version__} does not have it"
+    if provider in ("cuda", "tensorrt"):
+        library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            return f"there is no NVIDIA driver here ({library} does not load)"
+    return None
+
+
+def loadable_providers() -> list[Provider]:
+    """The providers that this machine seems able to load, best first; `cpu` is last."""
+    return [provider for provider in _NAMES if _missing(provider) is None]
+
+
+def core_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def open_session(
+    path: Path,
+    providers: Literal["auto"] | Sequence[Provider],
+    threads: int,
+) -> ort.InferenceSession:
+    """
+    A session for the model at *path*.
+
+    Args:
+        path: an ONNX file.
+        providers: `auto` tries each that may load, best first; a list is taken as it stands.
+        threads: threads within an operator.
+
+    Raises:
+        ProviderError: a named provider does not load.
+        ModelCorrupt: the file is not a model.
+    """
+    if providers == "auto":
+        candidates = [[p, "cpu"] if p != "cpu" else ["cpu"] for p in _AUTO if _missing(p) is None]
+    else:
+        for provider in providers:
+            if reason := _missing(provider):
+                raise ProviderError(
+                    f"model.providers: {provider} does not load: {reason}; "
+                    f"here there are: {', '.join(loadable_providers())}"
+                )
+        candidates = [list(providers)]
+    for wanted in candidates[:-1]:
+        try:
+            return _load(path, wanted, threads)
+        except ProviderError as error:
+            logger.warning("%s; trying the next provider", error)
+    return _load(path, candidates[-1], threads)
+
+
+def _load(path: Path, providers: Sequence[str], threads: int) -> ort.InferenceSession:
+    names = [_NAMES[provider] for provider in providers]  # type: ignore[index]
+    if any(provider in ("cuda", "tensorrt") for provider in providers):
+        ort.preload_dlls()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin while they wait for work would take the cores from decoding and encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(str(path), options, providers=names)
+    except Exception as error:  # onnxruntime's errors have no common base
+        if names[0] != _NAMES["cpu"] and "Provider" in str(error):
+            raise ProviderError(f"{providers[0]} does not load: {_first_line(error)}") from error
+        raise ModelCorrupt(
+            f"{path}: onnxruntime cannot load this model: {_first_line(error)}; "
+            "is it a complete ONNX file? `streamer models pull NAME` fetches a good one"
+        ) from error
+    really = session.get_providers()
+    if really[0] != names[0]:
+        raise ProviderError(
+            f"{providers[0]} does not load: onnxruntime fell back to {really[0]}; "
+            "are the matching CUDA and cuDNN installed? `streamer doctor` tells"
+        )
+    return session
+
+
+def device_of(session: ort.InferenceSession) -> tuple[str, int]:
+    """onnxruntime's (device type, device id) where this session's tensors should live."""
+    best = session.get_providers()[0]
+    for provider, spec in _SPEC.items():
+        if _NAMES[provider] == best:  # type: ignore[index]
+            return spec
+    return ("cpu", 0)
+
+
+def pick(nodes: Sequence[Any], name: str | None, what: str, path: Path) -> Any:
+    """The input or output called *name*, or the first. Raises ModelError naming what there is."""
+    for node in nodes:
+        if name is None or node.name == name:
+            return node
+    have = ", ".join(node.name for node in nodes)
+    raise ModelError(f"{path}: no {what} called {name!r}; it has: {have}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

