@@ -147,8 +147,15 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _reporting(progress: Progress | None, label: str, size: int) -> Any:
-    """A progress-bar class that draws nothing and tells *progress* instead."""
+    """
+    A progress-bar class that draws nothing and tells *progress* instead.
+
+    The client may keep two bars for one file, the bytes received and the bytes written; *progress*
+    hears of the one that is ahead.
+    """
     from huggingface_hub.utils.tqdm import tqdm
+
+    furthest = 0
 
     class Reporting(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -156,8 +163,10 @@ def _reporting(progress: Progress | None, label: str, size: int) -> Any:
             self.n = kwargs.get("initial") or 0
 
         def update(self, n: float | None = 1) -> None:
+            nonlocal furthest
             self.n += n or 0
-            if progress is not None:
-                progress(int(self.n), size, label)
+            if progress is not None and self.n > furthest:
+                furthest = int(self.n)
+                progress(min(furthest, size), size, label)
 
     return Reporting

@@ -26,7 +26,7 @@ from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
 from streamer.metrics import LatencyHistogram
 from streamer.sinks.paths import make_folder
 from streamer.sinks.picture import write_picture
-from streamer.sinks.screen import prepare_windows, screen_size, window_problem
+from streamer.sinks.screen import asked_screen, prepare_windows, screen_size, window_problem
 
 __all__ = ["DisplaySink", "window_problem"]
 
@@ -96,15 +96,16 @@ class DisplaySink:
         """
         if threading.current_thread() is not threading.main_thread():
             raise SinkError("display: a window belongs to the main thread: open it there")
-        if (problem := window_problem()) is not None:
-            raise SinkError(f"display: {problem}")
-        prepare_windows()
-        try:
-            cv2.namedWindow(
-                self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-            )
-        except cv2.error as error:
-            raise SinkError(f"display: no window can be opened: {error.err}") from error
+        with asked_screen() as problem:
+            if problem is not None:
+                raise SinkError(f"display: {problem}")
+            prepare_windows()
+            try:
+                cv2.namedWindow(
+                    self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+                )
+            except cv2.error as error:
+                raise SinkError(f"display: no window can be opened: {error.err}") from error
         self._is_open = True
         self._resize(*self._views[0].size(info.width, info.height))
 

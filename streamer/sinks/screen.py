@@ -11,6 +11,8 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -23,18 +25,34 @@ _QT_PLUGINS = Path(cv2.__file__).parent / "qt" / "plugins" / "platforms"
 
 def window_problem() -> str | None:
     """Why no window can be shown here, in one line with the way out; None where it can."""
+    with asked_screen() as problem:
+        return problem
+
+
+@contextmanager
+def asked_screen() -> Iterator[str | None]:
+    """
+    What `window_problem` says, with the connection to the X server held meanwhile.
+
+    An X server may start anew when its only client leaves, and a window opened just then would
+    not reach it: open the first one inside.
+    """
     framework = getattr(cv2, "currentUIFramework", str)()
     if not framework:
-        return "this OpenCV has no windows: pip install opencv-python instead of the headless one"
-    if not sys.platform.startswith("linux"):
-        return None
-    if not _only_x11() and os.environ.get("WAYLAND_DISPLAY"):
-        return None
+        yield "this OpenCV has no windows: pip install opencv-python instead of the headless one"
+        return
+    is_linux = sys.platform.startswith("linux")
+    if not is_linux or (os.environ.get("WAYLAND_DISPLAY") and not _only_x11()):
+        yield None
+        return
     try:
-        x11_screen_size()
+        server, _ = _reach_x11()
     except OSError as error:
-        return f"no screen: {error}: {_WAY_OUT}" if str(error) else f"no screen: {_WAY_OUT}"
-    return None
+        reason = str(error)
+        yield f"no screen: {reason}: {_WAY_OUT}" if reason else f"no screen: {_WAY_OUT}"
+        return
+    with server:
+        yield None
 
 
 def prepare_windows() -> None:
@@ -51,14 +69,16 @@ def screen_size() -> tuple[int, int] | None:
         metrics = ctypes.windll.user32.GetSystemMetrics
         return int(metrics(0)), int(metrics(1))
     try:
-        return x11_screen_size()
+        server, size = _reach_x11()
     except OSError:
         return None
+    server.close()
+    return size
 
 
-def x11_screen_size() -> tuple[int, int]:
+def _reach_x11() -> tuple[socket.socket, tuple[int, int]]:
     """
-    (width, height) in pixels of the first screen of the X server that DISPLAY names.
+    A connection to the X server that DISPLAY names, and its first screen's (width, height).
 
     Raises:
         OSError: there is none, or it does not answer or admit us within a second; its text is
@@ -71,16 +91,20 @@ def x11_screen_size() -> tuple[int, int]:
     number = rest.partition(".")[0]
     if not colon or not number.isdigit():
         raise OSError(f"DISPLAY={display} names no screen")
+    server: socket.socket | None = None
     try:
-        with _connect(host, int(number)) as server:
-            server.settimeout(_TIMEOUT_S)
-            return _handshake(server, _cookie(number.encode()))
-    except TimeoutError as error:
-        raise OSError(f"the X server at DISPLAY={display} does not answer") from error
-    except PermissionError as error:
-        raise OSError(f"the X server at DISPLAY={display} refuses us") from error
-    except (OSError, struct.error) as error:
-        raise OSError(f"there is no X server at DISPLAY={display}") from error
+        server = _connect(host, int(number))
+        return server, _handshake(server, _cookie(number.encode()))
+    except (OSError, OverflowError, struct.error) as error:
+        if server is not None:
+            server.close()
+        if isinstance(error, TimeoutError):
+            reason = f"the X server at DISPLAY={display} does not answer"
+        elif isinstance(error, PermissionError):
+            reason = f"the X server at DISPLAY={display} refuses us"
+        else:
+            reason = f"there is no X server at DISPLAY={display}"
+        raise OSError(reason) from error
 
 
 def _only_x11() -> bool:

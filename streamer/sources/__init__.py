@@ -1,1 +1,46 @@
+"""
+Where frames come from: camera, RTSP, file, pictures, or generated.
 
+`make_source` is the way from a configuration to a `Source`; what each one needs is imported
+only when it is made.
+"""
+
+from __future__ import annotations
+
+from streamer.config.models import (
+    FileSourceConfig,
+    ImagesSourceConfig,
+    RtspSourceConfig,
+    SourceConfig,
+    SyntheticSourceConfig,
+)
+from streamer.protocols import Source
+
+__all__ = ["make_source"]
+
+
+def make_source(config: SourceConfig) -> Source:
+    """
+    The source that *config* describes, not opened yet.
+
+    Touches no file, device or network.
+    """
+    if isinstance(config, FileSourceConfig):
+        from streamer.sources.file import FileSource
+
+        return FileSource(config)
+    if isinstance(config, RtspSourceConfig):
+        from streamer.sources.rtsp import RtspSource
+
+        return RtspSource(config)
+    if isinstance(config, ImagesSourceConfig):
+        from streamer.sources.images import ImagesSource
+
+        return ImagesSource(config)
+    if isinstance(config, SyntheticSourceConfig):
+        from streamer.sources.synthetic import SyntheticSource
+
+        return SyntheticSource(config)
+    from streamer.sources.usb import UsbSource
+
+    return UsbSource(config)

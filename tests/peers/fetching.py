@@ -67,7 +67,7 @@ class Fetch:
             **env,
         }
         self._process = subprocess.Popen(
-            [sys.executable, __file__, json.dumps(request)],
+            [sys.executable, "-m", "tests.peers.fetching", json.dumps(request)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -124,11 +124,8 @@ def main() -> None:
     except Exception as failure:
         error = f"{type(failure).__name__}: {failure}"
     seconds = time.monotonic() - started
-    print(
-        json.dumps(
-            {"path": path, "error": error, "progress": progress, "log": lines, "seconds": seconds}
-        )
-    )
+    answer = {"path": path, "error": error, "progress": progress, "log": lines, "seconds": seconds}
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 if __name__ == "__main__":

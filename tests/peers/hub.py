@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 
-from tests.peers.http import Server, reply
+from tests.peers.loopback import Server, reply
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Enough of an npm registry for the real npm client: one package that carries a chunked resource."""
+"""Enough of an npm registry for the real npm client: one package with a chunked resource."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
 
-from tests.peers.http import Server, reply
+from tests.peers.loopback import Server, reply
 
 
 def chunked_package(name: str, version: str, resource: str, content: bytes, size: int) -> bytes:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from streamer.segmentation.registry import HubSource, ModelEntry
+from streamer.segmentation.registry import HubSource
 from tests.peers.fetching import Fetch, entry, fetch_alone
-from tests.peers.http import MuteServer, closed_url
 from tests.peers.hub import Behaviour, HubServer
+from tests.peers.loopback import MuteServer, closed_url
 
 REPO, REVISION, PATH = "acme/matter", "a" * 40, "onnx/model.onnx"
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -150,7 +150,7 @@ def test_two_processes_at_once_share_one_download(tmp_path: Path) -> None:
         assert first.error is None
         assert second.error is None
         assert first.path == second.path
-        assert server.count("GET") == 1
+        assert server.count(f"GET /{REPO}") == 1
 
 
 def test_a_full_disk_is_named_before_the_download(small_disk: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_disk_that_fills_up_meanwhile_is_named(small_disk: Path, tmp_path: Pat
         outcome = fetch_alone(
             understated, tmp_path, HF_ENDPOINT=server.url, HF_HOME=str(small_disk)
         )
-        assert server.count("GET") == 1
+        assert server.count(f"GET /{REPO}") == 1
     assert outcome.error is not None
     assert outcome.error.startswith(f"ModelFetchError: {small_disk / 'hub'}: no room")
 
@@ -226,7 +226,6 @@ def test_offline_mode_is_enough_for_a_cached_model(tmp_path: Path) -> None:
 
 def test_a_cache_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    model: ModelEntry = MODEL
-    outcome = fetch_alone(model, tmp_path, STREAMER_CACHE=str(tmp_path / "file"))
+    outcome = fetch_alone(MODEL, tmp_path, STREAMER_CACHE=str(tmp_path / "file"))
     assert outcome.error is not None
     assert f"{tmp_path / 'file' / 'locks'}: cannot be written" in outcome.error

@@ -26,7 +26,7 @@ class Server:
 
             do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 pass
 
         class Quiet(ThreadingHTTPServer):

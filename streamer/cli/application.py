@@ -1,0 +1,75 @@
+"""The command line as a whole: its commands, the flags that all of them take, and `main`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from streamer import __version__
+from streamer.cli import cameras, config, demo, doctor, failures, image, logs, models, run
+from streamer.cli.interruption import Interruption
+
+app = typer.Typer(
+    name="streamer",
+    cls=failures.GuardedGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"streamer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what happens, not only what is wrong.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Log everything, and show tracebacks.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """
+    Removes the background from live video: cutout and mask, side by side.
+
+    Start with `streamer demo`, or with `streamer preview` where there is a camera.
+
+    Exit codes: 0 done, 2 configuration, 3 source, 4 model, 5 sink, 1 anything else.
+    """
+    handler = logs.set_up(verbose=verbose, debug=debug)
+    context.call_on_close(lambda: logs.tear_down(handler))
+    context.obj = context.with_resource(Interruption())
+
+
+app.command("run")(run.run)
+app.command("preview")(run.preview)
+app.command("image")(image.image)
+app.command("demo")(demo.demo)
+app.command("cameras")(cameras.cameras)
+app.add_typer(models.app, name="models")
+app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """Run the command line; the console script."""
+    # OpenCV's own warnings would stand beside our errors, which say the same with a way out.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    try:
+        app(prog_name="streamer")
+    except KeyboardInterrupt:
+        failures.say("interrupted")
+        sys.exit(130)

@@ -1,0 +1,78 @@
+"""Runs one pipeline for a command: signals, progress, the report, the summary, the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from streamer.cli import failures
+from streamer.cli.interruption import Interruption
+from streamer.cli.progress import Downloads, FrameLine
+from streamer.cli.summary import prepare_folder, summary_lines, write_report
+from streamer.config import Config
+
+
+def drive(config: Config, interruption: Interruption, report_file: Path | None) -> dict[str, Any]:
+    """
+    Run *config* to its end or to the first signal, print the summary, return the report.
+
+    Args:
+        config: what to run.
+        interruption: asked whether to stop; given the pipeline's own stop meanwhile.
+        report_file: where the report goes, also after a failure.
+
+    Raises:
+        StreamerError: there was nothing to run yet: no model of that name, no place for the report.
+        typer.Exit: it failed while it ran, which has been said.
+    """
+    from streamer import Pipeline
+
+    if report_file is not None:
+        prepare_folder(report_file)
+    failure: BaseException | None = None
+    with Downloads() as downloads:
+        pipeline = Pipeline.from_config(config, progress=downloads)
+        line = FrameLine(pipeline.report, downloads)
+
+        def should_stop() -> bool:
+            line.tick()
+            return interruption.requested
+
+        try:
+            with interruption.stopping(pipeline.request_stop):
+                pipeline.run(should_stop=should_stop)
+        except BaseException as error:  # explained after the summary
+            failure = error
+        line.close()
+    report = pipeline.report()
+    code = _conclude(report, report_file, failure)
+    if pipeline.abandoned:
+        failures.say(f"warning: left behind, still busy: {', '.join(pipeline.abandoned)}")
+        failures.leave(code)
+    if code:
+        raise typer.Exit(code)
+    return report
+
+
+def _conclude(
+    report: dict[str, Any], report_file: Path | None, failure: BaseException | None
+) -> int:
+    """Print and write the report, then say what failed; returns the exit code."""
+    if failure is None or report["frames"]["captured"]:
+        for text in summary_lines(report):
+            typer.echo(text)
+    code = 0
+    if report_file is not None:
+        try:
+            write_report(report_file, report)
+            typer.echo(f"{'report':<10}  {report_file}")
+        except Exception as error:
+            code = failures.explain(error) or 1
+    if failure is not None:
+        explained = failures.explain(failure)
+        if explained is None:
+            raise failure
+        code = explained
+    return code

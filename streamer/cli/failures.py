@@ -1,0 +1,91 @@
+"""
+What the user is told when something fails, and the exit code: decided here and nowhere else.
+
+One line on standard error, without credentials; the traceback only with `--debug`.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from streamer.cli.interruption import Interrupted
+from streamer.errors import StreamerError, redact
+
+
+def explain(error: BaseException) -> int | None:
+    """
+    Say what failed on standard error and return the exit code.
+
+    None, and nothing said, for what the command line's own machinery ends with: its exits, its
+    usage errors, and a reader of our output that went away.
+    """
+    if isinstance(error, Interrupted):
+        say("interrupted")
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+        return 130
+    if isinstance(error, SystemExit | GeneratorExit | typer.Exit | typer.Abort):
+        return None
+    if callable(getattr(error, "format_message", None)):
+        return None
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return None
+    debugging = logging.getLogger("streamer").isEnabledFor(logging.DEBUG)
+    if debugging:
+        say("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, StreamerError):
+        say(f"error: {_one_line(str(error))}")
+        return error.exit_code
+    way_out = "" if debugging else ": run again with --debug to see where"
+    text = _one_line(str(error))
+    say(f"error: {type(error).__name__}{': ' if text else ''}{text}{way_out}")
+    return 1
+
+
+def say(text: str) -> None:
+    """Write *text* to standard error, without credentials."""
+    typer.echo(redact(text), err=True)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once, whatever threads still hang; what was printed is flushed."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class GuardedGroup(TyperGroup):
+    """The command at the top: explains what fails below it, and takes its flags anywhere."""
+
+    _FLAGS = ("--debug", "-v", "--verbose")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Let `streamer run x.yaml --debug` mean `streamer --debug run x.yaml`."""
+        end = args.index("--") if "--" in args else len(args)
+        ours = [arg for arg in args[:end] if arg in self._FLAGS]
+        rest = [arg for arg in args[:end] if arg not in self._FLAGS]
+        return super().parse_args(ctx, [*ours, *rest, *args[end:]])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; every failure becomes one line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            code = explain(error)
+            if code is None:
+                raise
+            raise typer.Exit(code) from None

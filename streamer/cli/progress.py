@@ -1,0 +1,123 @@
+"""How far long work is, on standard error where that is a terminal and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from streamer.cli.failures import say
+
+
+class Downloads:
+    """
+    A bar for each model that is fetched: call it with (done bytes, total or None, label).
+
+    Without a terminal it says once that it downloads what. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._progress: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
+        """Show how much of *label* is here."""
+        with self._lock:
+            if label not in self._tasks:
+                self._tasks[label] = self._begin(label, total_bytes)
+            task = self._tasks[label]
+            if self._progress is not None and task is not None:
+                self._progress.update(task, completed=done_bytes, total=total_bytes)
+
+    def _begin(self, label: str, total_bytes: int | None) -> Any:
+        if not sys.stderr.isatty():
+            size = "" if total_bytes is None else f" ({total_bytes / 1e6:.0f} MB)"
+            say(f"downloading {label}{size}")
+            return None
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+            self._progress = Progress(
+                "{task.description}",
+                BarColumn(),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        return self._progress.add_task(label, total=total_bytes)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        with self._lock:
+            if self._progress is not None:
+                self._progress.stop()
+                self._progress = None
+
+    def __enter__(self) -> Downloads:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class FrameLine:
+    """One line that counts frames while a pipeline runs; `tick` it as often as you like."""
+
+    _PERIOD_S = 0.5
+
+    def __init__(self, report: Callable[[], dict[str, Any]], downloads: Downloads) -> None:
+        self._report = report
+        self._downloads = downloads
+        self._next = time.monotonic() + self._PERIOD_S
+        self._wrote = False
+
+    def tick(self) -> None:
+        """Rewrite the line if its time has come."""
+        if time.monotonic() < self._next or not sys.stderr.isatty():
+            return
+        self._next = time.monotonic() + self._PERIOD_S
+        report = self._report()
+        frames, drops = report["frames"], report["drops"]
+        if not frames["emitted"]:
+            return
+        self._downloads.close()
+        self._wrote = True
+        line = (
+            f"{frames['emitted']} frames, {sum(drops.values())} dropped, "
+            f"{report.get('fps') or 0:.1f} fps"
+        )
+        sys.stderr.write(f"\r{line}\x1b[K")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._wrote:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+@contextmanager
+def counting(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar over *total* things; call what it gives after each."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,102 @@
+"""`streamer run` and `streamer preview`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamer.cli.image import SUFFIXES
+from streamer.errors import ConfigError, SourceNotFound
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value; again for more."),
+]
+
+
+def run(
+    context: typer.Context,
+    configuration: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A YAML file: `streamer config init`.")
+    ],
+    overrides: Overrides = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
+    ] = None,
+) -> None:
+    """
+    Run a configuration until its source ends, its window is closed, or Ctrl-C.
+
+    Example: streamer run config/webcam.yaml --set source.fps=15 --report out/report.json
+    """
+    from streamer.cli.driving import drive
+    from streamer.config import load_config
+
+    drive(load_config(configuration, overrides or ()), context.obj, report)
+
+
+def preview(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(help="Camera index or name, file, folder or glob of pictures, rtsp:// URL."),
+    ] = "0",
+    model: Annotated[
+        str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
+    ] = "auto",
+    layout: Annotated[
+        str, typer.Option(help="side_by_side, source, cutout, mask or alpha.")
+    ] = "side_by_side",
+) -> None:
+    """
+    Show a source in a window, subject beside mask. q quits.
+
+    Example: streamer preview clip.mp4 --layout cutout
+    """
+    from streamer.cli.driving import drive
+    from streamer.config import parse_config
+
+    data = {
+        "name": "preview",
+        "source": guess_source(source),
+        "model": {"name": model},
+        "sinks": [{"type": "display", "layout": layout}],
+    }
+    drive(parse_config(_literal(data), name="preview"), context.obj, None)
+
+
+def guess_source(text: str) -> dict[str, Any]:
+    """
+    The `source:` of a configuration that *text* most likely means.
+
+    Raises:
+        ConfigError: a URL of another kind than RTSP.
+        SourceNotFound: it looks like a path and nothing is there.
+    """
+    if text.isascii() and text.isdigit():
+        return {"type": "usb", "device": int(text)}
+    if "://" in text:
+        if text.lower().startswith(("rtsp://", "rtsps://")):
+            return {"type": "rtsp", "url": text}
+        raise ConfigError(f"{text}: preview reads rtsp:// URLs, files, pictures and cameras")
+    if text.startswith("/dev/"):
+        return {"type": "usb", "device": text}
+    path = Path(text).expanduser()
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        return {"type": "images", "path": str(path), "realtime": True, "fps": 1.0}
+    if path.exists():
+        return {"type": "file", "path": str(path), "realtime": True}
+    if path.suffix or len(path.parts) > 1:
+        raise SourceNotFound(f"{text}: no such file: check the path, or `streamer cameras`")
+    return {"type": "usb", "device": text}
+
+
+def _literal(value: Any) -> Any:
+    """*value* with its texts escaped, so that no `${…}` of a path is taken for a variable."""
+    if isinstance(value, dict):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value

@@ -1,0 +1,271 @@
+"""
+What every source on PyAV shares: packets to frames, frames to upright BGR, timestamps that grow.
+
+FFmpeg's errors are told in our words here and nowhere else. Nothing here allocates a picture in
+numpy's memory: swscale writes into FFmpeg's own buffers, and one copy goes into the caller's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from streamer.errors import (
+    CorruptFrame,
+    SourceError,
+    SourceLost,
+    SourceNotFound,
+    SourceTimeout,
+    SourceUnsupported,
+)
+from streamer.frame import Image
+
+_NEARLY = 0.9
+"""A failure after this share of the time-out is the time-out: FFmpeg reports it as bad data."""
+_PIXEL = np.dtype("V3")
+_UNREACHABLE = (
+    ConnectionRefusedError,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+)
+
+
+def translate_open(
+    error: av.FFmpegError, name: str, elapsed_s: float = 0.0, timeout_s: float | None = None
+) -> SourceError:
+    """Say in our words why *name* could not be opened, *elapsed_s* seconds after it was tried."""
+    reason = error.strerror or type(error).__name__
+    result: SourceError
+    if timeout_s is not None and _timed_out(error, elapsed_s, timeout_s):
+        result = SourceTimeout(f"{name}: no answer within {timeout_s:g} s: is it an RTSP server?")
+    elif isinstance(error, av.HTTPUnauthorizedError):
+        result = SourceNotFound(f"{name}: 401 unauthorized: check user and password in the URL")
+    elif isinstance(error, av.HTTPForbiddenError):
+        result = SourceNotFound(f"{name}: 403 forbidden: this user may not see the stream")
+    elif isinstance(error, av.HTTPNotFoundError):
+        result = SourceNotFound(f"{name}: 404 not found: check the path in the URL")
+    elif isinstance(error, av.HTTPError):
+        result = SourceNotFound(f"{name}: the server refused: {reason}")
+    elif isinstance(error, ConnectionRefusedError):
+        result = SourceNotFound(
+            f"{name}: connection refused: is the server up, and the port right?"
+        )
+    elif isinstance(error, av.FileNotFoundError):
+        result = SourceNotFound(f"{name}: no such file")
+    elif isinstance(error, av.PermissionError):
+        result = SourceNotFound(f"{name}: may not be read: check its permissions")
+    elif isinstance(error, OSError):
+        result = SourceNotFound(f"{name}: cannot be reached: {reason}")
+    else:
+        result = SourceUnsupported(f"{name}: not a video that can be read: {reason}")
+    return result
+
+
+def translate_read(
+    error: av.FFmpegError, name: str, elapsed_s: float = 0.0, timeout_s: float | None = None
+) -> SourceError:
+    """Say in our words why *name*, open until now, could not be read on."""
+    if timeout_s is not None and _timed_out(error, elapsed_s, timeout_s):
+        return SourceTimeout(f"{name}: sent nothing for {timeout_s:g} s")
+    if isinstance(error, _UNREACHABLE):
+        return SourceLost(f"{name}: the connection was lost: {error.strerror}")
+    return SourceLost(f"{name}: cannot be read on: {error.strerror}")
+
+
+def _timed_out(error: av.FFmpegError, elapsed_s: float, timeout_s: float) -> bool:
+    return isinstance(error, TimeoutError) or elapsed_s >= timeout_s * _NEARLY
+
+
+class Timeline:
+    """
+    Timestamps that grow strictly, mended where a stream's own are missing or go back.
+
+    A frame is never dropped for its timestamp: one that is late by little comes one unit after
+    its predecessor; where the clock of the stream was set back, the rest goes on from there.
+    """
+
+    def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
+        self._reset_units = round(1 / time_base)
+        self.step = max(1, round(1 / ((rate or Fraction(25)) * time_base)))
+        self._offset = 0
+        self._last: int | None = None
+
+    @property
+    def next(self) -> int:
+        """Where a frame without a timestamp of its own belongs."""
+        return 0 if self._last is None else self._last + self.step
+
+    def place(self, pts: int | None) -> int:
+        """The timestamp to use for a frame that says *pts*."""
+        placed = self.next if pts is None else pts + self._offset
+        if self._last is not None and placed <= self._last:
+            if pts is not None and self._last - placed > self._reset_units:
+                self._offset += self._last + self.step - placed
+                placed = self._last + self.step
+            else:
+                placed = self._last + 1
+        self._last = placed
+        return placed
+
+
+class VideoReader:
+    """
+    The frames of a container's best video stream, in order of presentation.
+
+    Owns the container. Not thread-safe.
+
+    Attributes:
+        packets: how many packets with data came so far.
+        cut: the latest packet was marked as incomplete by the demuxer.
+    """
+
+    def __init__(self, container: InputContainer, name: str) -> None:
+        """
+        Take over *container*, and close it if this raises.
+
+        Raises:
+            SourceUnsupported: it has no video, or nothing here decodes it.
+        """
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            kinds = _kinds(container)
+            container.close()
+            raise SourceUnsupported(f"{name}: has no video, only {kinds}")
+        context: object = stream.codec_context
+        if context is None:
+            container.close()
+            raise SourceUnsupported(f"{name}: its codec is not one that can be decoded here")
+        # Slices add no delay and cost the least CPU; frame threads were measured no faster.
+        stream.thread_type = "SLICE"
+        self._container = container
+        self._name = name
+        self.stream = stream
+        self.time_base = stream.time_base or Fraction(1, 90_000)
+        self.rate = stream.guessed_rate or stream.average_rate or None
+        self.packets = 0
+        self.cut = False
+        self._demuxer: Iterator[Packet[VideoStream]] = container.demux(stream)
+        self._decoded: deque[VideoFrame] = deque()
+
+    def step(self) -> VideoFrame | None:
+        """
+        Take a frame that is ready, or else read and decode one packet.
+
+        Returns:
+            The frame, or None where the packet gave none yet.
+
+        Raises:
+            EOFError: there is nothing left.
+            CorruptFrame: the packet could not be decoded.
+            av.FFmpegError: the container could not be read on.
+        """
+        if self._decoded:
+            return self._decoded.popleft()
+        packet = next(self._demuxer, None)
+        if packet is None:
+            raise EOFError
+        if packet.size:
+            self.packets += 1
+            self.cut = packet.is_corrupt
+        try:
+            self._decoded.extend(packet.decode())
+        except av.EOFError:
+            raise EOFError from None
+        except av.FFmpegError as error:
+            raise CorruptFrame(
+                f"{self._name}: packet {self.packets} could not be decoded: {error.strerror}"
+            ) from error
+        return self._decoded.popleft() if self._decoded else None
+
+    def seek(self, pts: int) -> None:
+        """Go to the key frame before *pts*; where the container cannot seek, stay."""
+        try:
+            self._container.seek(pts, stream=self.stream, backward=True)
+        except av.FFmpegError:
+            return
+        self._decoded.clear()
+        self._demuxer = self._container.demux(self.stream)
+
+    def put_back(self, frame: VideoFrame) -> None:
+        """Make *frame* the one that the next `step` takes."""
+        self._decoded.appendleft(frame)
+
+    def close(self) -> None:
+        """Release the container. Never raises."""
+        try:
+            self._container.close()
+        except (av.FFmpegError, OSError):
+            return
+
+
+def _kinds(container: InputContainer) -> str:
+    return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+
+
+class Upright:
+    """Decoded frames as upright BGR; keeps swscale's state between frames. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    @staticmethod
+    def size(frame: VideoFrame) -> tuple[int, int]:
+        """(width, height) in pixels of *frame* after its rotation."""
+        if _quarter_turns(frame) % 2:
+            return frame.height, frame.width
+        return frame.width, frame.height
+
+    def write(self, frame: VideoFrame, out: Image) -> None:
+        """
+        Write *frame*, turned as its metadata says, into *out*.
+
+        Colour matrix and range are the frame's own, as swscale reads them.
+
+        Args:
+            frame: as decoded.
+            out: (height, width, 3) uint8 of `size(frame)`, C-contiguous; overwritten.
+        """
+        picture = self._reformatter.reformat(frame, format="bgr24", threads=1)
+        plane = picture.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        rows = rows[: picture.height, : picture.width * 3]
+        turns = _quarter_turns(frame)
+        if not turns:
+            np.copyto(out, rows.reshape(out.shape))
+            return
+        pixels: NDArray[np.void] = rows.view(_PIXEL)
+        target: NDArray[np.void] = out.view(_PIXEL)[..., 0]
+        np.copyto(target, np.rot90(pixels, turns))
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Anticlockwise quarter turns that put *frame* upright (the sense of `frame.rotation`)."""
+    return round(frame.rotation / 90) % 4
+
+
+def wants(size: tuple[int, int], out: Image) -> None:
+    """Raise ValueError unless *out* is an array for a picture of *size* (width, height)."""
+    if out.shape != (size[1], size[0], 3):
+        raise ValueError(f"an array of {out.shape} for a frame of {size[0]}x{size[1]}")
+
+
+def exact(value: float) -> Fraction:
+    """*value* as the decimal it was written as: 0.1 is 1/10."""
+    return Fraction(str(value))
+
+
+def now_s() -> float:
+    """Monotonic seconds, for telling time-outs from other failures."""
+    return time.monotonic()

@@ -1,0 +1,290 @@
+"""
+A video file, in any container and codec that FFmpeg reads, with its own timestamps.
+
+What limits it (start, duration, rate, speed, loop) is in the file's time; the pace at which a
+`realtime` file is delivered is kept by the capture stage.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.frame import VideoFrame
+
+from streamer.config.models import FileSourceConfig
+from streamer.errors import (
+    CorruptFrame,
+    EndOfStream,
+    FormatChanged,
+    SourceError,
+    SourceLost,
+    SourceNotFound,
+    SourceTimeout,
+    SourceUnsupported,
+    redact,
+)
+from streamer.frame import Grab, Image, StreamInfo
+from streamer.sources.decoding import (
+    Timeline,
+    Upright,
+    VideoReader,
+    exact,
+    now_s,
+    translate_open,
+    translate_read,
+    wants,
+)
+
+_OPEN_S = 9.0
+_HALF = Fraction(1, 2)
+"""A container may have rounded a timestamp by this many of its units."""
+_LEADS_S = (0, 2, 10)
+"""Seconds before `start_s` to seek to: some containers land on a key frame that is too late."""
+_MISSING_SHARE = 0.05
+_MISSING_FEW = 2
+"""So many packets less than promised are an edit list or a rounding, not a file cut short."""
+
+
+class FileSource:
+    """One video file. Timestamps are the file's, divided by `speed`; a loop goes on from them."""
+
+    def __init__(self, config: FileSourceConfig) -> None:
+        self._config = config
+        self._name = redact(config.path) if "://" in config.path else Path(config.path).name
+        self._speed = exact(config.speed)
+        self._start_s = exact(config.start_s)
+        self._duration_s = None if config.duration_s is None else exact(config.duration_s)
+        self._fps = None if config.fps is None else exact(config.fps)
+        self._offset = 0
+        self._reader: VideoReader | None = None
+        self._upright = Upright()
+        self._pending: VideoFrame | None = None
+        self._ended: type[EndOfStream] | SourceError | None = None
+        self._delivered = 0
+
+    def __repr__(self) -> str:
+        return f"FileSource({self._name})"
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return self._name
+
+    def open(self) -> StreamInfo:
+        """
+        Open the file and decode the first frame, which says the size.
+
+        Raises:
+            SourceNotFound: no such file, or not ours to read.
+            SourceUnsupported: no video in it, or none from `start_s` on.
+        """
+        self._check_path()
+        deadline_s = now_s() + _OPEN_S
+        reader = self._begin_pass()
+        self._timeline = Timeline(reader.time_base, reader.rate)
+        try:
+            while self._pending is None:
+                if now_s() > deadline_s:
+                    raise SourceTimeout(
+                        f"{self._name}: found no frame at start_s {self._config.start_s:g} in "
+                        f"{_OPEN_S:g} s: start earlier"
+                    )
+                try:
+                    self._pending = self._step(reader)
+                except CorruptFrame:
+                    continue
+        except EOFError:
+            raise self._empty() from None
+        except av.FFmpegError as error:
+            raise translate_read(error, self._name) from error
+        self._size = Upright.size(self._pending)
+        return self._info()
+
+    def read(self, out: Image) -> Grab:
+        """Write the next frame into *out*; see `Source.read`."""
+        frame = self._next_frame()
+        if Upright.size(frame) != self._size:
+            self._pending, self._size = frame, Upright.size(frame)
+            raise FormatChanged(self._info())
+        wants(self._size, out)
+        self._pending = None
+        self._upright.write(frame, out)
+        self._delivered += 1
+        pts = self._timeline.place(None if frame.pts is None else frame.pts + self._offset)
+        return Grab(pts, self._time_base, time.monotonic_ns())
+
+    def close(self) -> None:
+        """Close the file. Never raises."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+        self._pending = None
+
+    def _check_path(self) -> None:
+        if "://" in self._config.path:
+            raise SourceNotFound(f"{self._name}: is a URL: use `type: rtsp` for a stream")
+        path = Path(self._config.path)
+        if path.is_dir():
+            raise SourceUnsupported(f"{path}: is a folder: use `type: images` for its pictures")
+        if not path.exists():
+            raise SourceNotFound(f"{path}: no such file")
+
+    def _begin_pass(self) -> VideoReader:
+        """Open the file at its start, or at the key frame before `start_s`."""
+        for lead_s in _LEADS_S:
+            reader = self._opened()
+            if not self._start_s or self._start_s < lead_s or self._start is None:
+                return reader
+            target = self._start + math.floor((self._start_s - lead_s) / reader.time_base)
+            reader.seek(target)
+            if self._is_before_start(reader):
+                return reader
+        return self._opened()
+
+    def _is_before_start(self, reader: VideoReader) -> bool:
+        """Whether the first frame to come is not after `start_s`; the frame is put back."""
+        while True:
+            try:
+                frame = reader.step()
+            except CorruptFrame:
+                continue
+            except (EOFError, av.FFmpegError):
+                return False
+            if frame is not None:
+                reader.put_back(frame)
+                if frame.pts is None or self._start is None:
+                    return False
+                return (frame.pts - self._start - 1) * reader.time_base <= self._start_s
+
+    def _opened(self) -> VideoReader:
+        if self._reader is not None:
+            self._reader.close()
+        try:
+            # With its protocol, or FFmpeg takes a colon in the name for the end of one.
+            container = av.open(f"file:{self._config.path}", "r")
+        except av.FFmpegError as error:
+            raise translate_open(error, self._name) from error
+        reader = VideoReader(container, self._name)
+        self._reader = reader
+        self._time_base = reader.time_base / self._speed
+        self._read = 0
+        self._slot = -1
+        self._natural = Timeline(reader.time_base, reader.rate)
+        self._start = reader.stream.start_time
+        return reader
+
+    def _next_frame(self) -> VideoFrame:
+        if self._reader is None:
+            raise SourceLost(f"{self._name}: is not open")
+        if self._ended is EndOfStream:
+            raise EndOfStream
+        if isinstance(self._ended, SourceError):
+            raise type(self._ended)(str(self._ended))
+        while self._pending is None:
+            try:
+                self._pending = self._step(self._reader)
+            except EOFError:
+                self._finish_pass(None)
+            except av.FFmpegError as error:
+                self._finish_pass(error)
+        return self._pending
+
+    def _step(self, reader: VideoReader) -> VideoFrame | None:
+        """The next decoded frame if it is one to deliver; raises EOFError after `duration_s`."""
+        frame = reader.step()
+        if frame is None:
+            return None
+        self._read += 1
+        pts = frame.pts if frame.pts is not None else self._natural.next
+        self._natural.place(pts)
+        if self._start is None:
+            self._start = pts
+        since_s = (pts - self._start + _HALF) * reader.time_base - self._start_s
+        if since_s < 0:
+            return None
+        if self._duration_s is not None and since_s >= self._duration_s:
+            raise EOFError
+        if self._fps is not None:
+            slot = math.floor(since_s * self._fps)
+            if slot <= self._slot:
+                return None
+            self._slot = slot
+        return frame
+
+    def _finish_pass(self, error: av.FFmpegError | None) -> None:
+        """Begin again, or raise how the file ended."""
+        reader = self._reader
+        assert reader is not None  # noqa: S101 - called while reading
+        lost = self._cut_short(reader, error)
+        if lost is not None:
+            self._ended = lost
+            raise lost from error
+        if not self._config.loop or not self._read:
+            self._ended = EndOfStream
+            raise EndOfStream
+        start = self._start or 0
+        length = self._natural.next - start - round(self._start_s / reader.time_base)
+        if self._duration_s is not None:
+            length = min(length, round(self._duration_s / reader.time_base))
+        self._offset += max(1, length)
+        self._begin_pass()
+
+    def _cut_short(self, reader: VideoReader, error: av.FFmpegError | None) -> SourceError | None:
+        whole = not (self._config.start_s or self._config.duration_s or self._config.fps)
+        promised = _promised_packets(reader) if whole and not self._config.loop else 0
+        missing = promised - reader.packets
+        clearly = missing > max(_MISSING_FEW, promised * _MISSING_SHARE)
+        if missing > 0 and (clearly or reader.cut or error is not None):
+            return SourceLost(
+                f"{self._name} ends early: {self._delivered} of {promised} frames: "
+                "the file is incomplete"
+            )
+        return None if error is None else translate_read(error, self._name)
+
+    def _empty(self) -> SourceError:
+        if self._config.start_s and self._read:
+            end_s = float(self._natural.next - (self._start or 0)) * float(self._time_base)
+            return SourceUnsupported(
+                f"{self._name}: start_s {self._config.start_s:g} is past its end at "
+                f"{end_s * self._config.speed:.1f} s"
+            )
+        return SourceUnsupported(f"{self._name}: not one frame of its video could be decoded")
+
+    def _info(self) -> StreamInfo:
+        reader, config = self._reader, self._config
+        assert reader is not None  # noqa: S101 - called while open
+        rate = reader.rate
+        if rate is not None and self._fps is not None:
+            rate = min(rate, self._fps)
+        limited = config.loop or config.start_s or config.duration_s or config.fps
+        return StreamInfo(
+            self._name,
+            *self._size,
+            fps=None if rate is None else rate * self._speed,
+            time_base=self._time_base,
+            live=config.realtime,
+            paced=config.realtime,
+            frames=None if limited else reader.stream.frames or None,
+        )
+
+
+def _promised_packets(reader: VideoReader) -> int:
+    """How many packets the container says its video has; 0 where it does not."""
+    stream = reader.stream
+    if stream.frames:
+        return stream.frames
+    written_s = _clock_s(stream.metadata.get("DURATION", ""))
+    return round(written_s * reader.rate) if reader.rate is not None else 0
+
+
+def _clock_s(text: str) -> Fraction:
+    """Seconds of Matroska's `00:00:04.000000000`; 0 for anything else."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except ValueError:
+        return Fraction(0)

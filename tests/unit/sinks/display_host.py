@@ -1,0 +1,54 @@
+"""Hosts a display sink as the pipeline's main thread does, and tells on stdout what happens."""
+# ruff: noqa: T201 - what it prints is what the tests read
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from streamer.config.models import DisplaySinkConfig
+from streamer.errors import SinkError, StopRequested
+from streamer.metrics import LatencyHistogram
+from streamer.sinks import make_sink
+from tests.unit.sinks.scene import shot, stream_info
+
+LIMIT_S = 40
+
+
+def main(snapshots: str, layout: str) -> None:
+    logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level="INFO")
+    latency = LatencyHistogram()
+    config = DisplaySinkConfig(type="display", overlay=False, snapshots=snapshots, layout=layout)
+    sink = make_sink(
+        config, cutout="rgb_on_black", level=128, stream="s", latency=latency, end_to_end=latency
+    )
+    try:
+        sink.open(stream_info(320, 240))
+    except SinkError as error:
+        print(f"SinkError {error}", flush=True)
+        return
+    paused = False
+    deadline = time.monotonic() + LIMIT_S
+    index = 0
+    try:
+        while time.monotonic() < deadline:
+            if sink.paused:
+                sink.pump()
+            else:
+                sink.write(*shot(index, width=320, height=240))
+                index += 1
+                if index == 2:
+                    print("ready", flush=True)
+            if sink.paused != paused:
+                paused = sink.paused
+                print(f"paused {paused} at {sink.statistics()['frames']}", flush=True)
+            time.sleep(0.02)
+    except StopRequested as stop:
+        print(f"StopRequested {stop}", flush=True)
+    sink.close()
+    print(f"closed {sink.statistics()}", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

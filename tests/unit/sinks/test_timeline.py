@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+from streamer.frame import Stamp
+from streamer.sinks.timeline import Timeline
+
+MS = Fraction(1, 1000)
+
+
+def stamp(pts: int, time_base: Fraction = MS, epoch: int = 0) -> Stamp:
+    return Stamp(0, pts, time_base, 0, epoch)
+
+
+def test_timestamps_are_the_sources_own():
+    timeline = Timeline(MS, Fraction(25))
+    given = [7000, 7040, 7041, 9000]
+    assert [timeline.place(stamp(pts)) for pts in given] == given
+    assert timeline.seconds == 2.04
+
+
+def test_an_epoch_that_begins_anew_follows_one_frame_later():
+    timeline = Timeline(MS, Fraction(25))
+    placed = [timeline.place(stamp(pts)) for pts in (1000, 1040)]
+    placed += [timeline.place(stamp(pts, epoch=1)) for pts in (0, 33, 70)]
+    assert placed == [1000, 1040, 1080, 1113, 1150]
+
+
+def test_an_epoch_that_goes_on_later_keeps_its_timestamps():
+    timeline = Timeline(MS, Fraction(25))
+    assert [timeline.place(stamp(0)), timeline.place(stamp(5000, epoch=1))] == [0, 5000]
+
+
+def test_another_time_base_is_converted():
+    timeline = Timeline(MS, Fraction(25))
+    timeline.place(stamp(0))
+    assert timeline.place(stamp(90_000, Fraction(1, 90_000), epoch=1)) == 1000
+
+
+def test_without_a_rate_a_frame_is_as_long_as_the_one_before():
+    timeline = Timeline(MS, None)
+    assert timeline.step == 40
+    for pts in (0, 100):
+        timeline.place(stamp(pts))
+    assert timeline.place(stamp(0, epoch=1)) == 200
+
+
+def test_a_beginning_below_zero_is_moved_to_zero():
+    timeline = Timeline(MS, Fraction(25))
+    assert [timeline.place(stamp(pts)) for pts in (-500, -460)] == [0, 40]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from streamer.errors import SourceLost, SourceNotFound, SourceTimeout, SourceUnsupported
+from streamer.sources.decoding import Timeline, Upright, translate_open, translate_read
+
+
+def timeline() -> Timeline:
+    return Timeline(Fraction(1, 1000), Fraction(25))
+
+
+def placed(*pts: int | None) -> list[int]:
+    line = timeline()
+    return [line.place(p) for p in pts]
+
+
+def test_growing_timestamps_are_left_alone():
+    assert placed(7, 40, 41, 9000) == [7, 40, 41, 9000]
+
+
+def test_a_missing_timestamp_is_one_frame_on():
+    assert placed(0, None, None, 120) == [0, 40, 80, 120]
+
+
+def test_a_late_timestamp_comes_right_after_its_predecessor():
+    assert placed(100, 100, 60, 140) == [100, 101, 102, 140]
+
+
+def test_after_a_clock_set_back_the_rest_goes_on():
+    assert placed(90_000, 90_040, 0, 40, 80) == [90_000, 90_040, 90_080, 90_120, 90_160]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (av.FileNotFoundError(2, "No such file", "x"), SourceNotFound),
+        (av.PermissionError(13, "Permission denied", "x"), SourceNotFound),
+        (av.ConnectionRefusedError(111, "Connection refused", "x"), SourceNotFound),
+        (av.HTTPUnauthorizedError(1, "401", "x"), SourceNotFound),
+        (av.HTTPServerError(1, "5XX", "x"), SourceNotFound),
+        (av.InvalidDataError(1, "Invalid data", "x"), SourceUnsupported),
+        (av.TimeoutError(110, "Timed out", "x"), SourceTimeout),
+    ],
+)
+def test_what_ffmpeg_says_at_opening_has_a_name_of_ours(error, kind):
+    assert type(translate_open(error, "it", 0.1, 5.0)) is kind
+
+
+def test_bad_data_after_the_time_allowed_is_a_timeout():
+    error = av.InvalidDataError(1, "Invalid data", "x")
+    assert type(translate_open(error, "it", 4.9, 5.0)) is SourceTimeout
+    assert type(translate_read(error, "it", 4.9, 5.0)) is SourceTimeout
+    assert type(translate_read(error, "it", 0.2, 5.0)) is SourceLost
+
+
+@pytest.mark.parametrize(("colour_range", "white"), [(1, 235), (2, 255)])
+def test_the_range_of_the_frame_decides_what_white_is(colour_range, white):
+    frame = av.VideoFrame(16, 16, "yuv420p")
+    for plane, level in zip(frame.planes, (white, 128, 128), strict=True):
+        plane.update(bytes([level]) * plane.buffer_size)
+    frame.color_range = colour_range
+    out = np.zeros((16, 16, 3), np.uint8)
+    Upright().write(frame, out)
+    assert out.min() >= 253
+
+
+def test_rows_with_padding_are_read_straight():
+    picture = np.random.default_rng(0).integers(0, 255, (10, 13, 3), dtype=np.uint8)
+    out = np.zeros_like(picture)
+    Upright().write(av.VideoFrame.from_ndarray(picture, format="bgr24"), out)
+    np.testing.assert_array_equal(out, picture)
