@@ -154,9 +154,7 @@ class SinkWorker:
                 held.done()
             time.sleep(timeout)
             self._call(window.pump)
-            return True
-        delivery = self._take(timeout)
-        if delivery is not None:
+        elif (delivery := self._take(timeout)) is not None:
             self._write(delivery)
         else:
             self._call(window.pump)

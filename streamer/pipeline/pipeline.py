@@ -162,6 +162,7 @@ class Pipeline:
             ring = self._ring
         self._stopping.set()
         self._ready.set()
+        self._opened.set()
         if ring is not None:
             ring.close()
 
@@ -273,7 +274,6 @@ class Pipeline:
             else:
                 logger.warning("after the first failure, %s: %s", stage, error)
         self.abort()
-        self._opened.set()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -36,6 +36,10 @@ _AUTO: tuple[Provider, ...] = ("cuda", "directml", "coreml", "cpu")
 _SPEC = {"cpu": ("cpu", 0), "cuda": ("cuda", 0), "tensorrt": ("cuda", 0)}
 
 
+# onnxruntime would otherwise keep a device id and a database of events in the user's cache.
+ort.disable_telemetry_events()
+
+
 def _missing(provider: Provider) -> str | None:
     """Why *provider* cannot load here, or None where nothing speaks against it."""
     if _NAMES[provider] not in ort.get_available_providers():

@@ -129,6 +129,7 @@ class VideoReader:
     Attributes:
         packets: how many packets with data came so far.
         cut: the latest packet was marked as incomplete by the demuxer.
+        end: where the latest packet in time ends, in units of `time_base`.
     """
 
     def __init__(self, container: InputContainer, name: str) -> None:
@@ -156,6 +157,7 @@ class VideoReader:
         self.rate = stream.guessed_rate or stream.average_rate or None
         self.packets = 0
         self.cut = False
+        self.end = 0
         self._demuxer: Iterator[Packet[VideoStream]] = container.demux(stream)
         self._decoded: deque[VideoFrame] = deque()
 
@@ -179,6 +181,8 @@ class VideoReader:
         if packet.size:
             self.packets += 1
             self.cut = packet.is_corrupt
+            if packet.pts is not None:
+                self.end = max(self.end, packet.pts + (packet.duration or 0))
         try:
             self._decoded.extend(packet.decode())
         except av.EOFError:

@@ -44,9 +44,12 @@ _HALF = Fraction(1, 2)
 """A container may have rounded a timestamp by this many of its units."""
 _LEADS_S = (0, 2, 10)
 """Seconds before `start_s` to seek to: some containers land on a key frame that is too late."""
-_MISSING_SHARE = 0.05
+_MISSING_PART = 20
+"""A lack of up to this part of a file is an edit list or a rounding, not a file cut short…"""
 _MISSING_FEW = 2
-"""So many packets less than promised are an edit list or a rounding, not a file cut short."""
+"""…and so is a lack of so many packets, …"""
+_MISSING_S = Fraction(1, 2)
+"""…or of so many seconds."""
 
 
 class FileSource:
@@ -234,16 +237,28 @@ class FileSource:
         self._begin_pass()
 
     def _cut_short(self, reader: VideoReader, error: av.FFmpegError | None) -> SourceError | None:
-        whole = not (self._config.start_s or self._config.duration_s or self._config.fps)
-        promised = _promised_packets(reader) if whole and not self._config.loop else 0
+        """What to say if less came than the container promised; None if it ended as it should."""
+        broken = None if error is None else translate_read(error, self._name)
+        config = self._config
+        if config.start_s or config.duration_s or config.fps or config.loop:
+            return broken
+        suspect = reader.cut or error is not None
+        promised = reader.stream.frames
         missing = promised - reader.packets
-        clearly = missing > max(_MISSING_FEW, promised * _MISSING_SHARE)
-        if missing > 0 and (clearly or reader.cut or error is not None):
+        if missing > (0 if suspect else max(_MISSING_FEW, promised // _MISSING_PART)):
             return SourceLost(
                 f"{self._name} ends early: {self._delivered} of {promised} frames: "
                 "the file is incomplete"
             )
-        return None if error is None else translate_read(error, self._name)
+        # Matroska counts no frames and says how long each stream is.
+        written_s = _clock_s(reader.stream.metadata.get("DURATION", ""))
+        end_s = reader.end * reader.time_base
+        if written_s - end_s > (0 if suspect else max(_MISSING_S, written_s / _MISSING_PART)):
+            return SourceLost(
+                f"{self._name} ends early: {self._delivered} frames, {float(end_s):.1f} of "
+                f"{float(written_s):.1f} s: the file is incomplete"
+            )
+        return broken
 
     def _empty(self) -> SourceError:
         if self._config.start_s and self._read:
@@ -270,15 +285,6 @@ class FileSource:
             paced=config.realtime,
             frames=None if limited else reader.stream.frames or None,
         )
-
-
-def _promised_packets(reader: VideoReader) -> int:
-    """How many packets the container says its video has; 0 where it does not."""
-    stream = reader.stream
-    if stream.frames:
-        return stream.frames
-    written_s = _clock_s(stream.metadata.get("DURATION", ""))
-    return round(written_s * reader.rate) if reader.rate is not None else 0
 
 
 def _clock_s(text: str) -> Fraction:

@@ -143,7 +143,7 @@ class ImagesSource:
         self._open = False
 
     def __repr__(self) -> str:
-        return f"ImagesSource({self._config.path}, {len(self._paths)} pictures)"
+        return f"ImagesSource({self._name}, {len(self._paths)} pictures)"
 
     @property
     def name(self) -> str:

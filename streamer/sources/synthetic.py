@@ -154,7 +154,7 @@ def _subject_alpha(width: int, height: int, random: np.random.Generator) -> Alph
     large = np.zeros((tall, wide), np.uint8)
     head = (wide // 2, tall * 3 // 10)
     radius = min(wide, tall) // 5
-    cv2.ellipse(large, (wide // 2, tall), (wide * 2 // 5, tall // 2), 0, 0, 360, (255,), -1)
+    cv2.ellipse(large, (wide // 2, tall), (wide * 2 // 5, tall * 3 // 5), 0, 0, 360, (255,), -1)
     cv2.circle(large, head, radius, (255,), -1)
     for angle in random.uniform(math.pi, 2 * math.pi, _STRANDS):
         reach = radius * random.uniform(1.1, 1.45)
@@ -172,7 +172,8 @@ def _subject_alpha(width: int, height: int, random: np.random.Generator) -> Alph
 
 def _texture(width: int, height: int, random: np.random.Generator, cells: int) -> NDArray[np.uint8]:
     """(height, width, 3) coloured noise: broad patches with a fine grain."""
-    broad = random.integers(40, 216, (cells, cells, 3), dtype=np.uint8)
+    shade = random.integers(60, 170, (cells, cells, 1), dtype=np.uint8)
+    broad = shade + random.integers(0, 60, (cells, cells, 3), dtype=np.uint8)
     patches = cv2.resize(broad, (width, height), interpolation=cv2.INTER_CUBIC)
     grain = random.integers(0, 24, (height, width, 3), dtype=np.uint8)
     return cv2.add(patches, grain).astype(np.uint8, copy=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -48,6 +49,14 @@ def raiser(error: BaseException, at: int = 0):
             raise error
 
     return call
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What a blocked call waits for; set when the test ends."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 def test_every_frame_of_a_file_reaches_every_sink_in_order() -> None:
@@ -167,8 +176,7 @@ def test_the_first_failure_wins() -> None:
         pipeline(FakeSource(on_read=raiser(SourceError("first"), at=2)), sinks=[late]).run()
 
 
-def test_a_sink_that_blocks_for_ever_is_given_up_and_the_other_is_finished() -> None:
-    release = threading.Event()
+def test_a_sink_that_blocks_for_ever_is_given_up_and_the_other_is_finished(release) -> None:
     stuck = FakeSink("stuck", on_write=lambda frame: release.wait())
     good = FakeSink("good")
     built = pipeline(FakeSource(1000), sinks=[stuck, good], stall_s=0.3)
@@ -179,12 +187,11 @@ def test_a_sink_that_blocks_for_ever_is_given_up_and_the_other_is_finished() -> 
     assert isinstance(failure.value.__cause__, SinkStuck)
     assert built.abandoned == ("sinks[0] stuck",)
     assert good.closed == 1
-    release.set()
 
 
 @pytest.mark.parametrize("stuck", ["open", "read"])
-def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(stuck) -> None:
-    release, reached = threading.Event(), threading.Event()
+def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(stuck, release) -> None:
+    reached = threading.Event()
 
     def block(*_: object) -> None:
         reached.set()
@@ -195,7 +202,6 @@ def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(stuck) -> 
     with pytest.raises(StageFailed, match="has not stopped"):
         built.run(should_stop=reached.is_set)
     assert built.abandoned == ("capture",)
-    release.set()
 
 
 def test_a_stop_drains_what_was_captured() -> None:

@@ -1,4 +1,4 @@
-"""Clips encoded at test time: frame n is filled with grey 16 + 4n."""
+"""Clips encoded at test time: frame n is filled with luma 16 + 4n."""
 
 from __future__ import annotations
 
@@ -8,47 +8,13 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from streamer.config.models import FileSourceConfig
 from streamer.errors import CorruptFrame, EndOfStream
 from streamer.sources.file import FileSource
-
-
-def encode(
-    path: Path,
-    *,
-    frames: int = 50,
-    size: tuple[int, int] = (64, 48),
-    rate: int = 25,
-    pts: list[int] | None = None,
-    codec: str = "libx264",
-    faststart: bool = False,
-    noise: bool = False,
-) -> Path:
-    """A clip whose frame n is filled with 16 + 4n; *pts* in milliseconds replaces the even pace."""
-    options = {"movflags": "faststart"} if faststart else {}
-    random = np.random.default_rng(0)
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        if codec == "libx264":
-            stream.options = {"crf": "10", "g": "10", "bf": "2", "threads": "1"}
-        if pts is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        for number in range(frames):
-            picture = np.full((size[1], size[0], 3), min(235, 16 + 4 * number), np.uint8)
-            if noise:
-                picture = random.integers(0, 255, picture.shape, dtype=np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-            frame.pts = number if pts is None else pts[number]
-            frame.time_base = Fraction(1, rate) if pts is None else Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+from tests.unit.sources.clips import encode
 
 
 class Played:
@@ -71,7 +37,7 @@ class Played:
                     self.corrupt.append(str(error))
                     continue
                 self.times_s.append(grab.pts * grab.time_base)
-                self.levels.append(round((float(out.mean()) - 16) / 4))
+                self.levels.append(round(float(out.mean()) * 219 / 255 / 4))
         finally:
             source.close()
 
@@ -91,7 +57,7 @@ def make_clip() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """50 frames of 64x48 at 25 fps."""
     return encode(tmp_path_factory.mktemp("clips") / "clip.mp4")
 

@@ -25,8 +25,8 @@ def source(path: Path | str, **fields: object) -> FileSource:
     return FileSource(FileSourceConfig(type="file", path=str(path), **fields))
 
 
-def test_every_frame_comes_once_in_order_with_its_own_time(clip, play):
-    played = play(clip)
+def test_every_frame_comes_once_in_order_with_its_own_time(small_clip, play):
+    played = play(small_clip)
     assert played.levels == list(range(50))
     assert played.times_s == [Fraction(n, 25) for n in range(50)]
     assert played.info.frames == 50
@@ -40,15 +40,15 @@ def test_uneven_timestamps_are_kept(tmp_path, make_clip, play):
     assert [int(t * 1000) for t in play(path).times_s] == times_ms
 
 
-def test_a_loop_goes_on_in_time(clip, play):
-    played = play(clip, limit=130, loop=True)
+def test_a_loop_goes_on_in_time(small_clip, play):
+    played = play(small_clip, limit=130, loop=True)
     assert played.levels == [n % 50 for n in range(130)]
     assert played.times_s == [Fraction(n, 25) for n in range(130)]
     assert played.info.frames is None
 
 
-def test_a_loop_of_a_part_repeats_that_part(clip, play):
-    played = play(clip, limit=25, loop=True, start_s=0.4, duration_s=0.4)
+def test_a_loop_of_a_part_repeats_that_part(small_clip, play):
+    played = play(small_clip, limit=25, loop=True, start_s=0.4, duration_s=0.4)
     assert played.levels == [10 + n % 10 for n in range(25)]
     assert played.times_s == [Fraction(10 + n, 25) for n in range(25)]
 
@@ -59,29 +59,29 @@ def test_start_and_duration_cut_out_exactly_those_frames(tmp_path, make_clip, pl
     assert play(path, start_s=0.52, duration_s=0.4).levels == list(range(13, 23))
 
 
-def test_a_start_past_the_end_says_where_the_end_is(clip):
+def test_a_start_past_the_end_says_where_the_end_is(small_clip):
     with pytest.raises(SourceUnsupported, match=r"clip.mp4: start_s 9 is past its end at 2.0 s"):
-        source(clip, start_s=9).open()
+        source(small_clip, start_s=9).open()
 
 
-def test_a_lower_rate_skips_by_time(clip, play):
-    played = play(clip, fps=5)
+def test_a_lower_rate_skips_by_time(small_clip, play):
+    played = play(small_clip, fps=5)
     assert played.levels == list(range(0, 50, 5))
     assert played.info.fps == 5
 
 
-def test_its_own_rate_as_the_limit_skips_nothing(clip, play):
-    assert len(play(clip, fps=25).levels) == 50
+def test_its_own_rate_as_the_limit_skips_nothing(small_clip, play):
+    assert len(play(small_clip, fps=25).levels) == 50
 
 
-def test_speed_divides_the_timestamps_exactly(clip, play):
-    played = play(clip, speed=1.6)
+def test_speed_divides_the_timestamps_exactly(small_clip, play):
+    played = play(small_clip, speed=1.6)
     assert played.times_s == [Fraction(n, 25) / Fraction(8, 5) for n in range(50)]
     assert played.info.fps == 40
 
 
-def test_realtime_is_live_and_paced(clip, play):
-    info = play(clip, realtime=True, limit=1).info
+def test_realtime_is_live_and_paced(small_clip, play):
+    info = play(small_clip, realtime=True, limit=1).info
     assert info.live
     assert info.paced
 
@@ -125,23 +125,26 @@ def test_a_file_cut_short_delivers_what_is_there_and_says_so(tmp_path, make_clip
     info = reader.open()
     out = np.zeros((info.height, info.width, 3), np.uint8)
     delivered = 0
-    with pytest.raises(SourceLost) as lost:
-        while True:
-            try:
-                reader.read(out)
-                delivered += 1
-            except CorruptFrame:
-                continue
+    lost = ""
+    while not lost:
+        try:
+            reader.read(out)
+            delivered += 1
+        except CorruptFrame:
+            continue
+        except SourceLost as error:
+            lost = str(error)
     assert 20 < delivered < 40
-    assert f"clip.{suffix} ends early: {delivered} of 50 frames" in str(lost.value)
+    counted = {"mp4": "of 50 frames", "mkv": "frames, 1.2 of 2.0 s"}[suffix]
+    assert f"clip.{suffix} ends early: {delivered} {counted}" in lost
     with pytest.raises(SourceLost, match="ends early"):
         reader.read(out)
     reader.close()
 
 
 def test_a_recording_without_its_index_cannot_be_opened(tmp_path, make_clip):
-    path = make_clip(tmp_path / "clip.mp4")
-    path.write_bytes(path.read_bytes()[:3000])
+    path = make_clip(tmp_path / "clip.mp4", noise=True)
+    path.write_bytes(path.read_bytes()[:30_000])
     with pytest.raises(SourceUnsupported, match=r"clip.mp4: not a video that can be read"):
         source(path).open()
 

@@ -22,8 +22,9 @@ RED = (250, 10, 20)
 BGR = np.array([20, 10, 250], np.uint8)
 
 
-def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (12, 8), **options) -> Path:
-    Picture.new("RGB", size, RED).convert(mode).save(path, **options)
+def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (12, 8)) -> Path:
+    options = {"palette": Picture.Palette.ADAPTIVE} if mode == "P" else {}
+    Picture.new("RGB", size, RED).convert(mode, **options).save(path)
     return path
 
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 import socket
 import time
 
+import numpy as np
 import pytest
 
 from streamer.config.models import RtspSourceConfig
-from streamer.errors import SourceError, SourceNotFound, SourceTimeout
+from streamer.errors import CorruptFrame, SourceError, SourceLost, SourceNotFound, SourceTimeout
 from streamer.sources.rtsp import RtspSource
+from tests.unit.sources.clips import encode
+from tests.unit.sources.tiny_rtsp import TinyRtsp, rtp_packets
 
 
 def refusal(port: int, **fields: object) -> SourceError:
@@ -55,3 +58,50 @@ def test_a_wrong_path_is_named(answering):
 
 def test_a_failing_server_is_named(answering):
     assert "the server refused" in str(refusal(answering("500 Internal Server Error")))
+
+
+@pytest.fixture(scope="module")
+def packets(tmp_path_factory) -> list[bytes]:
+    # In Annex B each key frame brings the parameter sets that the description leaves out.
+    clip = encode(tmp_path_factory.mktemp("rtsp") / "clip.ts", frames=40)
+    return rtp_packets(clip)
+
+
+@pytest.mark.parametrize(
+    ("hangs_up", "kind", "said"),
+    [(True, SourceLost, "ended the stream"), (False, SourceTimeout, "sent nothing for 1 s")],
+)
+def test_frames_come_until_the_server_stops(packets, hangs_up, kind, said):
+    server = TinyRtsp(packets, hangs_up=hangs_up)
+    source = RtspSource(
+        RtspSourceConfig.model_validate(
+            {"type": "rtsp", "url": server.url, "read_timeout_s": 1, "open_timeout_s": 3}
+        )
+    )
+    levels, pts, ended = [], [], None
+    try:
+        info = source.open()
+        assert (info.width, info.height, info.live) == (64, 48, True)
+        out = np.zeros((48, 64, 3), np.uint8)
+        while ended is None:
+            try:
+                grab = source.read(out)
+            except CorruptFrame:
+                continue
+            except SourceError as error:
+                ended = error
+            else:
+                levels.append(round(float(out.mean()) * 219 / 255 / 4))
+                pts.append(grab.pts)
+        with pytest.raises(kind):
+            source.read(out)
+    finally:
+        source.close()
+        server.close()
+    # With `nobuffer`, FFmpeg keeps none of the frames by which it learns the stream's rate.
+    assert len(levels) >= 5
+    assert levels == list(range(levels[0], levels[0] + len(levels)))
+    assert pts == sorted(set(pts))
+    assert type(ended) is kind
+    assert said in str(ended)
+    assert "s3cret" not in str(ended)

@@ -1,0 +1,107 @@
+"""
+An RTSP server for one viewer at a time: answers DESCRIBE, SETUP and PLAY, then sends a clip's
+RTP packets over the same TCP connection as fast as they come; then it hangs up, or falls mute.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import av
+
+_SDP = (
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=clip\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
+    "a=control:track0\r\n"
+)
+
+
+def rtp_packets(clip: Path) -> list[bytes]:
+    """The clip as RTP packets, made by FFmpeg's own packetiser."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setblocking(False)
+        packets: list[bytes] = []
+
+        def drain() -> None:
+            while True:
+                try:
+                    packets.append(receiver.recv(65536))
+                except BlockingIOError:
+                    return
+
+        port = receiver.getsockname()[1]
+        url = f"rtp://127.0.0.1:{port}?rtcpport={port}&pkt_size=1200"
+        with av.open(str(clip)) as read, av.open(url, "w", format="rtp") as write:
+            stream = write.add_stream_from_template(read.streams.video[0])
+            for packet in read.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    write.mux(packet)
+                    drain()
+        drain()
+    return [p for p in packets if p[1] & 0x7F == 96]
+
+
+class TinyRtsp:
+    """Serves *packets*; *hangs_up* after them, or stays mute until `close`."""
+
+    def __init__(self, packets: list[bytes], *, hangs_up: bool) -> None:
+        self._packets = packets
+        self._hangs_up = hangs_up
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        self.url = f"rtsp://me:s3cret@127.0.0.1:{self._server.getsockname()[1]}/clip"
+
+    def close(self) -> None:
+        self._closing.set()
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        try:
+            peer, _ = self._server.accept()
+        except OSError:
+            return
+        with peer:
+            asked = b""
+            while not self._closing.is_set():
+                data = peer.recv(4096)
+                if not data:
+                    return
+                asked += data
+                while b"\r\n\r\n" in asked:
+                    request, asked = asked.split(b"\r\n\r\n", 1)
+                    if self._answer(peer, request.decode()):
+                        return
+
+    def _answer(self, peer: socket.socket, request: str) -> bool:
+        """Answer one request; true when the viewer is done with."""
+        method = request.split(" ", 1)[0]
+        lines = request.split("\r\n")
+        reply = ["RTSP/1.0 200 OK", next(line for line in lines if line.startswith("CSeq"))]
+        body = ""
+        if method == "OPTIONS":
+            reply.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
+        elif method == "DESCRIBE":
+            body = _SDP
+            reply += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
+        else:
+            reply.append("Session: 1")
+        if method == "SETUP":
+            reply.append("Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+        peer.sendall(("\r\n".join(reply) + "\r\n\r\n" + body).encode())
+        if method == "TEARDOWN":
+            return True
+        if method != "PLAY":
+            return False
+        for packet in self._packets:
+            peer.sendall(b"$\0" + len(packet).to_bytes(2, "big") + packet)
+        if not self._hangs_up:
+            self._closing.wait(20)
+        return True
