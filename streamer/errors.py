@@ -146,7 +146,7 @@ class StageFailed(StreamerError):
         self.exit_code = cause.exit_code if isinstance(cause, StreamerError) else 1
 
 
-class Signal(Exception):  # noqa: N818 - not an error
+class Signal(Exception):
     """How a stream tells its reader something other than a frame."""
 
 

@@ -116,5 +116,3 @@ class CaptureStage:
 
 def _image_for(info: StreamInfo) -> Image:
     return np.empty((info.height, info.width, 3), np.uint8)
-
-

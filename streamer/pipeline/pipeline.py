@@ -260,7 +260,7 @@ class Pipeline:
                 work()
             except StopRequested:
                 self.stop()
-            except BaseException as error:  # noqa: BLE001 - re-raised by join
+            except BaseException as error:
                 self._fail(stage, error)
 
         thread = threading.Thread(target=guarded, name=f"streamer-{stage}", daemon=False)
@@ -341,7 +341,7 @@ class Pipeline:
                 worker.loop()
         except StopRequested:
             self.stop()
-        except BaseException as error:  # noqa: BLE001 - before closing: the first failure wins
+        except BaseException as error:
             self._fail(worker.label, error)
         finally:
             worker.close()
@@ -419,8 +419,6 @@ class Pipeline:
                 thread = self._threads.get(stage)
                 if thread is not None and thread.is_alive() and stage not in self._abandoned:
                     self._abandoned.append(stage)
-                    self._fail(
-                        stage, StreamerError(f"has not stopped within {self._stall_s:g} s")
-                    )
+                    self._fail(stage, StreamerError(f"has not stopped within {self._stall_s:g} s"))
                     for worker in self._workers:
                         worker.end()

@@ -31,7 +31,7 @@ _NAMES: dict[Provider, str] = {
 }
 
 _AUTO: tuple[Provider, ...] = ("cuda", "directml", "coreml", "cpu")
-"""Best first. TensorRT builds an engine for minutes at its first start, so it is only on request."""
+"""Best first. TensorRT only on request: it builds an engine for minutes at its first start."""
 
 _SPEC = {"cpu": ("cpu", 0), "cuda": ("cuda", 0), "tensorrt": ("cuda", 0)}
 
@@ -129,7 +129,7 @@ def _load(path: Path, providers: Sequence[str], threads: int) -> ort.InferenceSe
 
 
 def device_of(session: ort.InferenceSession) -> tuple[str, int]:
-    """onnxruntime's (device type, device id) where this session's tensors should live."""
+    """Onnxruntime's (device type, device id) where this session's tensors should live."""
     best = session.get_providers()[0]
     for provider, spec in _SPEC.items():
         if _NAMES[provider] == best:  # type: ignore[index]

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from streamer.compositing import Composer
@@ -234,6 +234,8 @@ class _Film:
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
+            # Without it neutral grey gets a tint, and the mask's white is 250.
+            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
         )
         frame.pts = self._timeline.place(stamp)
         frame.time_base = self._timeline.time_base

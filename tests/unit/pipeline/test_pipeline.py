@@ -152,7 +152,9 @@ def test_a_paced_source_is_delivered_at_the_pace_of_its_timestamps() -> None:
     ],
 )
 def test_a_failure_anywhere_ends_everything_and_is_raised_with_its_stage(stage, parts) -> None:
-    built = pipeline(parts.get("source", FakeSource(1000)), parts.get("segmenter"), parts.get("sinks"))
+    built = pipeline(
+        parts.get("source", FakeSource(1000)), parts.get("segmenter"), parts.get("sinks")
+    )
     with pytest.raises(StageFailed) as failure:
         built.run()
     assert failure.value.stage == stage
@@ -237,9 +239,13 @@ def test_leaving_the_block_stops_and_joins() -> None:
 
 
 def test_an_exception_in_the_block_aborts_and_is_not_hidden() -> None:
-    with pytest.raises(KeyError), pipeline(FakeSource(None)) as built:
-        built.start()
-        raise KeyError
+    def fail_in_the_block() -> None:
+        with pipeline(FakeSource(None)) as built:
+            built.start()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_in_the_block()
 
 
 def test_keyboard_interrupt_in_run_finishes_the_sinks() -> None:

@@ -303,3 +303,12 @@ def test_only_the_first_frames_allocate(tmp_path: Path):
         tracemalloc.stop()
     sink.close()
     assert peak - before < 100_000
+
+
+def test_the_recorded_mask_is_white_and_black_without_a_tint(tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    image = np.full((64, 64, 3), 90, np.uint8)
+    image[:, 32:] = 255
+    record(path, [shot(n, image=image) for n in range(3)], layout="source")
+    for part, value in ((np.s_[8:-8, 8:24], 90), (np.s_[8:-8, 40:-8], 255)):
+        assert close_to(pictures(path)[-1][part], value, tolerance=1)

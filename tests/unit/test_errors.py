@@ -1,0 +1,44 @@
+"""No message of ours carries a password, and every failure has its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer import errors
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtsp://user:secret@cam/1: refused", "rtsp://***@cam/1: refused"),
+        ("rtsp://user:p@ss@cam/1", "rtsp://***@cam/1"),
+        ("http://token@host and rtsps://a:b@c", "http://***@host and rtsps://***@c"),
+        ("rtsp://cam/1", "rtsp://cam/1"),
+        ("mail a@b.example", "mail a@b.example"),
+    ],
+)
+def test_credentials_in_urls_are_masked(text, shown) -> None:
+    assert errors.redact(text) == shown
+    assert str(errors.SourceError(text)) == shown
+
+
+def test_a_failed_stage_has_the_exit_code_and_text_of_its_cause() -> None:
+    failed = errors.StageFailed("capture", errors.SourceLost("gone"))
+    assert (failed.exit_code, str(failed)) == (3, "capture: gone")
+    bug = errors.StageFailed("matting", ZeroDivisionError("by zero"))
+    assert (bug.exit_code, str(bug)) == (1, "matting: ZeroDivisionError: by zero")
+
+
+def test_every_error_has_a_documented_exit_code() -> None:
+    families = {
+        errors.ConfigError: 2,
+        errors.SourceError: 3,
+        errors.ModelError: 4,
+        errors.SinkError: 5,
+    }
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, errors.StreamerError):
+            expected = next((code for base, code in families.items() if issubclass(kind, base)), 1)
+            if kind is not errors.MissingDependency:
+                assert kind.exit_code == expected, kind
+            assert kind.__name__ in (errors.__doc__ or "")

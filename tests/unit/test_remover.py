@@ -1,0 +1,83 @@
+"""Pictures from Python, and the package's face."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import streamer
+from streamer import BackgroundRemover
+from streamer.errors import ConfigError, ModelNotFound
+
+
+@pytest.fixture
+def image(photographs) -> np.ndarray:
+    return photographs["coffee"]
+
+
+def test_both_channel_orders_give_the_same_alpha_and_keep_their_order(make_model, image) -> None:
+    with BackgroundRemover(str(make_model())) as remover:
+        cutout, mask = remover(image, order="bgr")
+        swapped, same = remover(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), order="rgb")
+    assert (mask == same).all()
+    assert (swapped[:, :, ::-1] == cutout).all()
+    assert set(np.unique(mask)) == {0, 255}
+
+
+def test_the_cutout_is_black_where_the_mask_is(make_model, image) -> None:
+    cutout, mask = BackgroundRemover(str(make_model()))(image)
+    assert cutout.shape == image.shape
+    assert not cutout[mask == 0].any()
+    assert cutout[mask == 255].any()
+
+
+def test_rgba_has_the_soft_alpha(make_model, image) -> None:
+    remover = BackgroundRemover(str(make_model()), rgba=True)
+    cutout, _ = remover(image)
+    assert cutout.shape == (*image.shape[:2], 4)
+    assert (cutout[:, :, 3] == remover.alpha(image)).all()
+    assert len(np.unique(cutout[:, :, 3])) > 10
+
+
+def test_what_is_returned_is_the_callers_to_keep(make_model, image) -> None:
+    remover = BackgroundRemover(str(make_model()))
+    first, first_mask = remover(image)
+    kept, kept_mask = first.copy(), first_mask.copy()
+    remover(np.zeros_like(image))
+    assert (first == kept).all()
+    assert (first_mask == kept_mask).all()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_what_is_not_a_picture_is_refused(make_model, bad) -> None:
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
+        BackgroundRemover(str(make_model()))(bad)
+
+
+def test_a_misspelt_model_is_named_with_the_nearest() -> None:
+    with pytest.raises(ModelNotFound, match=r"rmbg-1\.4"):
+        BackgroundRemover("rmgb-1.4")
+
+
+def test_arguments_out_of_range_are_named(make_model) -> None:
+    with pytest.raises(ConfigError, match="threshold"):
+        BackgroundRemover(str(make_model()), threshold=0)
+    with pytest.raises(ConfigError, match="precision"):
+        BackgroundRemover(str(make_model()), precision="int8")
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    assert list(streamer.__all__) == sorted(streamer.__all__)
+    for name in streamer.__all__:
+        assert getattr(streamer, name) is not None
+    with pytest.raises(AttributeError, match="no attribute"):
+        streamer.Nothing  # noqa: B018
