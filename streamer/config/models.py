@@ -39,8 +39,8 @@ class RtspSourceConfig(_Model):
     """`rtsp://[user:password@]host[:port]/path`; never printed with its credentials."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How the media travels."""
-    open_timeout_s: float = Field(5.0, gt=0, le=9)
-    """Seconds to wait for the server to answer."""
+    open_timeout_s: float = Field(4.5, gt=0, le=4.5)
+    """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
     read_timeout_s: float = Field(5.0, gt=0, le=9)
     """Seconds without a frame after which the stream counts as lost."""
 

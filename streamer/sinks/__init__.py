@@ -43,7 +43,6 @@ def make_sink(
     level: int,
     stream: str,
     latency: LatencyHistogram,
-    end_to_end: LatencyHistogram | None = None,
 ) -> Sink:
     """
     The sink of *config*, not yet open.
@@ -54,7 +53,6 @@ def make_sink(
         level: the mask's smallest alpha, 1..255; see `compositing.alpha_level`.
         stream: fills `{stream}` in paths; `{start}` is the local time of this call.
         latency: where the composing of each picture is recorded.
-        end_to_end: where the sink records, per frame, the time from capture until it was taken.
 
     Raises:
         ConfigError: a path's template has a field that is not known.
@@ -68,7 +66,6 @@ def make_sink(
                 title=config.title,
                 overlay=config.overlay,
                 snapshots=Path(config.snapshots).expanduser(),
-                end_to_end=end_to_end,
             )
         case RecordSinkConfig():
             return RecordSink(
@@ -77,7 +74,6 @@ def make_sink(
                 crf=config.crf,
                 preset=config.preset,
                 overwrite=config.overwrite,
-                end_to_end=end_to_end,
             )
         case ImagesSinkConfig():
             return ImagesSink(
@@ -90,10 +86,9 @@ def make_sink(
                 names=config.names,
                 limit=config.limit,
                 latency=latency,
-                end_to_end=end_to_end,
             )
         case DiscardSinkConfig():
-            return DiscardSink(composer, end_to_end=end_to_end)
+            return DiscardSink(composer)
 
 
 def _next_views(config: DisplaySinkConfig, level: int, latency: LatencyHistogram) -> list[Composer]:

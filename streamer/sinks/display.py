@@ -23,7 +23,6 @@ import numpy as np
 from streamer.compositing import Composer
 from streamer.errors import SinkError, StopRequested
 from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
-from streamer.metrics import LatencyHistogram
 from streamer.sinks.paths import make_folder
 from streamer.sinks.picture import write_picture
 from streamer.sinks.screen import asked_screen, prepare_windows, screen_size, window_problem
@@ -47,7 +46,6 @@ class DisplaySink:
         title: of the window.
         overlay: begin with frames per second and latency in the corner.
         snapshots: folder for snapshots, made at the first.
-        end_to_end: where the time from capture to the screen is recorded, per frame.
         clock: the wall clock in UTC, for snapshots' names.
 
     A frame that is handed over while `paused` is not shown: the picture is held.
@@ -62,7 +60,6 @@ class DisplaySink:
         title: str = "streamer",
         overlay: bool = True,
         snapshots: Path = Path("out"),
-        end_to_end: LatencyHistogram | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._views = tuple(views)
@@ -70,7 +67,6 @@ class DisplaySink:
         self._title = title
         self._overlay = overlay
         self._folder = snapshots
-        self._end_to_end = end_to_end
         self._clock = clock
         self._image: Image = np.empty((0, 0, 3), np.uint8)
         self._alpha: Alpha = np.empty((0, 0), np.uint8)
@@ -126,8 +122,6 @@ class DisplaySink:
         self._latency_ms = (now_ns - frame.stamp.captured_ns) / 1e6
         self._show()
         self._frames += 1
-        if self._end_to_end is not None:
-            self._end_to_end.record(time.monotonic_ns() - frame.stamp.captured_ns)
         self.pump()
 
     def pump(self) -> None:

@@ -52,7 +52,6 @@ class ImagesSink:
         limit: keep so many of the files written by this object and delete its oldest.
         clock: the wall clock in UTC.
         latency: where the making of the kinds without a composer is recorded.
-        end_to_end: where the time from capture to the finished file is recorded, per frame.
     """
 
     name = "images"
@@ -70,7 +69,6 @@ class ImagesSink:
         limit: int | None = None,
         clock: Callable[[], datetime] = utc_now,
         latency: LatencyHistogram | None = None,
-        end_to_end: LatencyHistogram | None = None,
     ) -> None:
         self._folder = folder
         self._composer = composer
@@ -82,7 +80,6 @@ class ImagesSink:
         self._limit = limit
         self._clock = clock
         self._latency = latency
-        self._end_to_end = end_to_end
         self._mask: Alpha = np.empty((0, 0), np.uint8)
         self._rgba: Picture = np.empty((0, 0, 4), np.uint8)
         self._kept: deque[Path] = deque()
@@ -120,8 +117,6 @@ class ImagesSink:
         self._frames += 1
         self._bytes += size
         self._forget_oldest(path)
-        if self._end_to_end is not None:
-            self._end_to_end.record(time.monotonic_ns() - frame.stamp.captured_ns)
 
     def close(self) -> None:
         """Nothing to finish: every file is whole."""

@@ -8,7 +8,6 @@ loses at most the fragment it was in.
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +24,6 @@ from av.video.stream import VideoStream
 from streamer.compositing import Composer
 from streamer.errors import SinkError
 from streamer.frame import Frame, Image, Matte, Stamp, StreamInfo
-from streamer.metrics import LatencyHistogram
 from streamer.sinks.paths import make_folder, refusal
 from streamer.sinks.timeline import Timeline
 
@@ -56,7 +54,6 @@ class RecordSink:
         crf: x264's constant rate factor, 0 best to 51.
         preset: x264's speed against size.
         overwrite: replace a file of that name, at the first frame.
-        end_to_end: where the time from capture to the muxer is recorded, per frame.
     """
 
     name = "record"
@@ -69,7 +66,6 @@ class RecordSink:
         crf: int = 20,
         preset: str = "veryfast",
         overwrite: bool = False,
-        end_to_end: LatencyHistogram | None = None,
     ) -> None:
         self._path = path
         self._composer = composer
@@ -80,7 +76,6 @@ class RecordSink:
             "forced-idr": "1",
         }
         self._overwrite = overwrite
-        self._end_to_end = end_to_end
         self._fps: Fraction | None = None
         self._made = False
         self._film: _Film | None = None
@@ -134,8 +129,6 @@ class RecordSink:
             raise refusal(self._path, error) from error
         self._frames += 1
         self._seconds = self._film.seconds
-        if self._end_to_end is not None:
-            self._end_to_end.record(time.monotonic_ns() - frame.stamp.captured_ns)
 
     def close(self) -> None:
         """

@@ -31,8 +31,6 @@ from streamer.sources.decoding import (
     wants,
 )
 
-_STEP_S = 4.5
-"""FFmpeg opens in two steps, each with its own time-out; both must fit the 10 s of `open`."""
 _OPEN_S = 9.5
 
 
@@ -67,7 +65,7 @@ class RtspSource:
             SourceUnsupported: the answer is no video.
         """
         started_s = now_s()
-        timeout_s = min(self._config.open_timeout_s, _STEP_S)
+        timeout_s = self._config.open_timeout_s
         try:
             container = av.open(
                 self._config.url.get_secret_value(),

@@ -24,7 +24,7 @@ def test_the_level_is_the_smallest_alpha_at_or_over_the_threshold(threshold, lev
 def test_the_mask_is_255_from_the_level_and_0_below(level) -> None:
     out = np.empty_like(ALPHA)
     mask(ALPHA, level, out)
-    assert (out == np.where(ALPHA >= level, 255, 0)).all()
+    assert (out == np.where(level <= ALPHA, 255, 0)).all()
 
 
 def test_the_cutout_on_black_is_weighted_inside_the_mask_and_black_outside() -> None:

@@ -20,9 +20,7 @@ def main(snapshots: str, layout: str) -> None:
     logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level="INFO")
     latency = LatencyHistogram()
     config = DisplaySinkConfig(type="display", overlay=False, snapshots=snapshots, layout=layout)
-    sink = make_sink(
-        config, cutout="rgb_on_black", level=128, stream="s", latency=latency, end_to_end=latency
-    )
+    sink = make_sink(config, cutout="rgb_on_black", level=128, stream="s", latency=latency)
     try:
         sink.open(stream_info(320, 240))
     except SinkError as error:

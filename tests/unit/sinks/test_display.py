@@ -352,8 +352,6 @@ def test_another_thread_than_the_main_one_is_refused():
 
 def test_the_factory_makes_a_window_sink():
     config = DisplaySinkConfig(type="display", layout="alpha")
-    sink = make_sink(
-        config, cutout="rgba", level=128, stream="s", latency=LatencyHistogram(), end_to_end=None
-    )
+    sink = make_sink(config, cutout="rgba", level=128, stream="s", latency=LatencyHistogram())
     assert isinstance(sink, WindowSink)
     assert not sink.paused
