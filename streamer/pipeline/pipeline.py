@@ -200,8 +200,8 @@ class Pipeline:
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
         summary = self._metrics.summary()
-        started = self._started_at or time.monotonic()
-        wall_s = (self._ended_at or time.monotonic()) - started
+        ended = self._ended_at or time.monotonic()
+        wall_s = ended - (self._started_at or ended)
         model = self._matting.info
         info = self._info
         return {
@@ -406,8 +406,12 @@ class Pipeline:
         if stopped_at is None:
             return
         since_s = time.monotonic() - stopped_at
-        if since_s > _DRAIN_S and self._ring is not None:
-            self._ring.abort()
+        if since_s > _DRAIN_S:
+            if self._ring is not None:
+                self._ring.abort()
+            elif self._threads["capture"].is_alive() and "capture" not in self._abandoned:
+                # Still connecting: nothing is lost, and its own time-out ends it soon.
+                self._abandoned.append("capture")
         if since_s > self._stall_s:
             for stage in ("capture", "matting"):
                 thread = self._threads.get(stage)

