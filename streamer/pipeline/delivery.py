@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from streamer.errors import SinkError, StopRequested, StreamerError
 from streamer.frame import Matte, StreamInfo
@@ -27,22 +27,30 @@ class Delivery:
     last sink gave. Thread-safe.
     """
 
-    def __init__(self, lease: Lease, matte: Matte, receivers: int, metrics: Metrics) -> None:
+    def __init__(
+        self, lease: Lease, matte: Matte, receivers: Iterable[SinkWorker], metrics: Metrics
+    ) -> None:
         lease.retain()
         self.frame = lease.frame
         self.matte = matte
         self._lease = lease
-        self._pending = receivers
+        self._pending = set(receivers)
         self._taken = False
         self._metrics = metrics
         self._lock = threading.Lock()
 
-    def done(self, refused: DropReason | None = None) -> None:
-        """One receiver has finished with it; *refused* says why it did not take it."""
+    def done(self, receiver: SinkWorker, refused: DropReason | None = None) -> None:
+        """
+        *receiver* has finished with it; *refused* says why it did not take it.
+
+        Its first word counts: a sink that was given up may still return from its call later.
+        """
         with self._lock:
-            self._pending -= 1
+            if receiver not in self._pending:
+                return
+            self._pending.remove(receiver)
             self._taken = self._taken or refused is None
-            last = self._pending == 0
+            last = not self._pending
         if last:
             if self._taken:
                 self._metrics.count("emitted")
@@ -75,6 +83,7 @@ class SinkWorker:
         self._changed = threading.Condition()
         self._ended = False
         self._gone = False
+        self._writing: Delivery | None = None
         self._live = False
         self.opened = False
         self._busy_since_ns: int | None = None
@@ -111,7 +120,7 @@ class SinkWorker:
                 self._queue.append(delivery)
                 self._changed.notify_all()
         if refused is not None:
-            refused.done(reason)
+            refused.done(self, reason)
 
     def end(self) -> None:
         """No more deliveries will come; what waits is still written."""
@@ -124,10 +133,12 @@ class SinkWorker:
         with self._changed:
             self._gone = True
             waiting = list(self._queue)
+            if self._writing is not None:
+                waiting.append(self._writing)
             self._queue.clear()
             self._changed.notify_all()
         for delivery in waiting:
-            delivery.done("stale")
+            delivery.done(self, "stale")
 
     def loop(self) -> None:
         """Write until the end. Raises SinkError, StopRequested."""
@@ -152,7 +163,7 @@ class SinkWorker:
         assert isinstance(window, WindowSink)  # noqa: S101
         if window.paused and not stopping:
             if self._live and (held := self._take(timeout=0)) is not None:
-                held.done()
+                held.done(self)
             time.sleep(timeout)
             self._call(window.pump)
         elif (delivery := self._take(timeout)) is not None:
@@ -179,16 +190,19 @@ class SinkWorker:
         return delivery
 
     def _write(self, delivery: Delivery) -> None:
+        self._writing = delivery
         started_ns = time.monotonic_ns()
         try:
             self._call(lambda: self._sink.write(delivery.frame, delivery.matte))
         except BaseException:
-            delivery.done("stale")
+            delivery.done(self, "stale")
             raise
+        finally:
+            self._writing = None
         ended_ns = time.monotonic_ns()
         self._metrics.latency("write").record(ended_ns - started_ns)
         self._metrics.latency("end_to_end").record(ended_ns - delivery.frame.stamp.captured_ns)
-        delivery.done()
+        delivery.done(self)
 
     def _call(self, function: Callable[[], None]) -> None:
         self._busy_since_ns = time.monotonic_ns()

@@ -17,7 +17,14 @@ from functools import partial
 from typing import Any, Self
 
 from streamer.clock import Clock, SystemClock
-from streamer.errors import EndOfStream, SinkStuck, StageFailed, StopRequested, StreamerError
+from streamer.errors import (
+    EndOfStream,
+    SinkStuck,
+    SourceError,
+    StageFailed,
+    StopRequested,
+    StreamerError,
+)
 from streamer.frame import StreamInfo
 from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
 from streamer.pipeline.capture import CaptureStage
@@ -262,12 +269,15 @@ class Pipeline:
         thread.start()
 
     def _fail(self, stage: str, error: BaseException) -> None:
+        self._keep_failure(stage, error)
+        self.abort()
+
+    def _keep_failure(self, stage: str, error: BaseException) -> None:
         with self._lock:
             if self._failure is None:
                 self._failure = StageFailed(stage, error)
             else:
                 logger.warning("after the first failure, %s: %s", stage, error)
-        self.abort()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -286,6 +296,12 @@ class Pipeline:
             if self._stopping.is_set():
                 return
             self._capture.run(info, ring)
+        except Exception as error:  # noqa: BLE001 - re-raised by join
+            if self._stopping.is_set() and isinstance(error, SourceError):
+                logger.info("while stopping, capture: %s", error)
+            else:
+                # No abort: the frames that were captured are good, and are worked off.
+                self._keep_failure("capture", error)
         finally:
             if self._ring is not None:
                 self._ring.close()
@@ -323,7 +339,7 @@ class Pipeline:
                 infer.record(time.monotonic_ns() - started_ns)
                 self._metrics.count(matte.origin)
                 self._metrics.matte_age(matte.age)
-                delivery = Delivery(lease, matte, len(self._workers), self._metrics)
+                delivery = Delivery(lease, matte, self._workers, self._metrics)
                 for worker in self._workers:
                     worker.put(delivery)
 

@@ -261,6 +261,7 @@ def test_a_signal_in_the_middle_finishes_the_recording(
     assert len(times(tmp_path / "out.mp4")) >= FPS
 
 
+@pytest.mark.parametrize("timeout_s", [1.5, 5.0])  # which ends before and after our patience
 @pytest.mark.parametrize("signum", SIGNALS)
 def test_a_signal_while_a_camera_does_not_answer_ends_the_run_in_order(
     command: Command,
@@ -268,9 +269,10 @@ def test_a_signal_while_a_camera_does_not_answer_ends_the_run_in_order(
     tmp_path: Path,
     mute_server: socket.socket,
     signum: signal.Signals,
+    timeout_s: float,
 ):
     url = f"rtsp://user:secret@127.0.0.1:{mute_server.getsockname()[1]}/stream"
-    source = {"type": "rtsp", "url": url, "open_timeout_s": 2}
+    source = {"type": "rtsp", "url": url, "open_timeout_s": timeout_s}
     with command.start(*command.configure(source, RECORD, model=model)) as it:
         connection, _ = mute_server.accept()
         with connection:

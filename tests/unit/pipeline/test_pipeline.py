@@ -172,6 +172,27 @@ def test_a_failing_sink_does_not_cost_the_other_its_end() -> None:
     assert len(good.indices) >= 5
 
 
+def test_what_a_source_gave_before_it_was_lost_is_worked_off() -> None:
+    sink = FakeSink(on_write=lambda frame: time.sleep(0.005))
+    built = pipeline(FakeSource(on_read=raiser(SourceError("cut off"), at=8)), sinks=[sink])
+    with pytest.raises(StageFailed, match="cut off"):
+        built.run()
+    assert sink.indices == list(range(8))
+
+
+def test_a_source_error_during_a_stop_is_no_failure() -> None:
+    stopped = threading.Event()
+
+    def lose(number: int) -> None:
+        if number == 5:
+            stopped.set()
+            time.sleep(0.1)
+            raise SourceError("the connection was closed")
+
+    report = pipeline(FakeSource(on_read=lose)).run(should_stop=stopped.is_set)
+    assert report["error"] is None
+
+
 def test_the_first_failure_wins() -> None:
     late = FakeSink("late", on_close=raiser(SinkError("second")))
     with pytest.raises(StageFailed, match="first"):
@@ -189,6 +210,7 @@ def test_a_sink_that_blocks_for_ever_is_given_up_and_the_other_is_finished(relea
     assert isinstance(failure.value.__cause__, SinkStuck)
     assert built.abandoned == ("sinks[0] stuck",)
     assert good.closed == 1
+    assert accounted(built.report())
 
 
 def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(release) -> None:
