@@ -25,6 +25,10 @@ Picture = NDArray[np.uint8]
 """(H, W, 3) uint8 BGR, or (H, W, 4) uint8 BGRA with straight alpha."""
 
 
+_STRIP_ROWS = 16
+"""Rows that are worked on at a time where working memory is needed, to keep that small."""
+
+
 def alpha_level(threshold: float) -> int:
     """The smallest 8-bit alpha with `alpha / 255 >= threshold`, for a *threshold* in (0, 1]."""
     return max(1, math.ceil(threshold * 255 - 1e-9))
@@ -44,8 +48,11 @@ def cutout_rgba(image: Image, alpha: Alpha, out: Picture) -> None:
         alpha: (H, W) uint8.
         out: (H, W, 4) uint8, overwritten.
     """
-    cv2.merge([*cv2.split(image), alpha], dst=out)
-    out[alpha == 0] = 0
+    cv2.cvtColor(image, cv2.COLOR_BGR2BGRA, dst=out)
+    cv2.insertChannel(alpha, out, 3)
+    for top in range(0, alpha.shape[0], _STRIP_ROWS):
+        strip = np.s_[top : top + _STRIP_ROWS]
+        out[strip][alpha[strip] == 0] = 0
 
 
 class Composer:

@@ -37,12 +37,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from streamer.frame import StreamInfo
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s'\"]*@")
+_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)\S*@")
+_SECRET = re.compile(
+    r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd)?|pwd|auth|token|key|secret)=)[^&\s]*"
+)
 
 
 def redact(text: str) -> str:
-    """*text* with the user and password of every URL in it replaced by `***`."""
-    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+    """
+    *text* with the credentials of every URL in it replaced by `***`.
+
+    That is all up to the last `@` of a URL, and the values of `user=`, `password=` and their like,
+    which many cameras take in the query or the path.
+    """
+    return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text))
 
 
 class StreamerError(Exception):

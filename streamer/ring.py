@@ -170,7 +170,8 @@ class FrameRing:
         """
         A slot of *height* x *width* pixels to write into.
 
-        With `BLOCK`, waits while the ring is full; allocates only when a size is new.
+        With `BLOCK`, waits while the ring is full. Allocates all slots at the first call, and later
+        only when a size is new.
 
         Raises:
             EndOfStream: the ring was closed.
@@ -197,8 +198,10 @@ class FrameRing:
             if slot.fits(height, width):
                 return self._free.pop(position)
         if self._allocated < self._slots_total:
-            self._allocated += 1
-            return _Slot(height, width)
+            missing = self._slots_total - self._allocated
+            self._free.extend(_Slot(height, width) for _ in range(missing))
+            self._allocated = self._slots_total
+            return self._free.pop()
         if self._free:
             self._free.pop()
             return _Slot(height, width)

@@ -68,6 +68,8 @@ def main() -> None:
     """Run the command line; the console script."""
     # OpenCV's own warnings would stand beside our errors, which say the same with a way out.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    # A silent camera would hold a read for 10 s.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     try:
         app(prog_name="streamer")
     except KeyboardInterrupt:

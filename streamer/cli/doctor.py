@@ -76,7 +76,7 @@ def _providers() -> Iterator[Finding]:
         yield Finding(
             "problem", "providers", "none loads: pip install --force-reinstall onnxruntime"
         )
-    elif providers == ["cpu"]:
+    elif providers == ("cpu",):
         yield Finding("ok", "providers", "cpu only: no GPU was found that onnxruntime can use")
     else:
         yield Finding("ok", "providers", ", ".join(providers))

@@ -46,7 +46,7 @@ def image(
     mask: Annotated[bool, typer.Option("--mask", help="Write the mask beside it.")] = False,
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
-    ] = "auto",
+    ] = "rmbg-1.4",
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Stretch each alpha to its own range.")
     ] = False,

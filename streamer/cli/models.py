@@ -106,7 +106,7 @@ def _precision(entry: ModelEntry, choice: PrecisionChoice) -> Precision:
     from streamer.segmentation.session import loadable_providers
     from streamer.segmentation.weights import precision_of
 
-    on_gpu = loadable_providers()[:1] != ["cpu"]
+    on_gpu = loadable_providers()[:1] != ("cpu",)
     match choice:
         case PrecisionChoice.fp32:
             return precision_of(entry, "fp32", on_gpu=on_gpu)

@@ -45,7 +45,7 @@ def preview(
     ] = "0",
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
-    ] = "auto",
+    ] = "rmbg-1.4",
     layout: Annotated[
         str, typer.Option(help="side_by_side, source, cutout, mask or alpha.")
     ] = "side_by_side",
@@ -85,7 +85,7 @@ def guess_source(text: str) -> dict[str, Any]:
         return {"type": "usb", "device": text}
     path = Path(text).expanduser()
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
-        return {"type": "images", "path": str(path), "realtime": True, "fps": 1.0}
+        return {"type": "images", "path": str(path), "realtime": True, "fps": 1.0, "loop": True}
     if path.exists():
         return {"type": "file", "path": str(path), "realtime": True}
     if path.suffix or len(path.parts) > 1:

@@ -23,7 +23,6 @@ from streamer.errors import (
     SourceError,
     StageFailed,
     StopRequested,
-    StreamerError,
 )
 from streamer.frame import StreamInfo
 from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
@@ -53,6 +52,31 @@ class Statistics:
     """None until the source is open."""
     running: bool
     """Whether any stage still works."""
+
+
+class _InHand:
+    """Whether the matting stage holds a frame that nobody has counted yet. Thread-safe."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._held = False
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """A frame is being worked on."""
+        with self._lock:
+            self._held = True
+
+    def give(self) -> bool:
+        """It goes on to the sinks; false where it was forfeited meanwhile."""
+        with self._lock:
+            held, self._held = self._held, False
+        return held
+
+    def forfeit(self) -> None:
+        """It will reach no sink: count it, once."""
+        if self.give():
+            self._metrics.drop("stale")
 
 
 class Pipeline:
@@ -115,6 +139,7 @@ class Pipeline:
         self._window: SinkWorker | None = None
         self._abandoned: list[str] = []
         self._failure: StageFailed | None = None
+        self._in_hand = _InHand(self._metrics)
         self._lock = threading.Lock()
         self._stopped_at: float | None = None
         self._started_at: float | None = None
@@ -239,7 +264,8 @@ class Pipeline:
             return
         if failure[0] is None:
             self.stop()
-            self.join()
+            if self._ended_at is None:
+                self.join()
         else:
             self.abort()
             self._supervise(None)
@@ -296,7 +322,7 @@ class Pipeline:
             if self._stopping.is_set():
                 return
             self._capture.run(info, ring)
-        except Exception as error:  # noqa: BLE001 - re-raised by join
+        except Exception as error:
             if self._stopping.is_set() and isinstance(error, SourceError):
                 logger.info("while stopping, capture: %s", error)
             else:
@@ -331,11 +357,14 @@ class Pipeline:
             with lease:
                 started_ns = time.monotonic_ns()
                 waiting.record(started_ns - lease.frame.stamp.captured_ns)
+                self._in_hand.take()
                 try:
                     matte = self._matting.matte(lease.frame, lease.alpha)
                 except BaseException:
-                    self._metrics.drop("stale")
+                    self._in_hand.forfeit()
                     raise
+                if not self._in_hand.give():
+                    return
                 infer.record(time.monotonic_ns() - started_ns)
                 self._metrics.count(matte.origin)
                 self._metrics.matte_age(matte.age)
@@ -371,7 +400,7 @@ class Pipeline:
             except StopRequested:
                 self.stop()
                 more = False
-            except StreamerError as error:
+            except Exception as error:
                 self._fail(window.label, error)
                 more = False
             if not more:
@@ -383,7 +412,9 @@ class Pipeline:
     def _serve(self, window: SinkWorker) -> bool:
         """Give the window a turn; false when there is nothing more for it."""
         if window.opened:
-            return window.step(_TICK_S, stopping=self._stopping.is_set())
+            return window.step(
+                _TICK_S, stopping=self._stopping.is_set() or self._failure is not None
+            )
         if not self._opened.wait(_TICK_S):
             return True
         if self._info is None:
@@ -394,7 +425,7 @@ class Pipeline:
     def _close_window(self, window: SinkWorker) -> None:
         try:
             window.close()
-        except StreamerError as error:
+        except Exception as error:
             self._fail(window.label, error)
 
     def _alive(self) -> bool:
@@ -430,9 +461,16 @@ class Pipeline:
                 self._abandoned.append("capture")
         if since_s > self._stall_s:
             for stage in ("capture", "matting"):
-                thread = self._threads.get(stage)
-                if thread is not None and thread.is_alive() and stage not in self._abandoned:
-                    self._abandoned.append(stage)
-                    self._fail(stage, StreamerError(f"has not stopped within {self._stall_s:g} s"))
-                    for worker in self._workers:
-                        worker.end()
+                if self._threads[stage].is_alive() and stage not in self._abandoned:
+                    self._leave(stage)
+
+    def _leave(self, stage: str) -> None:
+        """Stop waiting for a stage that a stop has not ended; no failure, for an end was wanted."""
+        self._abandoned.append(stage)
+        logger.warning("%s: has not stopped within %g s: not waited for", stage, self._stall_s)
+        if stage == "matting":
+            if self._ring is not None:
+                self._ring.abort()
+            self._in_hand.forfeit()
+            for worker in self._workers:
+                worker.end()

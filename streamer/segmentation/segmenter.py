@@ -20,10 +20,9 @@ from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.segmentation.registry import Contract
 from streamer.segmentation.session import (
-    CPU,
+    automatic_providers,
     core_count,
     device_of,
-    loadable_providers,
     open_session,
     pick,
 )
@@ -44,18 +43,8 @@ def load_segmenter(
     Raises:
         ModelError: it cannot be had, loaded or run as asked.
     """
-    wanted = loadable_providers() if model.providers == "auto" else model.providers
-    on_gpu = any(provider != "cpu" for provider in wanted)
-    segmenter, fallback = _load(model, on_gpu, progress)
-    if on_gpu and segmenter.info.providers[0] == CPU and model.precision == "auto":
-        segmenter.close()
-        segmenter, fallback = _load(model, on_gpu=False, progress=progress)
-    return segmenter, fallback
-
-
-def _load(
-    model: ModelConfig, on_gpu: bool, progress: Progress | None
-) -> tuple[OnnxSegmenter, str | None]:
+    wanted = automatic_providers() if model.providers == "auto" else model.providers
+    on_gpu = wanted[0] != "cpu"
     resolved = resolve(model, on_gpu=on_gpu, progress=progress)
     segmenter = OnnxSegmenter(
         resolved.path,
@@ -117,7 +106,7 @@ class OnnxSegmenter:
         self._probability = np.empty((height, width), np.float32)
         levels = np.arange(256, dtype=np.float64) / 255
         self._tables = [
-            ((levels - mean) / std).astype(self._tensor.dtype)
+            ((levels - mean) / std).astype(np.float32)
             for mean, std in zip(contract.mean, contract.std, strict=True)
         ]
         self._device = device_of(session)
@@ -187,10 +176,11 @@ class OnnxSegmenter:
         for channel, (plane, table) in enumerate(
             zip(reversed(self._planes), self._tables, strict=True)
         ):
-            if table.dtype == np.float32:
+            if self._tensor.dtype == np.float32:
                 cv2.LUT(plane, table, dst=self._tensor[0, channel])
             else:
-                np.take(table, plane, out=self._tensor[0, channel], mode="clip")
+                cv2.LUT(plane, table, dst=self._probability)
+                np.copyto(self._tensor[0, channel], self._probability, casting="same_kind")
 
     def _run(self) -> None:
         if self._session is None:

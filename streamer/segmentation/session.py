@@ -8,6 +8,7 @@ runs is read back from the session.
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import os
 import sys
@@ -36,8 +37,19 @@ _NAMES: dict[Provider, str] = {
 _AUTO: tuple[Provider, ...] = ("cuda", "directml", "coreml", "cpu")
 """Best first. TensorRT only on request: it builds an engine for minutes at its first start."""
 
-_SPEC = {"cpu": ("cpu", 0), "cuda": ("cuda", 0), "tensorrt": ("cuda", 0)}
+_SPEC: dict[Provider, tuple[str, int]] = {
+    "cpu": ("cpu", 0),
+    "cuda": ("cuda", 0),
+    "tensorrt": ("cuda", 0),
+}
+"""Where a provider's tensors live: onnxruntime's device type and id; elsewhere on the CPU."""
 
+
+_PROBE = bytes.fromhex(
+    "080712003a370a100a017812017922084964656e746974791201705a0f0a0178120a0a0808011204"
+    "0a020801620f0a0179120a0a08080112040a02080142040a00100d"
+)
+"""A model of one Identity node, opset 13, float32 [1] in and out."""
 
 # onnxruntime would otherwise keep a device id and a database of events in the user's cache.
 ort.disable_telemetry_events()
@@ -56,9 +68,28 @@ def _missing(provider: Provider) -> str | None:
     return None
 
 
-def loadable_providers() -> list[Provider]:
-    """The providers that this machine seems able to load, best first; `cpu` is last."""
-    return [provider for provider in _NAMES if _missing(provider) is None]
+@functools.cache
+def loadable_providers() -> tuple[Provider, ...]:
+    """
+    The providers that really load here, each proved by a session of one node; `cpu` is last.
+
+    Proved once in a process: with a GPU this takes about a second.
+    """
+    return tuple(provider for provider in _NAMES if _missing(provider) is None and _loads(provider))
+
+
+def automatic_providers() -> list[Provider]:
+    """What `providers: auto` may take, best first."""
+    return [provider for provider in _AUTO if provider in loadable_providers()]
+
+
+def _loads(provider: Provider) -> bool:
+    try:
+        _session(_PROBE, [provider], threads=1)
+    except ModelError as error:
+        logger.info("%s", error)
+        return False
+    return True
 
 
 def core_count() -> int:
@@ -86,25 +117,23 @@ def open_session(
         ModelCorrupt: the file is not a model.
     """
     if providers == "auto":
-        candidates = [[p, "cpu"] if p != "cpu" else ["cpu"] for p in _AUTO if _missing(p) is None]
+        best: Provider = next(iter(automatic_providers()), "cpu")
+        wanted: list[Provider] = [best] if best == "cpu" else [best, "cpu"]
     else:
-        for provider in providers:
+        wanted = list(providers)
+        for provider in wanted:
             if reason := _missing(provider):
                 raise ProviderError(
                     f"model.providers: {provider} does not load: {reason}; "
                     f"here there are: {', '.join(loadable_providers())}"
                 )
-        candidates = [list(providers)]
-    for wanted in candidates[:-1]:
-        try:
-            return _load(path, wanted, threads)
-        except ProviderError as error:
-            logger.warning("%s; trying the next provider", error)
-    return _load(path, candidates[-1], threads)
+    return _session(path, wanted, threads)
 
 
-def _load(path: Path, providers: Sequence[str], threads: int) -> ort.InferenceSession:
-    names = [_NAMES[provider] for provider in providers]  # type: ignore[index]
+def _session(
+    model: Path | bytes, providers: Sequence[Provider], threads: int
+) -> ort.InferenceSession:
+    names = [_NAMES[provider] for provider in providers]
     if any(provider in ("cuda", "tensorrt") for provider in providers):
         ort.preload_dlls()
     options = ort.SessionOptions()
@@ -114,19 +143,22 @@ def _load(path: Path, providers: Sequence[str], threads: int) -> ort.InferenceSe
     # Threads that spin while they wait for work would take the cores from decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = ort.InferenceSession(str(path), options, providers=names)
+        session = ort.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=names
+        )
     except Exception as error:  # onnxruntime's errors have no common base
         if names[0] != CPU and "Provider" in str(error):
             raise ProviderError(f"{providers[0]} does not load: {_first_line(error)}") from error
         raise ModelCorrupt(
-            f"{path}: onnxruntime cannot load this model: {_first_line(error)}; "
+            f"{model!s:.200}: onnxruntime cannot load this model: {_first_line(error)}; "
             "is it a complete ONNX file? `streamer models pull NAME` fetches a good one"
         ) from error
-    really = session.get_providers()
-    if really[0] != names[0]:
+    absent = [p for p in providers if _NAMES[p] not in session.get_providers()]
+    if absent:
         raise ProviderError(
-            f"{providers[0]} does not load: onnxruntime fell back to {really[0]}; "
-            "are the matching CUDA and cuDNN installed? `streamer doctor` tells"
+            f"{absent[0]} does not load: onnxruntime left it out and has "
+            f"{', '.join(session.get_providers())}; are the matching CUDA and cuDNN installed? "
+            "`streamer doctor` tells"
         )
     return session
 
@@ -135,7 +167,7 @@ def device_of(session: ort.InferenceSession) -> tuple[str, int]:
     """Onnxruntime's (device type, device id) where this session's tensors should live."""
     best = session.get_providers()[0]
     for provider, spec in _SPEC.items():
-        if _NAMES[provider] == best:  # type: ignore[index]
+        if _NAMES[provider] == best:
             return spec
     return ("cpu", 0)
 

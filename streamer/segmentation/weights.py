@@ -79,7 +79,7 @@ def resolve(model: ModelConfig, *, on_gpu: bool, progress: Progress | None = Non
         return _registered(lookup(model.name), model, on_gpu, progress, None)
     try:
         return _registered(lookup(DEFAULT_MODEL), model, on_gpu, progress, None)
-    except ModelFetchError as error:
+    except (ModelFetchError, ModelCorrupt) as error:
         reason = str(error)
     logger.warning("model: auto falls back to %s: %s", FALLBACK_MODEL, reason)
     try:

@@ -171,7 +171,7 @@ class RecordSink:
         with suppress(OSError):
             if self._bytes:
                 os.truncate(self._path, self._bytes)
-            else:
+            elif self._made:
                 self._path.unlink()
         self._made = False
 

@@ -69,7 +69,7 @@ class RtspSource:
         try:
             container = av.open(
                 self._config.url.get_secret_value(),
-                timeout=(timeout_s, self._config.read_timeout_s),
+                timeout=(timeout_s, min(self._config.read_timeout_s, _OPEN_S - timeout_s)),
                 options={
                     "rtsp_transport": self._config.transport,
                     "allowed_media_types": "video",
@@ -87,7 +87,7 @@ class RtspSource:
         if context.width and context.height:
             self._size = (context.width, context.height)
         else:
-            left_s = _OPEN_S - (now_s() - started_s)
+            left_s = max(_OPEN_S - (now_s() - started_s), 0.1)
             self._pending = self._next_frame(min(self._config.read_timeout_s, left_s))
             self._size = Upright.size(self._pending)
         return self._info()

@@ -121,12 +121,22 @@ class UsbSource:
                 "(`streamer cameras` lists them)"
             )
         self._ask(self._capture)
-        captured_ns = self._grab(self._capture)
-        image = self._retrieve(self._capture, None)
+        image, captured_ns = self._first(self._capture)
         self._pending = (image, captured_ns)
         self._size = (image.shape[1], image.shape[0])
         self._check(self._capture)
         return self._info()
+
+    def _first(self, capture: Capture) -> tuple[Image, int]:
+        """The first whole frame and its time: many cameras begin with a truncated one."""
+        deadline_ns = self._clock.now_ns() + int(_SILENCE_S * 1e9)
+        while True:
+            captured_ns = self._grab(capture)
+            try:
+                return self._retrieve(capture, None), captured_ns
+            except CorruptFrame:
+                if self._clock.now_ns() > deadline_ns:
+                    raise
 
     def read(self, out: Image) -> Grab:
         """Write the next frame into *out*; see `Source.read`."""

@@ -64,9 +64,12 @@ def test_the_same_memory_is_composed_into_until_the_size_changes() -> None:
 def test_composing_allocates_nothing_of_a_frames_size() -> None:
     image, alpha = np.zeros((360, 640, 3), np.uint8), np.zeros((360, 640), np.uint8)
     composer = Composer("side_by_side", ("source", "cutout", "mask", "alpha"))
+    rgba = np.empty((360, 640, 4), np.uint8)
     composer.compose(image, alpha)
+    cutout_rgba(image, alpha, rgba)
     tracemalloc.start()
     composer.compose(image, alpha)
+    cutout_rgba(image, alpha, rgba)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 360 * 640

@@ -14,6 +14,15 @@ from streamer import errors
         ("rtsp://user:p@ss@cam/1", "rtsp://***@cam/1"),
         ("http://token@host and rtsps://a:b@c", "http://***@host and rtsps://***@c"),
         ("rtsp://cam/1", "rtsp://cam/1"),
+        ("rtsp://admin:pa'ss/x@cam/1 is mute", "rtsp://***@cam/1 is mute"),
+        (
+            "rtsp://cam/1?channel=2&user=me&password=x'y",
+            "rtsp://cam/1?channel=2&user=***&password=***",
+        ),
+        (
+            "rtsp://cam/user=me&password=x&channel=1.sdp",
+            "rtsp://cam/user=***&password=***&channel=1.sdp",
+        ),
         ("mail a@b.example", "mail a@b.example"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
@@ -221,9 +222,54 @@ def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(release) -
         release.wait()
 
     built = pipeline(FakeSource(on_read=block), stall_s=0.3)
-    with pytest.raises(StageFailed, match="has not stopped"):
-        built.run(should_stop=reached.is_set)
+    assert built.run(should_stop=reached.is_set)["error"] is None
     assert built.abandoned == ("capture",)
+
+
+def test_an_inference_that_takes_too_long_does_not_hold_up_a_stop(release) -> None:
+    reached = threading.Event()
+
+    def block(image) -> None:
+        reached.set()
+        release.wait()
+
+    sink = FakeSink()
+    built = pipeline(FakeSource(None), FakeSegmenter(block), [sink], stall_s=0.3)
+    report = built.run(should_stop=reached.is_set)
+    assert report["error"] is None
+    assert accounted(report)
+    assert built.abandoned == ("matting",)
+    assert sink.closed == 1
+    release.set()
+    for _ in range(100):
+        if not built.statistics().running:
+            break
+        time.sleep(0.01)
+    assert accounted(built.report()), "the late answer counts nothing again"
+    assert sink.indices == []
+
+
+@pytest.mark.parametrize("where", ["on_open", "on_write", "on_pump", "on_close"])
+def test_any_failure_of_a_window_is_the_failure_of_its_stage(where) -> None:
+    window, recorder = FakeWindow(**{where: raiser(RuntimeError("a bug"))}), FakeSink()
+    with pytest.raises(StageFailed, match="a bug") as failure:
+        pipeline(FakeSource(30, live=True, period_s=0.02), sinks=[window, recorder]).run()
+    assert failure.value.stage == "sinks[0] window"
+    assert window.closed == window.opened
+    assert recorder.closed == recorder.opened
+
+
+def test_a_paused_window_does_not_hide_that_the_source_is_lost() -> None:
+    window = FakeWindow(on_write=lambda frame: setattr(window, "paused", True))
+    source = FakeSource(on_read=raiser(SourceError("cut off"), at=4))
+    with pytest.raises(StageFailed, match="cut off"):
+        pipeline(source, sinks=[window]).run()
+
+
+def test_a_failure_that_was_caught_is_not_raised_again_on_leaving() -> None:
+    with pipeline(FakeSource(on_read=raiser(SourceError("gone")))) as built, suppress(StageFailed):
+        built.run()
+    assert built.report()["error"] == "capture: gone"
 
 
 def test_a_stop_while_the_source_still_connects_is_a_stop_and_no_failure(release) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import ModelCorrupt, ModelError, ProviderError, SegmentError
-from streamer.segmentation import load_segmenter
+from streamer.segmentation import load_segmenter, loadable_providers
 from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.segmenter import OnnxSegmenter
 
@@ -156,10 +156,25 @@ def test_a_graph_of_one_size_refuses_another(make_model) -> None:
 
 
 def test_a_provider_that_is_not_here_is_refused(make_model) -> None:
-    if "directml" in __import__("streamer.segmentation").segmentation.loadable_providers():
+    if "directml" in loadable_providers():
         pytest.skip("DirectML loads here")
     with pytest.raises(ProviderError, match="directml does not load"):
         segmenter_for(make_model(), contract(), providers=["directml", "cpu"])
+
+
+def test_the_cpu_is_proved_to_load() -> None:
+    assert loadable_providers()[-1] == "cpu"
+
+
+def test_a_half_precision_graph_allocates_nothing_of_a_frames_size_either(make_model) -> None:
+    image, out = np.zeros((720, 1280, 3), np.uint8), np.empty((720, 1280), np.uint8)
+    segmenter = segmenter_for(make_model(size=256, half=True), contract())
+    segmenter.segment(image, out)
+    tracemalloc.start()
+    segmenter.segment(image, out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 256 * 256
 
 
 def test_auto_says_what_really_runs(make_model) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config.models import ContractConfig, ModelConfig
-from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
+from streamer.errors import ModelError, ModelFetchError, ModelNotFound
 from streamer.segmentation import hub, weights
 from streamer.segmentation.cache import cache_folder
 from streamer.segmentation.registry import (
@@ -104,15 +104,16 @@ def test_auto_says_that_its_fallback_lacks_the_precision(cache: Path) -> None:
         resolve(ModelConfig(name="auto", precision="fp32"), on_gpu=False)
 
 
-def test_auto_does_not_fall_back_from_a_corrupt_download(
+def test_auto_falls_back_from_a_corrupt_download_and_says_so(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     put_isnet(cache)
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"?")
     monkeypatch.setattr(hub, "download", lambda *arguments: wrong)
-    with pytest.raises(ModelCorrupt):
-        resolve(ModelConfig(name="auto"), on_gpu=False)
+    resolved = resolve(ModelConfig(name="auto"), on_gpu=False)
+    assert resolved.name == "isnet"
+    assert "sha256" in (resolved.fallback_reason or "")
     assert not wrong.exists()
 
 
