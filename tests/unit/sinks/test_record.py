@@ -15,6 +15,7 @@ import pytest
 from streamer.compositing import Composer
 from streamer.errors import SinkError
 from streamer.sinks import RecordSink
+from tests.peers import ffmpeg
 from tests.unit.sinks.scene import BLUE, GREEN, GREY, RED, shot, stream_info
 
 MS = Fraction(1, 1000)
@@ -37,14 +38,7 @@ def write_noise(sink: RecordSink) -> None:
 
 
 def probe(path: Path, entries: str) -> dict:
-    answer = subprocess.run(
-        ["ffprobe", "-v", "error", "-of", "json", "-show_entries", entries, str(path)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert answer.stderr == ""
-    return json.loads(answer.stdout)
+    return json.loads(ffmpeg.run("ffprobe", "-of", "json", "-show_entries", entries, str(path)))
 
 
 def pts_times(path: Path) -> list[float]:
@@ -140,11 +134,7 @@ def test_colours_read_back_and_are_tagged_as_what_they_are(tmp_path: Path, size:
     record(path, [shot(n, image=image) for n in range(3)], layout="source")
     tags = probe(path, "stream=color_range,color_space,color_primaries,color_transfer")
     assert set(tags["streams"][0].values()) == {"tv", "bt709"}
-    raw = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "bgr24", "-"],
-        check=True,
-        capture_output=True,
-    ).stdout
+    raw = ffmpeg.run("ffmpeg", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "bgr24", "-")
     by_ffmpeg = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
     for read in (pictures(path)[-1], by_ffmpeg[-1]):
         for (y, x), colour in colours.items():

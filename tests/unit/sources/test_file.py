@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.sources.file import FileSource
+from tests.peers import ffmpeg
 
 
 def source(path: Path | str, **fields: object) -> FileSource:
@@ -88,12 +87,9 @@ def test_realtime_is_live_and_paced(small_clip, play):
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotation_is_applied_as_ffmpeg_does(tmp_path, degrees):
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        pytest.skip("no ffmpeg on this machine")
     plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
-    make = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=size=66x50:rate=25:duration=0.2"]
-    subprocess.run([*make, "-pix_fmt", "yuv420p", "-c:v", "libx264", plain], check=True)
+    scene = ["-f", "lavfi", "-i", "testsrc=size=66x50:rate=25:duration=0.2"]
+    ffmpeg.run("ffmpeg", *scene, "-pix_fmt", "yuv420p", "-c:v", "libx264", str(plain))
     with av.open(str(plain)) as read, av.open(str(turned), "w") as write:
         stream = write.add_stream_from_template(read.streams.video[0])
         if not hasattr(stream, "set_display_rotation"):
@@ -103,8 +99,8 @@ def test_rotation_is_applied_as_ffmpeg_does(tmp_path, degrees):
             if packet.size:
                 packet.stream = stream
                 write.mux(packet)
-    command = [ffmpeg, "-v", "error", "-i", turned, "-frames:v", "1", "-f", "rawvideo"]
-    raw = subprocess.run([*command, "-pix_fmt", "bgr24", "-"], check=True, capture_output=True)
+    first = ["-i", str(turned), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
+    raw = ffmpeg.run("ffmpeg", *first)
 
     reader = source(turned)
     info = reader.open()
@@ -112,7 +108,7 @@ def test_rotation_is_applied_as_ffmpeg_does(tmp_path, degrees):
     out = np.zeros((info.height, info.width, 3), np.uint8)
     reader.read(out)
     reader.close()
-    wanted = np.frombuffer(raw.stdout, np.uint8).reshape(out.shape)
+    wanted = np.frombuffer(raw, np.uint8).reshape(out.shape)
     assert np.abs(out.astype(int) - wanted).mean() < 1  # two builds of swscale round apart
 
 
