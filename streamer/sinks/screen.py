@@ -7,12 +7,13 @@ handshake of the X protocol (X.Org, "X Window System Protocol", section 8, Conne
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -56,16 +57,22 @@ def asked_screen() -> Iterator[str | None]:
 
 
 def prepare_windows() -> None:
-    """Make OpenCV's bundled Qt use X11, the only platform it has: Qt ends the process otherwise."""
-    if sys.platform.startswith("linux") and _only_x11():
-        os.environ["QT_QPA_PLATFORM"] = "xcb"
+    """Prepare this process for OpenCV's bundled Qt on X11; before the first window."""
+    if not (sys.platform.startswith("linux") and _only_x11()):
+        return
+    # It has no other platform, and ends the process when it looks for one.
+    os.environ["QT_QPA_PLATFORM"] = "xcb"
+    # OpenCV brings its own libX11-xcb but uses the system's libX11. Where their versions differ,
+    # its XSetEventQueueOwner misses its mark, Xlib and Qt both take events from the connection, and
+    # Xlib's share is lost: keys, or the Expose without which a new window stays black for good. The
+    # system's own, loaded for all, is found first.
+    with suppress(OSError):
+        ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 def screen_size() -> tuple[int, int] | None:
     """(width, height) of the first screen in pixels, or None where it cannot be asked."""
     if sys.platform == "win32":
-        import ctypes
-
         metrics = ctypes.windll.user32.GetSystemMetrics
         return int(metrics(0)), int(metrics(1))
     try:
