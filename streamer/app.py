@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from streamer.compositing import alpha_level
+from streamer.compositing import alpha_level, draw_card
 from streamer.config import (
     Config,
     FileSourceConfig,
     ImagesSourceConfig,
+    RtspSourceConfig,
+    UsbSourceConfig,
     load_config,
 )
 from streamer.matting import EveryFrame
 from streamer.metrics import Metrics
 from streamer.pipeline import Pipeline as PipelineOfParts
+from streamer.pipeline import Standby
 from streamer.protocols import Source
+from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, load_segmenter
 from streamer.sinks import make_sink
 from streamer.sources import make_source
@@ -71,20 +76,28 @@ class Pipeline(PipelineOfParts):
             _try(source)
         segmenter, fallback = load_segmenter(config.model, progress)
         metrics = Metrics()
+        servers = RtspServers()
         sinks = [
             make_sink(
                 sink,
-                cutout=config.compose.cutout,
+                compose=config.compose,
                 level=alpha_level(config.refine.threshold),
                 stream=config.name,
                 latency=metrics.latency("compose"),
+                servers=servers,
             )
             for sink in config.sinks
         ]
+        camera = None
+        if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
+            camera = config.source
         pipeline = cls(
             source,
             EveryFrame(segmenter),
             sinks,
+            fresh=partial(make_source, camera) if camera else None,
+            reconnect=camera.reconnect if camera else None,
+            standby=Standby(config.standby, draw_card),
             ring_capacity=config.pipeline.ring_capacity,
             sink_queue=config.pipeline.sink_queue,
             stall_s=config.pipeline.stall_s,

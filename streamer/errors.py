@@ -5,7 +5,10 @@ Everything this package raises, the signals that end a read, and URL redaction.
     ├── ConfigError              2  a configuration that cannot be run as written
     ├── MissingDependency        2  an optional package is not installed
     ├── SourceError              3
-    │   ├── SourceNotFound          no such file, folder, device or stream
+    │   ├── SourceNotFound          no such file, folder, device, host or stream
+    │   ├── SourceAuthError         user or password is wrong, or may not see the stream
+    │   ├── SourceRefused           the host answers, and takes no connection or request
+    │   ├── SourceTlsError          no secure connection: its certificate is not trusted
     │   ├── SourceTimeout           nothing came within the time allowed (also a TimeoutError)
     │   ├── SourceLost              it was open and ended before it should have
     │   ├── SourceUnsupported       it is there, but is not something we can read
@@ -81,7 +84,19 @@ class SourceError(StreamerError):
 
 
 class SourceNotFound(SourceError):
-    """No such file, folder, device or stream."""
+    """No such file, folder, device, host or stream."""
+
+
+class SourceAuthError(SourceError):
+    """A server wants another user or password (401), or this user may not see the stream (403)."""
+
+
+class SourceRefused(SourceError):
+    """A host that takes no connection, or a server that refuses what it is asked."""
+
+
+class SourceTlsError(SourceError):
+    """No secure connection came about: the certificate is not trusted, or it speaks no TLS."""
 
 
 class SourceTimeout(SourceError, TimeoutError):

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.packets import AudioPacket, AudioTrack
+
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8 BGR in [0, 255], C-contiguous."""
 
@@ -20,6 +22,13 @@ Alpha = NDArray[np.uint8]
 """(H, W) uint8 coverage: 0 background to 255 foreground."""
 
 Origin = Literal["inferred", "propagated", "empty"]
+
+SourceState = Literal["connecting", "live", "stalled", "reconnecting", "ended"]
+"""
+What a source is doing: `connecting` until its first frame; `live` while frames come; `stalled`
+when none came in time and the connection was given up; `reconnecting` while it was lost and is
+tried again; `ended` for good.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class StreamInfo:
     """A recording to be delivered at the pace of its timestamps (then `live` is true too)."""
     frames: int | None = None
     """How many frames will come, as far as the source knows."""
+    audio: AudioTrack | None = None
+    """What comes beside the frames, see `Grab.audio`; None where there is none."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -59,6 +70,8 @@ class Grab:
     time_base: Fraction
     captured_ns: int
     """`time.monotonic_ns()` taken after the grab, so that waiting is not counted as latency."""
+    audio: tuple[AudioPacket, ...] = ()
+    """The audio that came since the grab before, as it was encoded, on the frames' timeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +79,17 @@ class Stamp:
     """Which frame this is, when it belongs on the timeline and when it was captured."""
 
     index: int
-    """Counts the frames captured, from 0; a gap is a drop."""
+    """Counts the frames captured and those that stand in for them, from 0; a gap is a drop."""
     pts: int
+    """Presentation time; of a live source it grows strictly over the whole run."""
     time_base: Fraction
+    """Seconds in one unit of `pts`; of a live source its first connection's, for the whole run."""
     captured_ns: int
     """`time.monotonic_ns()` after the grab; never to be mixed with `pts`."""
     epoch: int
     """Grows at each reconnect and each change of format."""
+    standby: bool = False
+    """No frame of the source: it is away, and this keeps the outputs going meanwhile."""
 
     @property
     def pts_s(self) -> float:
@@ -102,6 +119,11 @@ class Matte:
     """`inferred` by the model, `propagated` from a neighbour, or `empty`: all background."""
     age: int = 0
     """Frames since the inference it rests on; 0 for an inferred matte."""
+
+    @property
+    def is_card(self) -> bool:
+        """The picture is a stand-by card, to be shown as it is: there is nothing to cut out."""
+        return self.stamp.standby and self.origin == "empty"
 
     def __repr__(self) -> str:
         height, width = self.alpha.shape

@@ -69,7 +69,8 @@ class Metrics:
 
     `captured` counts every frame the source gave or lost in decoding; each is later `emitted` (at
     least one sink took it) or dropped for one reason, so that after the end
-    `captured == emitted + sum(drops)`.
+    `captured == emitted + sum(drops)`. Stand-by frames are no frames of the source: those that a
+    sink took count as `standby`, and nowhere else.
     """
 
     def __init__(self) -> None:
@@ -80,7 +81,7 @@ class Metrics:
         self._matte_age = Counter[int]()
 
     def count(self, what: str, by: int = 1) -> None:
-        """Add to a frame counter: `captured`, `inferred`, `propagated`, `empty` or `emitted`."""
+        """Add to a frame counter; `frames` has their names."""
         with self._lock:
             self._frames[what] += by
 
@@ -104,7 +105,7 @@ class Metrics:
         with self._lock:
             return {
                 name: self._frames[name]
-                for name in ("captured", "inferred", "propagated", "empty", "emitted")
+                for name in ("captured", "inferred", "propagated", "empty", "emitted", "standby")
             }
 
     def drops(self) -> dict[str, int]:

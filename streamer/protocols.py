@@ -18,7 +18,9 @@ class Source(Protocol):
     Where frames come from.
 
     `open` once, `read` until `EndOfStream`, `close` always (also after a failed `open`; twice is
-    once). `open`, `read` and `close` are called by one thread, the capture thread.
+    once). `open`, `read` and `close` are called by one thread: the capture thread, or for a live
+    source that is reconnected one of its own, which nobody waits for if a call does not return.
+    After any `SourceError` but `CorruptFrame` it is closed, and another one made.
     """
 
     @property
@@ -127,7 +129,8 @@ class Matting(Protocol):
         Write the alpha of *frame* into *alpha* and return it with the frame's own stamp.
 
         Args:
-            frame: frames come in order; a new `stamp.epoch` means nothing before it counts.
+            frame: frames come in order; a new `stamp.epoch` means nothing before it counts. Never
+                a stand-by frame.
             alpha: (H, W) uint8, overwritten; the returned matte borrows it.
 
         Raises:
@@ -166,7 +169,8 @@ class Sink(Protocol):
         """
         Take one frame and its matte; both are borrowed until the call returns.
 
-        The size may change from one frame to the next, with the stamp's epoch.
+        The size may change from one frame to the next, with the stamp's epoch. A frame whose stamp
+        says `standby` is a card or the last picture again, for the source is away.
 
         Raises:
             SinkError: it could not be written.

@@ -55,32 +55,37 @@ class Reservation:
     """
     A slot being written; a context manager that gives the slot back unless `commit` was called.
 
+    Where the write may never return, `condemn` leaves the slot to its writer. Thread-safe.
+
     Attributes:
         image: (H, W, 3) uint8 BGR to write the frame into; old contents.
     """
 
-    __slots__ = ("_ring", "_slot", "image")
+    __slots__ = ("_condemned", "_ring", "_slot", "image")
 
     def __init__(self, ring: FrameRing, slot: _Slot) -> None:
         self._ring = ring
         self._slot: _Slot | None = slot
+        self._condemned = False
         self.image = slot.image
 
     def commit(self, stamp: Stamp) -> None:
-        """Hand the frame to the readers. Once; *image* must not be touched after."""
-        slot, self._slot = self._slot, None
-        if slot is None:
-            raise RuntimeError("a reservation is committed once")
-        slot.stamp = stamp
-        self._ring._commit(slot)
+        """
+        Hand the frame to the readers. Once; *image* must not be touched after.
+
+        Of a condemned reservation this does nothing.
+        """
+        self._ring._commit(self, stamp)
+
+    def condemn(self) -> None:
+        """Give the slot up to whoever is stuck writing into it; the ring makes itself another."""
+        self._ring._condemn(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            self._ring._free_slot(slot)
+        self._ring._give_back(self)
 
 
 class Lease:
@@ -140,7 +145,7 @@ class FrameRing:
         policy: what a full ring does with one more frame.
         leases: how many slots the readers may hold at a time; the writer waits (`BLOCK`) or takes
             the oldest waiting frame's slot (`DROP_OLDEST`) when there are none left.
-        on_drop: told the reason of each dropped frame, by the thread that caused it.
+        on_drop: told the reason of each dropped frame of the source, by the thread that caused it.
 
     One writer, any number of readers. Thread-safe.
     """
@@ -205,26 +210,50 @@ class FrameRing:
         if self._free:
             self._free.pop()
             return _Slot(height, width)
-        slot = self._waiting.popleft()
-        self._on_drop("overwritten")
+        slot = self._drop_oldest("overwritten")
         return slot if slot.fits(height, width) else _Slot(height, width)
 
-    def _commit(self, slot: _Slot) -> None:
+    def _drop_oldest(self, reason: DropReason) -> _Slot:
+        slot = self._waiting.popleft()
+        self._dropped(slot, reason)
+        return slot
+
+    def _dropped(self, slot: _Slot, reason: DropReason) -> None:
+        """Count a frame of the source; one that stands in for it is nobody's loss."""
+        if slot.stamp is not None and not slot.stamp.standby:
+            self._on_drop(reason)
+
+    def _commit(self, reservation: Reservation, stamp: Stamp) -> None:
         with self._changed:
+            slot, reservation._slot = reservation._slot, None
+            if reservation._condemned:
+                return
+            if slot is None:
+                raise RuntimeError("a reservation is committed once")
+            slot.stamp = stamp
             if self._closed:
                 self._free.append(slot)
-                self._on_drop("stale")
+                self._dropped(slot, "stale")
             else:
                 if len(self._waiting) >= self._capacity:
-                    self._free.append(self._waiting.popleft())
-                    self._on_drop("overwritten")
+                    self._free.append(self._drop_oldest("overwritten"))
                 self._waiting.append(slot)
             self._changed.notify_all()
 
-    def _free_slot(self, slot: _Slot) -> None:
+    def _give_back(self, reservation: Reservation) -> None:
         with self._changed:
-            self._free.append(slot)
-            self._changed.notify_all()
+            slot, reservation._slot = reservation._slot, None
+            if slot is not None:
+                self._free.append(slot)
+                self._changed.notify_all()
+
+    def _condemn(self, reservation: Reservation) -> None:
+        with self._changed:
+            slot, reservation._slot = reservation._slot, None
+            reservation._condemned = True
+            if slot is not None:
+                self._allocated -= 1
+                self._changed.notify_all()
 
     def take(self, timeout: float | None = None) -> Lease:
         """
@@ -272,8 +301,7 @@ class FrameRing:
         with self._changed:
             self._closed = True
             while self._waiting:
-                self._free.append(self._waiting.popleft())
-                self._on_drop("stale")
+                self._free.append(self._drop_oldest("stale"))
             self._changed.notify_all()
 
     def statistics(self) -> RingStatistics:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from streamer.clock import Clock, SystemClock
 from streamer.errors import EndOfStream
-from streamer.frame import Alpha, Frame, Grab, Image, Matte, StreamInfo
+from streamer.frame import Alpha, Frame, Grab, Image, Matte, Stamp, StreamInfo
 from streamer.protocols import ModelInfo
 
 
@@ -25,6 +26,8 @@ class FakeSource:
         period_s: real seconds between frames, for a live one.
         events: what is raised in place of the read of that number, once.
         on_open, on_read: called first, to block or to raise.
+        pts: the timestamp of the frame of that number, in 25ths of a second.
+        clock: what tells when a frame was captured.
     """
 
     def __init__(
@@ -37,6 +40,8 @@ class FakeSource:
         events: dict[int, Exception] | None = None,
         on_open: Callable[[], Any] = lambda: None,
         on_read: Callable[[int], Any] = lambda number: None,
+        pts: Callable[[int], int] = lambda number: number,
+        clock: Clock | None = None,
     ) -> None:
         self.name = "fake"
         self.closed = False
@@ -47,6 +52,8 @@ class FakeSource:
         self._events = dict(events or {})
         self._on_open = on_open
         self._on_read = on_read
+        self._pts = pts
+        self._clock = clock or SystemClock()
         self._read = 0
 
     def open(self) -> StreamInfo:
@@ -72,7 +79,7 @@ class FakeSource:
             time.sleep(self._period_s)
         out.fill(number % 251)
         self._read += 1
-        return Grab(number, Fraction(1, 25), time.monotonic_ns())
+        return Grab(self._pts(number), Fraction(1, 25), self._clock.now_ns())
 
     def close(self) -> None:
         self.closed = True
@@ -113,6 +120,8 @@ class FakeSink:
         self.pictures: list[int] = []
         self.alphas: list[int] = []
         self.epochs: list[int] = []
+        self.stamps: list[Stamp] = []
+        self.origins: list[str] = []
         self.opened = 0
         self.closed = 0
         self.threads: set[str] = set()
@@ -132,6 +141,8 @@ class FakeSink:
         self.pictures.append(int(frame.image[0, 0, 0]))
         self.alphas.append(int(matte.alpha[0, 0]))
         self.epochs.append(frame.stamp.epoch)
+        self.stamps.append(frame.stamp)
+        self.origins.append(matte.origin)
 
     def close(self) -> None:
         self.closed += 1
@@ -167,5 +178,8 @@ class FakeClock:
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         self.waits.append(timeout_s)
-        self._now_ns += int(timeout_s * 1e9)
+        self.pass_s(timeout_s)
         return event.is_set()
+
+    def pass_s(self, seconds: float) -> None:
+        self._now_ns += int(seconds * 1e9)

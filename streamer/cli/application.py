@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from streamer import __version__
-from streamer.cli import cameras, config, demo, doctor, failures, image, logs, models, run
+from streamer.cli import cameras, config, demo, doctor, failures, image, logs, models, relay, run
 from streamer.cli.interruption import Interruption
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ def everything(
 
 app.command("run")(run.run)
 app.command("preview")(run.preview)
+app.command("relay")(relay.relay)
 app.command("image")(image.image)
 app.command("demo")(demo.demo)
 app.command("cameras")(cameras.cameras)

@@ -64,7 +64,7 @@ def preview(
         "model": {"name": model},
         "sinks": [{"type": "display", "layout": layout}],
     }
-    drive(parse_config(_literal(data), name="preview"), context.obj, None)
+    drive(parse_config(literal(data), name="preview"), context.obj, None)
 
 
 def guess_source(text: str) -> dict[str, Any]:
@@ -93,10 +93,10 @@ def guess_source(text: str) -> dict[str, Any]:
     return {"type": "usb", "device": text}
 
 
-def _literal(value: Any) -> Any:
+def literal(value: Any) -> Any:
     """*value* with its texts escaped, so that no `${…}` of a path is taken for a variable."""
     if isinstance(value, dict):
-        return {key: _literal(item) for key, item in value.items()}
+        return {key: literal(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_literal(item) for item in value]
+        return [literal(item) for item in value]
     return value.replace("${", "$${") if isinstance(value, str) else value

@@ -27,6 +27,9 @@ def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield _line("rate", f"{rate or 0:.2f} fps over {wall or 0:.1f} s")
     if report.get("reconnects"):
         yield _line("reconnects", str(report["reconnects"]))
+    if frames.get("standby"):
+        away_s = (report.get("source") or {}).get("away_s") or 0
+        yield _line("stand-by", f"{frames['standby']} pictures; source away {away_s:.1f} s")
     yield from _latency(report.get("latency_ms") or {})
     yield from _model(report.get("model") or {})
     if report.get("rss_peak_mb"):

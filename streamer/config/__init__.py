@@ -1,5 +1,6 @@
 """What a user can ask for, as plain validated data. `load` reads it from YAML."""
 
+from streamer.config.addresses import ServeAddress
 from streamer.config.load import load_config, parse_config
 from streamer.config.models import (
     ComposeConfig,
@@ -16,11 +17,14 @@ from streamer.config.models import (
     Panel,
     PipelineConfig,
     Provider,
+    ReconnectConfig,
     RecordSinkConfig,
     RefineConfig,
+    RtspSinkConfig,
     RtspSourceConfig,
     SinkConfig,
     SourceConfig,
+    StandbyConfig,
     SyntheticSourceConfig,
     UsbSourceConfig,
 )
@@ -40,11 +44,15 @@ __all__ = [
     "Panel",
     "PipelineConfig",
     "Provider",
+    "ReconnectConfig",
     "RecordSinkConfig",
     "RefineConfig",
+    "RtspSinkConfig",
     "RtspSourceConfig",
+    "ServeAddress",
     "SinkConfig",
     "SourceConfig",
+    "StandbyConfig",
     "SyntheticSourceConfig",
     "UsbSourceConfig",
     "load_config",

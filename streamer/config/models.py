@@ -6,13 +6,36 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-Panel = Literal["source", "cutout", "mask", "alpha"]
-Layout = Literal["side_by_side", "source", "cutout", "mask", "alpha"]
+from streamer.config.addresses import ServeAddress
+
+Panel = Literal["source", "cutout", "mask", "alpha", "composite"]
+Layout = Literal["side_by_side", "source", "cutout", "mask", "alpha", "composite"]
 Provider = Literal["tensorrt", "cuda", "coreml", "directml", "cpu"]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ReconnectConfig(_Model):
+    """What happens when a live source cannot be opened, is lost, or falls silent."""
+
+    max_attempts: int | None = Field(None, ge=0)
+    """Failed attempts in a row that end the run; 0 tries nothing again, absent goes on for ever."""
+    first_s: float = Field(1.0, gt=0)
+    """Seconds before the first new attempt; twice as many before each further one."""
+    max_s: float = Field(30.0, gt=0)
+    """Seconds between attempts at most, and after a refusal that will hardly change by itself."""
+    healthy_s: float = Field(10.0, ge=0)
+    """A connection that lasted so many seconds lets the waiting begin at `first_s` again."""
+    stall_s: float = Field(5.0, gt=0)
+    """Seconds without a frame after which a connection is given up."""
+
+    @model_validator(mode="after")
+    def _grows(self) -> ReconnectConfig:
+        if self.max_s < self.first_s:
+            raise ValueError("max_s is below first_s: the waiting can only grow")
+        return self
 
 
 class UsbSourceConfig(_Model):
@@ -29,6 +52,7 @@ class UsbSourceConfig(_Model):
     """Frames per second; the driver's own choice when absent."""
     fourcc: str | None = Field("MJPG", min_length=4, max_length=4)
     """Pixel format to ask for; most cameras reach their full rate only with MJPG."""
+    reconnect: ReconnectConfig = ReconnectConfig()
 
 
 class RtspSourceConfig(_Model):
@@ -36,13 +60,38 @@ class RtspSourceConfig(_Model):
 
     type: Literal["rtsp"]
     url: SecretStr
-    """`rtsp://[user:password@]host[:port]/path`; never printed with its credentials."""
+    """`rtsp://[user:password@]host[:port]/path`, or `rtsps://…` for TLS; never printed with its
+    credentials."""
+    username: SecretStr | None = None
+    """Instead of in the URL, and then as it is: nothing needs to be percent-encoded."""
+    password: SecretStr | None = None
+    """Likewise."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How the media travels."""
+    tls_verify: bool = True
+    """Whether the certificate of an `rtsps://` server must be trusted."""
+    tls_ca: str | None = None
+    """A PEM file with the authorities to trust; the system's own when absent."""
     open_timeout_s: float = Field(4.5, gt=0, le=4.5)
     """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
     read_timeout_s: float = Field(5.0, gt=0, le=9)
     """Seconds without a frame after which the stream counts as lost."""
+    reconnect: ReconnectConfig = ReconnectConfig()
+
+    @model_validator(mode="after")
+    def _one_place_for_credentials(self) -> RtspSourceConfig:
+        authority = self.url.get_secret_value().partition("://")[2].partition("/")[0]
+        if self.username is None and self.password is not None:
+            raise ValueError("password is without its username")
+        if self.username is not None and "@" in authority:
+            raise ValueError("username is in the URL too: write it in one place")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> RtspSourceConfig:
+        if self.transport == "udp" and self.url.get_secret_value().lower().startswith("rtsps:"):
+            raise ValueError("transport udp would send the media of rtsps:// in clear: write tcp")
+        return self
 
 
 class FileSourceConfig(_Model):
@@ -180,6 +229,26 @@ class ComposeConfig(_Model):
     cutout: Literal["rgb_on_black", "rgba"] = "rgb_on_black"
     """`rgb_on_black`: the foreground on black, black wherever the mask is; `rgba`: the colours
     with the soft alpha, where the format holds one."""
+    background: str = Field("black", pattern=r"^(black|white|green|#[0-9A-Fa-f]{6})$")
+    """What a composite stands on: `black`, `white`, `green` (of a green screen) or `#rrggbb`."""
+
+
+class StandbyConfig(_Model):
+    """What outputs show while a live source is away."""
+
+    show: Literal["card", "black", "freeze"] = "card"
+    """`card`: a grey picture with `text`; `freeze`: the last frame and its matte; or `black`."""
+    text: str = Field("No signal", max_length=60, pattern=r"^[ -~]*$")
+    """Plain ASCII; `{state}` is filled in with what the source is doing."""
+
+    @field_validator("text")
+    @classmethod
+    def _only_state(cls, text: str) -> str:
+        try:
+            text.format(state="live")
+        except (LookupError, ValueError, AttributeError) as error:
+            raise ValueError("knows only {state}; write {{ and }} for braces") from error
+        return text
 
 
 class _LayoutConfig(_Model):
@@ -212,6 +281,8 @@ class RecordSinkConfig(_LayoutConfig):
         "veryfast"
     )
     """x264's speed against size."""
+    resize: Literal["scale", "new_file"] = "scale"
+    """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
     overwrite: bool = False
     """Replace a file of that name instead of refusing."""
 
@@ -241,8 +312,65 @@ class DiscardSinkConfig(_LayoutConfig):
     type: Literal["discard"]
 
 
+class RtspSinkConfig(_LayoutConfig):
+    """A relay: a stream that others watch, served here or published to a media server."""
+
+    type: Literal["rtsp"]
+    serve: SecretStr | None = None
+    """`rtsp://[user:password@]host[:port]/path` to serve at; `rtsps://` with a certificate."""
+    publish: SecretStr | None = None
+    """The URL at a server that is there already: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`,
+    `srt://`, or `whip+https://`."""
+    insecure: bool = False
+    """Let other machines watch without a password."""
+    certificate: str | None = None
+    """PEM file for `rtsps://`: the certificate, then those that signed it."""
+    private_key: str | None = None
+    """PEM file for `rtsps://`, without a passphrase."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How published RTSP travels; viewers of a served stream choose for themselves."""
+    codec: Literal["h264", "h265"] = "h264"
+    encoder: Literal["auto", "software", "nvenc", "videotoolbox"] = "auto"
+    """`auto` takes hardware that proves itself by encoding a frame, else x264 or x265."""
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
+    """Speed against size, in software."""
+    quality: int = Field(23, ge=0, le=51)
+    """Constant rate factor: 0 best and largest, 51 worst."""
+    bitrate_kbps: int | None = Field(None, ge=10)
+    """A bit rate instead of a quality."""
+    gop_s: float = Field(1.0, gt=0, le=60)
+    """Seconds between key frames at most; a viewer who joins gets one at once."""
+
+    @field_validator("serve")
+    @classmethod
+    def _is_an_address(cls, serve: SecretStr | None) -> SecretStr | None:
+        if serve is not None:
+            ServeAddress.parse(serve.get_secret_value())
+        return serve
+
+    @model_validator(mode="after")
+    def _one_way_out(self) -> RtspSinkConfig:
+        if (self.serve is None) == (self.publish is None):
+            raise ValueError("give either serve or publish; for both, write two sinks")
+        return self
+
+    @model_validator(mode="after")
+    def _served_with_care(self) -> RtspSinkConfig:
+        if self.serve is None:
+            return self
+        address = ServeAddress.parse(self.serve.get_secret_value())
+        if address.secure != (self.certificate is not None and self.private_key is not None):
+            raise ValueError("serve: rtsps:// goes with certificate and private_key")
+        if not (address.is_local or address.password or self.insecure):
+            raise ValueError(
+                f"serve: others could watch at {address.host} without a password: write "
+                "user:password@ before the host, 127.0.0.1 as the host, or insecure: true"
+            )
+        return self
+
+
 SinkConfig = Annotated[
-    DisplaySinkConfig | RecordSinkConfig | ImagesSinkConfig | DiscardSinkConfig,
+    DisplaySinkConfig | RecordSinkConfig | RtspSinkConfig | ImagesSinkConfig | DiscardSinkConfig,
     Field(discriminator="type"),
 ]
 
@@ -269,6 +397,7 @@ class Config(_Model):
     matting: MattingConfig = MattingConfig()
     refine: RefineConfig = RefineConfig()
     compose: ComposeConfig = ComposeConfig()
+    standby: StandbyConfig = StandbyConfig()
     sinks: list[SinkConfig] = Field(min_length=1)
     pipeline: PipelineConfig = PipelineConfig()
 

@@ -1,5 +1,7 @@
 """Capture, matting and sinks as threads around a ring; knows them only by their protocols."""
 
 from streamer.pipeline.pipeline import Pipeline, Statistics
+from streamer.pipeline.presence import SourceStatus
+from streamer.pipeline.standby import Standby
 
-__all__ = ["Pipeline", "Statistics"]
+__all__ = ["Pipeline", "SourceStatus", "Standby", "Statistics"]

@@ -1,14 +1,18 @@
 """
-The capture stage: one thread that opens the source and fills the ring.
+The capture stage: frames of an open source, stamped, into the ring.
 
-It owns what every source has in common: indices and epochs, pacing by timestamps, skimming a live
-source until the first matte can be made, and counting what could not be decoded.
+It owns what every source has in common: indices, epochs and the timeline, pacing by timestamps,
+skimming a live source until the first matte can be made, counting what could not be decoded, and
+the frames that stand in while a source is away.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
+from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 
@@ -16,72 +20,139 @@ from streamer.clock import Clock
 from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
 from streamer.frame import Grab, Image, Stamp, StreamInfo
 from streamer.metrics import Metrics
-from streamer.protocols import Source
+from streamer.pipeline.attempt import Unanswered
+from streamer.pipeline.presence import Presence
+from streamer.pipeline.timeline import RunTimeline
 from streamer.ring import FrameRing
 
 logger = logging.getLogger("streamer.pipeline")
 
 _NS = 1_000_000_000
+_STAND_IN_NS = _NS // 5
+"""Between two stand-by frames."""
+
+
+class Readable(Protocol):
+    """A source or an attempt, open."""
+
+    def read(self, out: Image) -> Grab:
+        """See `Source.read`."""
+        ...
 
 
 class CaptureStage:
     """
-    Reads a source into a ring until it ends or *stop* is set.
+    Reads open sources, one after another, into a ring until they end or *stop* is set.
 
     Args:
-        source: opened and closed by the capture thread.
         metrics: where frames and drops are counted.
+        presence: told of each frame.
         clock: for pacing and latency.
         stop: ends the stage; also ends waiting for a frame's time.
         ready: set when mattes can be made; no frame counts before.
+
+    Attributes:
+        frames: how many were read, those skimmed too.
     """
 
     def __init__(
         self,
-        source: Source,
         metrics: Metrics,
+        presence: Presence,
         clock: Clock,
         *,
         stop: threading.Event,
         ready: threading.Event,
     ) -> None:
-        self._source = source
+        self.frames = 0
         self._metrics = metrics
+        self._presence = presence
         self._clock = clock
         self._stop = stop
         self._ready = ready
         self._index = 0
-        self._epoch = 0
+        self._epoch = -1
+        self._epoch_begins = True
         self._origin_ns: int | None = None
+        self._timeline = RunTimeline()
+        self._size: tuple[int, int] | None = None
+        self._stand_in_due_ns = 0
+        self._corrupt = False
 
-    def run(self, info: StreamInfo, ring: FrameRing) -> None:
-        """Fill *ring* with the frames of the open source; returns at its end."""
-        info = self._wait_until_ready(info)
+    def run(self, source: Readable, info: StreamInfo, ring: FrameRing) -> None:
+        """
+        Fill *ring* with the frames of *source*, an epoch of its own; returns at its end.
+
+        Raises:
+            SourceError: it was lost.
+        """
+        self._timeline.connect(info.time_base)
+        self._epoch_begins = True
+        info = self._wait_until_ready(source, info)
         while not self._stop.is_set():
             try:
-                self._read_one(info, ring)
+                self._read_one(source, info, ring)
             except FormatChanged as change:
                 info = change.info
-                self._new_epoch()
+                self._epoch_begins = True
             except CorruptFrame as error:
-                logger.warning("%s", error)
+                self._complain(error)
                 self._metrics.count("captured")
                 self._metrics.drop("decode_error")
                 self._index += 1
             except EndOfStream:
                 return
 
-    def _read_one(self, info: StreamInfo, ring: FrameRing) -> None:
+    def stand_in(self, ring: FrameRing) -> None:
+        """Put a stand-by frame into *ring* if it is time for one; its picture is yet to be made."""
+        now_ns = self._clock.now_ns()
+        if self._size is None or not self._ready.is_set() or now_ns < self._stand_in_due_ns:
+            return
+        self._stand_in_due_ns = now_ns + _STAND_IN_NS
+        with suppress(EndOfStream, TimeoutError), ring.reserve(*self._size, timeout=0) as slot:
+            pts = self._timeline.stand_in(now_ns)
+            slot.commit(self._stamp(pts, self._timeline.time_base, now_ns, standby=True))
+
+    def offset_s(self) -> Fraction | None:
+        """What is added to the connection's timestamps, in seconds; see `RunTimeline`."""
+        return self._timeline.offset_s()
+
+    def _read_one(self, source: Readable, info: StreamInfo, ring: FrameRing) -> None:
         with ring.reserve(info.height, info.width) as slot:
-            grab = self._source.read(slot.image)
+            try:
+                grab = source.read(slot.image)
+            except Unanswered:
+                slot.condemn()
+                raise
+            self._came(grab)
+            if self._epoch_begins:
+                self._epoch_begins = False
+                self._epoch += 1
+                self._origin_ns = None
+            if info.live and not info.paced:
+                pts, time_base = self._timeline.place(grab), self._timeline.time_base
+            else:
+                pts, time_base = grab.pts, grab.time_base
             captured_ns = self._pace(grab) if info.paced else grab.captured_ns
+            self._size = (info.height, info.width)
             self._metrics.count("captured")
-            stamp = Stamp(self._index, grab.pts, grab.time_base, captured_ns, self._epoch)
-            self._index += 1
+            stamp = self._stamp(pts, time_base, captured_ns)
             self._metrics.latency("capture").record(self._clock.now_ns() - captured_ns)
             slot.commit(stamp)
 
-    def _wait_until_ready(self, info: StreamInfo) -> StreamInfo:
+    def _stamp(
+        self, pts: int, time_base: Fraction, captured_ns: int, *, standby: bool = False
+    ) -> Stamp:
+        index, self._index = self._index, self._index + 1
+        return Stamp(index, pts, time_base, captured_ns, self._epoch, standby)
+
+    def _came(self, grab: Grab) -> None:
+        self.frames += 1
+        self._corrupt = False
+        self._presence.came(grab.captured_ns)
+        self._stand_in_due_ns = 0
+
+    def _wait_until_ready(self, source: Readable, info: StreamInfo) -> StreamInfo:
         """A file waits; a live source is read and thrown away, so that it does not go stale."""
         if not info.live or info.paced:
             self._ready.wait()
@@ -89,15 +160,20 @@ class CaptureStage:
         scratch = _image_for(info)
         while not self._ready.is_set() and not self._stop.is_set():
             try:
-                self._source.read(scratch)
+                self._came(source.read(scratch))
             except FormatChanged as change:
                 info = change.info
                 scratch = _image_for(info)
             except CorruptFrame as error:
-                logger.info("%s", error)
+                self._complain(error)
             except EndOfStream:
                 break
         return info
+
+    def _complain(self, error: CorruptFrame) -> None:
+        """Say that a frame was bad, loudly for the first of several."""
+        logger.log(logging.DEBUG if self._corrupt else logging.WARNING, "%s", error)
+        self._corrupt = True
 
     def _pace(self, grab: Grab) -> int:
         """Wait for the frame's time and return it as the moment of capture."""
@@ -108,10 +184,6 @@ class CaptureStage:
         if early_ns > 0:
             self._clock.wait(self._stop, early_ns / _NS)
         return self._clock.now_ns()
-
-    def _new_epoch(self) -> None:
-        self._epoch += 1
-        self._origin_ns = None
 
 
 def _image_for(info: StreamInfo) -> Image:

@@ -19,12 +19,37 @@ from streamer.protocols import Sink, WindowSink
 from streamer.ring import DropReason, Lease
 
 
+class InHand:
+    """Whether the matting stage holds a frame that nobody has counted yet. Thread-safe."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._held = False
+        self._lock = threading.Lock()
+
+    def take(self) -> None:
+        """A frame is being worked on."""
+        with self._lock:
+            self._held = True
+
+    def give(self) -> bool:
+        """It goes on to the sinks; false where it was forfeited meanwhile."""
+        with self._lock:
+            held, self._held = self._held, False
+        return held
+
+    def forfeit(self) -> None:
+        """It will reach no sink: count it, once."""
+        if self.give():
+            self._metrics.drop("stale")
+
+
 class Delivery:
     """
     One frame and its matte on their way to every sink; holds the ring's lease until all are done.
 
     It counts as emitted when at least one sink took it, else as dropped for the reason that the
-    last sink gave. Thread-safe.
+    last sink gave; one that stands in for a frame counts as such, if at all. Thread-safe.
     """
 
     def __init__(
@@ -52,9 +77,10 @@ class Delivery:
             self._taken = self._taken or refused is None
             last = not self._pending
         if last:
+            standby = self.frame.stamp.standby
             if self._taken:
-                self._metrics.count("emitted")
-            else:
+                self._metrics.count("standby" if standby else "emitted")
+            elif not standby:
                 self._metrics.drop(refused or "stale")
             self._lease.release()
 
@@ -199,9 +225,11 @@ class SinkWorker:
             raise
         finally:
             self._writing = None
-        ended_ns = time.monotonic_ns()
-        self._metrics.latency("write").record(ended_ns - started_ns)
-        self._metrics.latency("end_to_end").record(ended_ns - delivery.frame.stamp.captured_ns)
+        stamp = delivery.frame.stamp
+        if not stamp.standby:
+            ended_ns = time.monotonic_ns()
+            self._metrics.latency("write").record(ended_ns - started_ns)
+            self._metrics.latency("end_to_end").record(ended_ns - stamp.captured_ns)
         delivery.done(self)
 
     def _call(self, function: Callable[[], None]) -> None:

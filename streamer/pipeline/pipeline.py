@@ -17,17 +17,17 @@ from functools import partial
 from typing import Any, Self
 
 from streamer.clock import Clock, SystemClock
-from streamer.errors import (
-    EndOfStream,
-    SinkStuck,
-    SourceError,
-    StageFailed,
-    StopRequested,
-)
+from streamer.config.models import ReconnectConfig
+from streamer.errors import SinkStuck, SourceError, StopRequested
 from streamer.frame import StreamInfo
 from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
 from streamer.pipeline.capture import CaptureStage
-from streamer.pipeline.delivery import Delivery, SinkWorker
+from streamer.pipeline.delivery import SinkWorker
+from streamer.pipeline.mattes import MattingStage
+from streamer.pipeline.presence import Presence, SourceStatus
+from streamer.pipeline.reconnect import Reconnecting
+from streamer.pipeline.standby import Standby
+from streamer.pipeline.threads import Threads
 from streamer.protocols import Matting, Sink, Source
 from streamer.ring import DropPolicy, FrameRing, RingStatistics
 
@@ -45,38 +45,15 @@ class Statistics:
     """A snapshot of a running pipeline."""
 
     frames: dict[str, int]
-    """`captured`, `inferred`, `propagated`, `empty`, `emitted`."""
+    """`captured`, `inferred`, `propagated`, `empty`, `emitted`, `standby`."""
     drops: dict[str, int]
     """By reason; see `DropReason`."""
+    source: SourceStatus
+    """What the source is doing."""
     ring: RingStatistics | None
     """None until the source is open."""
     running: bool
     """Whether any stage still works."""
-
-
-class _InHand:
-    """Whether the matting stage holds a frame that nobody has counted yet. Thread-safe."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._held = False
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        """A frame is being worked on."""
-        with self._lock:
-            self._held = True
-
-    def give(self) -> bool:
-        """It goes on to the sinks; false where it was forfeited meanwhile."""
-        with self._lock:
-            held, self._held = self._held, False
-        return held
-
-    def forfeit(self) -> None:
-        """It will reach no sink: count it, once."""
-        if self.give():
-            self._metrics.drop("stale")
 
 
 class Pipeline:
@@ -87,6 +64,10 @@ class Pipeline:
         source: where frames come from; owned.
         matting: how they get their mattes; owned.
         sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
+        fresh: makes another like *source*: with it, one that is down, lost or silent is tried
+            again. For live sources; each connection then has a thread of its own.
+        reconnect: how often it is tried, and when it counts as silent.
+        standby: what the sinks are given while the source is away.
         ring_capacity: frames that may wait for their matte.
         sink_queue: mattes that may wait for each sink.
         stall_s: seconds after which a sink that does not return, or a stage that does not stop,
@@ -104,6 +85,9 @@ class Pipeline:
         matting: Matting,
         sinks: Sequence[Sink],
         *,
+        fresh: Callable[[], Source] | None = None,
+        reconnect: ReconnectConfig | None = None,
+        standby: Standby | None = None,
         ring_capacity: int = 4,
         sink_queue: int = 2,
         stall_s: float = 8.0,
@@ -116,7 +100,8 @@ class Pipeline:
         self._matting = matting
         self._stall_s = stall_s
         self._capacity = ring_capacity
-        self._leases = 1 + len(sinks) * (sink_queue + 1)
+        standby = standby or Standby()
+        self._leases = 1 + len(sinks) * (sink_queue + 1) + standby.leases
         self._metrics = metrics or Metrics()
         self._workers = [
             SinkWorker(sink, f"sinks[{number}] {sink.name}", sink_queue, self._metrics)
@@ -126,20 +111,28 @@ class Pipeline:
         self._stopping = threading.Event()
         self._opened = threading.Event()
         self._ready = threading.Event()
+        clock = clock or SystemClock()
+        self._presence = Presence(source.name, clock)
         self._capture = CaptureStage(
-            source,
-            self._metrics,
-            clock or SystemClock(),
-            stop=self._stopping,
-            ready=self._ready,
+            self._metrics, self._presence, clock, stop=self._stopping, ready=self._ready
         )
+        self._reconnecting: Reconnecting | None = None
+        if fresh is not None:
+            self._reconnecting = Reconnecting(
+                source,
+                fresh,
+                reconnect or ReconnectConfig(),
+                self._capture,
+                self._presence,
+                self._make_ring,
+                clock,
+                self._stopping,
+            )
+        self._mattes = MattingStage(matting, standby, self._workers, self._metrics, self._presence)
         self._info: StreamInfo | None = None
         self._ring: FrameRing | None = None
-        self._threads: dict[str, threading.Thread] = {}
+        self._threads = Threads(self.stop, self.abort)
         self._window: SinkWorker | None = None
-        self._abandoned: list[str] = []
-        self._failure: StageFailed | None = None
-        self._in_hand = _InHand(self._metrics)
         self._lock = threading.Lock()
         self._stopped_at: float | None = None
         self._started_at: float | None = None
@@ -179,7 +172,7 @@ class Pipeline:
             self.abort()
             self._supervise(None)
             raise
-        self._raise_failure()
+        self._threads.raise_failure()
         return self.report()
 
     def request_stop(self) -> None:
@@ -212,12 +205,13 @@ class Pipeline:
             StageFailed: the first stage that failed, with its cause.
         """
         self._supervise(None)
-        self._raise_failure()
+        self._threads.raise_failure()
 
     @property
     def abandoned(self) -> tuple[str, ...]:
         """Stages stuck in a call that never returned; their threads keep the process alive."""
-        return tuple(self._abandoned)
+        attempts = self._reconnecting.left if self._reconnecting and self._ended_at else ()
+        return (*self._threads.abandoned, *attempts)
 
     def statistics(self) -> Statistics:
         """What has been counted so far."""
@@ -225,8 +219,9 @@ class Pipeline:
         return Statistics(
             self._metrics.frames(),
             self._metrics.drops(),
+            self._presence.status(),
             ring.statistics() if ring is not None else None,
-            any(thread.is_alive() for thread in self._threads.values()),
+            self._threads.running,
         )
 
     def report(self) -> dict[str, Any]:
@@ -236,6 +231,7 @@ class Pipeline:
         wall_s = ended - (self._started_at or ended)
         model = self._matting.info
         info = self._info
+        presence = self._presence.status()
         return {
             "version": REPORT_VERSION,
             "source": {
@@ -243,17 +239,19 @@ class Pipeline:
                 "width": info.width if info else None,
                 "height": info.height if info else None,
                 "live": info.live if info else None,
+                "state": presence.state,
+                "away_s": presence.away_s,
             },
             **summary,
             "fps": round(summary["frames"]["emitted"] / wall_s, 3) if wall_s > 0 else 0.0,
             "wall_s": round(wall_s, 3),
-            "reconnects": 0,
+            "reconnects": presence.reconnects,
             "model": asdict(model) if model is not None else None,
             "rss_peak_mb": peak_rss_mb(),
             "sinks": [
                 {**worker.sink.statistics(), "dropped": worker.dropped} for worker in self._workers
             ],
-            "error": str(self._failure) if self._failure else None,
+            "error": str(self._threads.failure) if self._threads.failure else None,
         }
 
     def __enter__(self) -> Self:
@@ -273,66 +271,45 @@ class Pipeline:
     def _start(self) -> None:
         if self._threads:
             raise RuntimeError("a pipeline runs once")
-        self._spawn("capture", self._run_capture)
-        self._spawn("matting", self._run_matting)
+        self._threads.spawn("capture", self._run_capture)
+        self._threads.spawn("matting", self._run_matting)
         for worker in self._workers:
             if worker.hosted:
                 self._window = worker
             else:
-                self._spawn(worker.label, partial(self._run_sink, worker))
-
-    def _spawn(self, stage: str, work: Callable[[], None]) -> None:
-        def guarded() -> None:
-            try:
-                work()
-            except StopRequested:
-                self.stop()
-            except BaseException as error:
-                self._fail(stage, error)
-
-        thread = threading.Thread(target=guarded, name=f"streamer-{stage}", daemon=False)
-        self._threads[stage] = thread
-        thread.start()
-
-    def _fail(self, stage: str, error: BaseException) -> None:
-        self._keep_failure(stage, error)
-        self.abort()
-
-    def _keep_failure(self, stage: str, error: BaseException) -> None:
-        with self._lock:
-            if self._failure is None:
-                self._failure = StageFailed(stage, error)
-            else:
-                logger.warning("after the first failure, %s: %s", stage, error)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+                self._threads.spawn(worker.label, partial(self._run_sink, worker))
 
     def _run_capture(self) -> None:
         try:
-            info = self._source.open()
-            policy = DropPolicy.DROP_OLDEST if info.live else DropPolicy.BLOCK
-            ring = FrameRing(
-                self._capacity, policy, leases=self._leases, on_drop=self._metrics.drop
-            )
-            with self._lock:
-                self._info, self._ring = info, ring
-            self._opened.set()
-            if self._stopping.is_set():
-                return
-            self._capture.run(info, ring)
+            if self._reconnecting is not None:
+                self._reconnecting.run()
+            else:
+                info = self._source.open()
+                self._capture.run(self._source, info, self._make_ring(info))
         except Exception as error:
             if self._stopping.is_set() and isinstance(error, SourceError):
                 logger.info("while stopping, capture: %s", error)
             else:
                 # No abort: the frames that were captured are good, and are worked off.
-                self._keep_failure("capture", error)
+                self._threads.keep_failure("capture", error)
         finally:
             if self._ring is not None:
                 self._ring.close()
             self._opened.set()
-            self._source.close()
+            if self._reconnecting is None:
+                self._source.close()
+            self._presence.ended()
+
+    def _make_ring(self, info: StreamInfo) -> FrameRing:
+        """Say what the source is, and make the ring for it."""
+        policy = DropPolicy.DROP_OLDEST if info.live else DropPolicy.BLOCK
+        ring = FrameRing(self._capacity, policy, leases=self._leases, on_drop=self._metrics.drop)
+        with self._lock:
+            self._info, self._ring = info, ring
+        if self._stopping.is_set():
+            ring.close()
+        self._opened.set()
+        return ring
 
     def _run_matting(self) -> None:
         try:
@@ -341,36 +318,11 @@ class Pipeline:
             self._ready.set()
             self._opened.wait()
             if self._ring is not None:
-                self._make_mattes(self._ring)
+                self._mattes.run(self._ring)
         finally:
             for worker in self._workers:
                 worker.end()
             self._matting.close()
-
-    def _make_mattes(self, ring: FrameRing) -> None:
-        waiting, infer = self._metrics.latency("wait"), self._metrics.latency("infer")
-        while True:
-            try:
-                lease = ring.take()
-            except EndOfStream:
-                return
-            with lease:
-                started_ns = time.monotonic_ns()
-                waiting.record(started_ns - lease.frame.stamp.captured_ns)
-                self._in_hand.take()
-                try:
-                    matte = self._matting.matte(lease.frame, lease.alpha)
-                except BaseException:
-                    self._in_hand.forfeit()
-                    raise
-                if not self._in_hand.give():
-                    return
-                infer.record(time.monotonic_ns() - started_ns)
-                self._metrics.count(matte.origin)
-                self._metrics.matte_age(matte.age)
-                delivery = Delivery(lease, matte, self._workers, self._metrics)
-                for worker in self._workers:
-                    worker.put(delivery)
 
     def _run_sink(self, worker: SinkWorker) -> None:
         try:
@@ -381,14 +333,14 @@ class Pipeline:
         except StopRequested:
             self.stop()
         except BaseException as error:
-            self._fail(worker.label, error)
+            self._threads.fail(worker.label, error)
         finally:
             worker.close()
 
     def _supervise(self, should_stop: Callable[[], bool] | None) -> None:
         """Wait for every stage, serving the window meanwhile; stop, and abandon, when due."""
         window = self._window
-        while window is not None or self._alive():
+        while window is not None or self._threads.awaited:
             if self._stop_wanted or (should_stop is not None and should_stop()):
                 self.stop()
             self._abandon_stuck()
@@ -401,7 +353,7 @@ class Pipeline:
                 self.stop()
                 more = False
             except Exception as error:
-                self._fail(window.label, error)
+                self._threads.fail(window.label, error)
                 more = False
             if not more:
                 self._window = None
@@ -413,7 +365,7 @@ class Pipeline:
         """Give the window a turn; false when there is nothing more for it."""
         if window.opened:
             return window.step(
-                _TICK_S, stopping=self._stopping.is_set() or self._failure is not None
+                _TICK_S, stopping=self._stopping.is_set() or self._threads.failure is not None
             )
         if not self._opened.wait(_TICK_S):
             return True
@@ -426,22 +378,15 @@ class Pipeline:
         try:
             window.close()
         except Exception as error:
-            self._fail(window.label, error)
-
-    def _alive(self) -> bool:
-        return any(
-            thread.is_alive()
-            for stage, thread in self._threads.items()
-            if stage not in self._abandoned
-        )
+            self._threads.fail(window.label, error)
 
     def _abandon_stuck(self) -> None:
         for worker in self._workers:
-            if worker.hosted or worker.label in self._abandoned:
+            if worker.hosted or worker.label in self._threads.abandoned:
                 continue
             if worker.busy_s() > self._stall_s:
-                self._abandoned.append(worker.label)
-                self._fail(
+                self._threads.abandon(worker.label)
+                self._threads.fail(
                     worker.label,
                     SinkStuck(
                         f"a call has not returned for {self._stall_s:g} s; "
@@ -456,21 +401,21 @@ class Pipeline:
         if since_s > _DRAIN_S:
             if self._ring is not None:
                 self._ring.abort()
-            elif self._threads["capture"].is_alive() and "capture" not in self._abandoned:
+            elif self._threads.awaits("capture"):
                 # Still connecting: nothing is lost, and its own time-out ends it soon.
-                self._abandoned.append("capture")
+                self._threads.abandon("capture")
         if since_s > self._stall_s:
             for stage in ("capture", "matting"):
-                if self._threads[stage].is_alive() and stage not in self._abandoned:
+                if self._threads.awaits(stage):
                     self._leave(stage)
 
     def _leave(self, stage: str) -> None:
         """Stop waiting for a stage that a stop has not ended; no failure, for an end was wanted."""
-        self._abandoned.append(stage)
+        self._threads.abandon(stage)
         logger.warning("%s: has not stopped within %g s: not waited for", stage, self._stall_s)
         if stage == "matting":
             if self._ring is not None:
                 self._ring.abort()
-            self._in_hand.forfeit()
+            self._mattes.in_hand.forfeit()
             for worker in self._workers:
                 worker.end()

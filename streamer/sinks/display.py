@@ -70,6 +70,7 @@ class DisplaySink:
         self._clock = clock
         self._image: Image = np.empty((0, 0, 3), np.uint8)
         self._alpha: Alpha = np.empty((0, 0), np.uint8)
+        self._is_card = False
         self._latency_ms = 0.0
         self._shown_ns: deque[int] = deque(maxlen=_FPS_FRAMES)
         self._picture_shape: tuple[int, ...] = ()
@@ -156,12 +157,13 @@ class DisplaySink:
             self._alpha = np.empty_like(matte.alpha)
         np.copyto(self._image, frame.image)
         np.copyto(self._alpha, matte.alpha)
+        self._is_card = matte.is_card
 
     def _show(self) -> None:
         """Draw the held frame in the current view."""
         if not self._image.size:
             return
-        picture = self._views[self._view].compose(self._image, self._alpha)
+        picture = self._composed()
         if picture.shape != self._picture_shape:
             self._picture_shape = picture.shape
             self._resize(picture.shape[1], picture.shape[0])
@@ -173,6 +175,10 @@ class DisplaySink:
             cv2.imshow(self._title, picture)
         except cv2.error as error:
             raise SinkError(f"display: the picture cannot be shown: {error.err}") from error
+
+    def _composed(self) -> Image:
+        """The held frame in the current view."""
+        return self._views[self._view].compose(self._image, self._alpha, card=self._is_card)
 
     def _draw_overlay(self, picture: Image) -> None:
         scale = max(0.5, picture.shape[0] / 720)
@@ -234,7 +240,7 @@ class DisplaySink:
             _log.warning("no snapshot: no frame has come yet")
             return
         path = self._folder / f"snapshot-{self._clock():%Y%m%d-%H%M%S-%f}.png"
-        picture = self._views[self._view].compose(self._image, self._alpha)
+        picture = self._composed()
         try:
             make_folder(self._folder)
             write_picture(path, picture, overwrite=False)

@@ -109,9 +109,13 @@ class ImagesSink:
         """
         Write one file; *frame* and *matte* are borrowed until this returns.
 
+        A frame that stands in while the source is away is no picture to keep, and leaves none.
+
         Raises:
             SinkError: it could not be written, or its numbered name is taken.
         """
+        if frame.stamp.standby:
+            return
         picture = self._picture(frame, matte)
         path, size = self._place(frame.stamp.index, picture)
         self._frames += 1

@@ -53,3 +53,14 @@ class Timeline:
             self.step = pts + self._shift - self._last
         self._last = pts + self._shift
         return self._last
+
+    def moved(self, pts: int, time_base: Fraction) -> int | None:
+        """
+        The time of something that goes with the frames, such as audio, in its own *time_base*.
+
+        None where it is from before the first frame.
+        """
+        if self._first is None:
+            return None
+        placed = pts + round(self._shift * self.time_base / time_base)
+        return placed if placed * time_base >= self._first * self.time_base else None

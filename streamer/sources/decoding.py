@@ -1,8 +1,8 @@
 """
 What every source on PyAV shares: packets to frames, frames to upright BGR, timestamps that grow.
 
-FFmpeg's errors are told in our words here and nowhere else. Nothing here allocates a picture in
-numpy's memory: swscale writes into FFmpeg's own buffers, and one copy goes into the caller's.
+Nothing here allocates a picture in numpy's memory: swscale writes into FFmpeg's own buffers, and
+one copy goes into the caller's.
 """
 
 from __future__ import annotations
@@ -21,71 +21,12 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from streamer.errors import (
-    CorruptFrame,
-    SourceError,
-    SourceLost,
-    SourceNotFound,
-    SourceTimeout,
-    SourceUnsupported,
-)
+from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 
-_NEARLY = 0.9
-"""A failure after this share of the time-out is the time-out: FFmpeg reports it as bad data."""
+_FASTEST_FPS = 1000
+"""What FFmpeg guesses beyond this is the time base, for want of a rate."""
 _PIXEL = np.dtype("V3")
-_UNREACHABLE = (
-    ConnectionRefusedError,
-    ConnectionResetError,
-    ConnectionAbortedError,
-    BrokenPipeError,
-)
-
-
-def translate_open(
-    error: av.FFmpegError, name: str, elapsed_s: float = 0.0, timeout_s: float | None = None
-) -> SourceError:
-    """Say in our words why *name* could not be opened, *elapsed_s* seconds after it was tried."""
-    reason = error.strerror or type(error).__name__
-    result: SourceError
-    if timeout_s is not None and _timed_out(error, elapsed_s, timeout_s):
-        result = SourceTimeout(f"{name}: no answer within {timeout_s:g} s: is it an RTSP server?")
-    elif isinstance(error, av.HTTPUnauthorizedError):
-        result = SourceNotFound(f"{name}: 401 unauthorized: check user and password in the URL")
-    elif isinstance(error, av.HTTPForbiddenError):
-        result = SourceNotFound(f"{name}: 403 forbidden: this user may not see the stream")
-    elif isinstance(error, av.HTTPNotFoundError):
-        result = SourceNotFound(f"{name}: 404 not found: check the path in the URL")
-    elif isinstance(error, av.HTTPError):
-        result = SourceNotFound(f"{name}: the server refused: {reason}")
-    elif isinstance(error, ConnectionRefusedError):
-        result = SourceNotFound(
-            f"{name}: connection refused: is the server up, and the port right?"
-        )
-    elif isinstance(error, av.FileNotFoundError):
-        result = SourceNotFound(f"{name}: no such file")
-    elif isinstance(error, av.PermissionError):
-        result = SourceNotFound(f"{name}: may not be read: check its permissions")
-    elif isinstance(error, OSError):
-        result = SourceNotFound(f"{name}: cannot be reached: {reason}")
-    else:
-        result = SourceUnsupported(f"{name}: not a video that can be read: {reason}")
-    return result
-
-
-def translate_read(
-    error: av.FFmpegError, name: str, elapsed_s: float = 0.0, timeout_s: float | None = None
-) -> SourceError:
-    """Say in our words why *name*, open until now, could not be read on."""
-    if timeout_s is not None and _timed_out(error, elapsed_s, timeout_s):
-        return SourceTimeout(f"{name}: sent nothing for {timeout_s:g} s")
-    if isinstance(error, _UNREACHABLE):
-        return SourceLost(f"{name}: the connection was lost: {error.strerror}")
-    return SourceLost(f"{name}: cannot be read on: {error.strerror}")
-
-
-def _timed_out(error: av.FFmpegError, elapsed_s: float, timeout_s: float) -> bool:
-    return isinstance(error, TimeoutError) or elapsed_s >= timeout_s * _NEARLY
 
 
 class Timeline:
@@ -154,7 +95,9 @@ class VideoReader:
         self._name = name
         self.stream = stream
         self.time_base = stream.time_base or Fraction(1, 90_000)
-        self.rate = stream.guessed_rate or stream.average_rate or None
+        self.rate = next(
+            (r for r in (stream.guessed_rate, stream.average_rate) if r and r <= _FASTEST_FPS), None
+        )
         self.packets = 0
         self.cut = False
         self.end = 0

@@ -28,16 +28,8 @@ from streamer.errors import (
     redact,
 )
 from streamer.frame import Grab, Image, StreamInfo
-from streamer.sources.decoding import (
-    Timeline,
-    Upright,
-    VideoReader,
-    exact,
-    now_s,
-    translate_open,
-    translate_read,
-    wants,
-)
+from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
+from streamer.sources.ffmpeg_errors import translate_open, translate_read
 
 _OPEN_S = 9.0
 _HALF = Fraction(1, 2)

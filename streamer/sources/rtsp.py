@@ -5,11 +5,17 @@ in any text.
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import av
 from av.video.frame import VideoFrame
+from pydantic import SecretStr
 
 from streamer.config.models import RtspSourceConfig
 from streamer.errors import (
@@ -18,20 +24,15 @@ from streamer.errors import (
     SourceError,
     SourceLost,
     SourceTimeout,
+    SourceTlsError,
     redact,
 )
 from streamer.frame import Grab, Image, StreamInfo
-from streamer.sources.decoding import (
-    Timeline,
-    Upright,
-    VideoReader,
-    now_s,
-    translate_open,
-    translate_read,
-    wants,
-)
+from streamer.sources.decoding import Timeline, Upright, VideoReader, now_s, wants
+from streamer.sources.ffmpeg_errors import translate_connect, translate_read
 
-_OPEN_S = 9.5
+_OPEN_S = 9.8
+"""No step of opening is begun that might end after so many seconds."""
 
 
 class RtspSource:
@@ -60,26 +61,29 @@ class RtspSource:
         Connect, and learn the size of the picture.
 
         Raises:
-            SourceNotFound: refused, unknown host, 401, 404: the message says which.
+            SourceAuthError: 401 or 403.
+            SourceNotFound: 404, or an unknown host.
+            SourceRefused: nobody takes the connection, or the server refuses.
+            SourceTlsError: the server's certificate is not trusted.
             SourceTimeout: no answer, or no frame; within 10 s in all.
             SourceUnsupported: the answer is no video.
         """
         started_s = now_s()
         timeout_s = self._config.open_timeout_s
+        read_s = min(self._config.read_timeout_s, _OPEN_S - timeout_s)
+        url, options = self._url(), self._options()
         try:
-            container = av.open(
-                self._config.url.get_secret_value(),
-                timeout=(timeout_s, min(self._config.read_timeout_s, _OPEN_S - timeout_s)),
-                options={
-                    "rtsp_transport": self._config.transport,
-                    "allowed_media_types": "video",
-                    "fflags": "nobuffer",
-                    "flags": "low_delay",
-                },
-            )
+            container = av.open(url, timeout=(timeout_s, read_s), options=options)
         except av.FFmpegError as error:
             # Without its cause: FFmpeg's own text has the URL with its password.
-            raise translate_open(error, self._name, now_s() - started_s, timeout_s) from None
+            raise translate_connect(
+                error,
+                self._name,
+                now_s() - started_s,
+                timeout_s,
+                secure=self._secure,
+                knows_host=partial(_has_address, self._name),
+            ) from None
         self._reader = VideoReader(container, self._name)
         self._timeline = Timeline(self._reader.time_base, self._reader.rate)
         self._origin_ns = time.monotonic_ns()
@@ -87,8 +91,9 @@ class RtspSource:
         if context.width and context.height:
             self._size = (context.width, context.height)
         else:
-            left_s = max(_OPEN_S - (now_s() - started_s), 0.1)
-            self._pending = self._next_frame(min(self._config.read_timeout_s, left_s))
+            # A server that does not say the size: the first frame does. Each step may take
+            # `read_s`, so that none may begin later than that before the end.
+            self._pending = self._next_frame(_OPEN_S - read_s - (now_s() - started_s), read_s)
             self._size = Upright.size(self._pending)
         return self._info()
 
@@ -98,7 +103,8 @@ class RtspSource:
             raise SourceLost(f"{self._name}: is not open")
         if self._lost is not None:
             raise type(self._lost)(str(self._lost))
-        frame = self._pending or self._next_frame(self._config.read_timeout_s)
+        silence_s = self._config.read_timeout_s
+        frame = self._pending or self._next_frame(silence_s, silence_s)
         if Upright.size(frame) != self._size:
             self._pending, self._size = frame, Upright.size(frame)
             raise FormatChanged(self._info())
@@ -121,35 +127,73 @@ class RtspSource:
             self._name, width, height, self._reader.rate, self._reader.time_base, live=True
         )
 
-    def _next_frame(self, timeout_s: float) -> VideoFrame:
+    def _url(self) -> str:
+        """The URL with the configured credentials."""
+        url, user = self._config.url.get_secret_value(), self._config.username
+        if user is None:
+            return url
+        scheme, _, rest = url.partition("://")
+        password = self._config.password or SecretStr("")
+        quoted = (quote(word.get_secret_value(), safe="") for word in (user, password))
+        return f"{scheme}://{':'.join(quoted)}@{rest}"
+
+    @property
+    def _secure(self) -> bool:
+        return self._name.lower().startswith("rtsps:")
+
+    def _options(self) -> dict[str, str]:
+        options = {
+            "rtsp_transport": self._config.transport,
+            "allowed_media_types": "video",
+            "fflags": "nobuffer",
+            "flags": "low_delay",
+            # FFmpeg would wait for 20 frames to guess a rate, and throw them away.
+            "fpsprobesize": "3",
+        }
+        if self._secure and self._config.tls_verify:
+            options["tls_verify"] = "1"
+            # PyAV's own GnuTLS knows no authorities, not even the system's.
+            authorities = self._config.tls_ca or ssl.get_default_verify_paths().cafile
+            if authorities is None or not Path(authorities).is_file():
+                raise SourceTlsError(
+                    f"{self._name}: tls_ca: {authorities or 'the authorities of this system'}: "
+                    "no such file"
+                )
+            options["ca_file"] = authorities
+        return options
+
+    def _next_frame(self, timeout_s: float, silence_s: float) -> VideoFrame:
+        """The next frame; no step is begun after *timeout_s*, and one lasts *silence_s* at most."""
         assert self._reader is not None  # noqa: S101 - called while open
         started_s = now_s()
-        try:
-            while True:
-                try:
-                    frame = self._reader.step()
-                except CorruptFrame:
-                    # Joined between key frames, the first packets refer to what we never saw.
-                    if self._seen:
-                        raise
-                    frame = None
+        while True:
+            step_s = now_s()
+            if step_s - started_s > timeout_s:
+                raise SourceTimeout(f"{self._name}: sends, but no frame came whole in time")
+            try:
+                frame = self._reader.step()
+            except CorruptFrame:
+                # Joined between key frames, the first packets refer to what we never saw.
+                if self._seen:
+                    raise
+                continue
+            except EOFError:
+                # What PyAV raises itself, av.EOFError, is an EOFError too.
+                silent = now_s() - step_s >= 0.9 * silence_s
+                self._lost = (
+                    SourceTimeout(f"{self._name}: sent nothing for {silence_s:g} s")
+                    if silent
+                    else SourceLost(f"{self._name}: the server ended the stream")
+                )
+            except av.FFmpegError as error:
+                self._lost = translate_read(error, self._name, now_s() - step_s, silence_s)
+            else:
                 if frame is not None:
                     self._arrived_ns = time.monotonic_ns()
                     self._seen = True
                     return frame
-                if now_s() - started_s > timeout_s:
-                    raise SourceTimeout(f"{self._name}: no frame within {timeout_s:g} s")
-        except EOFError:
-            # What PyAV raises itself, av.EOFError, is an EOFError too.
-            elapsed_s = now_s() - started_s
-            self._lost = (
-                SourceTimeout(f"{self._name}: sent nothing for {timeout_s:g} s")
-                if elapsed_s >= 0.9 * timeout_s
-                else SourceLost(f"{self._name}: the server ended the stream")
-            )
-        except av.FFmpegError as error:
-            self._lost = translate_read(error, self._name, now_s() - started_s, timeout_s)
-        raise self._lost from None
+                continue
+            raise self._lost from None
 
     def _place(self, pts: int | None) -> int:
         if pts is None:
@@ -157,3 +201,12 @@ class RtspSource:
             passed_s = Fraction(self._arrived_ns - self._origin_ns, 1_000_000_000)
             pts = round(passed_s / self._reader.time_base)
         return self._timeline.place(pts)
+
+
+def _has_address(url: str) -> bool:
+    """Whether the host's name in *url* has an address."""
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname, None)
+    except (OSError, ValueError):
+        return False
+    return True

@@ -19,12 +19,15 @@ import av
 import cv2
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from streamer.config.models import (
+    ComposeConfig,
     DiscardSinkConfig,
     DisplaySinkConfig,
     ImagesSinkConfig,
     RecordSinkConfig,
+    RtspSinkConfig,
     SinkConfig,
 )
 from streamer.metrics import LatencyHistogram
@@ -36,7 +39,7 @@ from tests.unit.sinks.xvfb import virtual_screen
 
 HERE = Path(__file__)
 HAS_SCREEN = "STREAMER_TEST_SCREEN" in os.environ
-KINDS = ["display"] if HAS_SCREEN else ["discard", "fake", "images", "record"]
+KINDS = ["display"] if HAS_SCREEN else ["discard", "fake", "images", "record", "rtsp"]
 
 Make = Callable[[], Sink]
 
@@ -49,6 +52,9 @@ def config_of(kind: str, folder: Path) -> SinkConfig:
             return DisplaySinkConfig(type="display", snapshots=str(folder))
         case "images":
             return ImagesSinkConfig(type="images", path=str(folder / "{stream}"))
+        case "rtsp":
+            url = SecretStr("rtsp://127.0.0.1:0/masked")
+            return RtspSinkConfig(type="rtsp", serve=url, preset="ultrafast")
         case _:
             return RecordSinkConfig(type="record", path=str(folder / "{stream}.mp4"))
 
@@ -59,7 +65,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         return FakeSink
     return lambda: make_sink(
         config_of(request.param, tmp_path),
-        cutout="rgb_on_black",
+        compose=ComposeConfig(),
         level=128,
         stream="desk",
         latency=LatencyHistogram(),
@@ -103,7 +109,9 @@ def test_closing_without_a_frame_is_no_error(make: Make):
 
 
 def test_closing_without_an_open_is_harmless(make: Make):
-    make().close()
+    sink = make()
+    sink.close()
+    assert sink.statistics()["frames"] == 0
 
 
 def test_closing_twice_is_once(make: Make):

@@ -33,7 +33,7 @@ def test_absurd_durations_are_counted_and_not_lost() -> None:
 def test_a_summary_names_every_counter_even_at_zero() -> None:
     summary = Metrics().summary()
     assert summary["frames"] == dict.fromkeys(
-        ("captured", "inferred", "propagated", "empty", "emitted"), 0
+        ("captured", "inferred", "propagated", "empty", "emitted", "standby"), 0
     )
     assert summary["drops"] == dict.fromkeys(
         ("overwritten", "stale", "sink_full", "decode_error"), 0

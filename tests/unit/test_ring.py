@@ -185,3 +185,47 @@ def test_every_frame_is_taken_once_or_dropped_once(capacity, steps) -> None:
     assert seen == sorted(set(seen))
     assert written == len(seen) + len(drops) + ring.statistics().waiting
     assert ring.statistics().slots <= capacity + 3
+
+
+def test_a_condemned_slot_is_left_to_its_writer_and_replaced() -> None:
+    ring = FrameRing(1, DropPolicy.DROP_OLDEST)
+    put(ring, 0)
+    stuck = ring.reserve(HEIGHT, WIDTH)
+    slots = ring.statistics().slots
+    stuck.condemn()
+    stuck.condemn()
+    for index in range(1, 5):
+        put(ring, index)
+        stuck.image.fill(99)
+        assert taken(ring) == [index]
+    assert ring.statistics().slots <= slots
+
+
+def test_a_late_commit_of_a_condemned_slot_does_nothing() -> None:
+    drops: list[str] = []
+    ring = FrameRing(2, DropPolicy.DROP_OLDEST, on_drop=drops.append)
+    with ring.reserve(HEIGHT, WIDTH) as late:
+        late.condemn()
+        put(ring, 1)
+        late.commit(Stamp(0, 0, Fraction(1, 25), 0, 0))
+    assert taken(ring) == [1]
+    assert drops == []
+
+
+def test_a_writer_that_waits_is_woken_by_a_condemned_slot() -> None:
+    ring = FrameRing(1, DropPolicy.BLOCK)
+    held = [ring.reserve(HEIGHT, WIDTH) for _ in range(3)]
+    with pytest.raises(TimeoutError):
+        ring.reserve(HEIGHT, WIDTH, timeout=0)
+    held[0].condemn()
+    ring.reserve(HEIGHT, WIDTH, timeout=0)
+
+
+def test_frames_that_stand_in_are_dropped_uncounted() -> None:
+    drops: list[str] = []
+    ring = FrameRing(1, DropPolicy.DROP_OLDEST, on_drop=drops.append)
+    for index in range(3):
+        with ring.reserve(HEIGHT, WIDTH) as slot:
+            slot.commit(Stamp(index, index, Fraction(1, 25), 0, 0, standby=True))
+    ring.abort()
+    assert drops == []

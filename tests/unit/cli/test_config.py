@@ -6,7 +6,7 @@ import pytest
 from streamer.cli.shipped import templates
 
 
-@pytest.mark.parametrize("name", ["webcam", "headless", "demo"])
+@pytest.mark.parametrize("name", ["webcam", "headless", "rtsp_relay", "demo"])
 def test_init_writes_a_template_that_check_accepts(streamer, name):
     written = streamer("config", "init", name)
     assert written.exit_code == 0
@@ -16,7 +16,7 @@ def test_init_writes_a_template_that_check_accepts(streamer, name):
 
 
 def test_every_template_explains_itself():
-    assert set(templates()) >= {"webcam", "headless", "demo"}
+    assert set(templates()) >= {"webcam", "headless", "rtsp_relay", "demo"}
     for entry in templates().values():
         assert entry.read_text(encoding="utf-8").startswith("# ")
 

@@ -39,7 +39,8 @@ def test_every_shipped_configuration_is_valid(path, monkeypatch):
 
 
 def test_the_shipped_configurations_are_there():
-    assert {path.name for path in CONFIGS} >= {"webcam.yaml", "headless.yaml", "demo.yaml"}
+    names = {path.stem for path in CONFIGS}
+    assert names >= {"webcam", "headless", "rtsp_relay", "demo"}
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
@@ -90,7 +91,8 @@ def test_what_is_not_yaml_is_located(written, text, expected):
         ),
         (
             "source: {type: usb, usb: 3}\n" + SINKS,
-            "source: unknown key 'usb': the keys are device, fourcc, fps, height, type, width",
+            "source: unknown key 'usb': the keys are device, fourcc, fps, height, reconnect, "
+            "type, width",
         ),
         (WEBCAM + "modle: {}\n", "unknown key 'modle': did you mean 'model'?"),
         (WEBCAM + "7: 1\n", "unknown key '7': the keys are"),
@@ -108,7 +110,7 @@ def test_what_is_not_yaml_is_located(written, text, expected):
         ),
         (
             "source: {type: usb}\nsinks: [{type: window}]\n",
-            "sinks.0.type: 'window' is not one of display, record, images, discard",
+            "sinks.0.type: 'window' is not one of display, record, rtsp, images, discard",
         ),
         (
             "source: {type: usb}\nsinks: [{type: record, path: a.mp4, crf: 99}]\n",
@@ -135,6 +137,23 @@ def test_what_is_not_yaml_is_located(written, text, expected):
             "source: {type: usb, fourcc: MJP}\n" + SINKS,
             "source.fourcc: 'MJP' is not 4 characters long",
         ),
+        (
+            "source: {type: usb, reconnect: {first_s: 9, max_s: 3}}\n" + SINKS,
+            "source.reconnect: max_s is below first_s",
+        ),
+        (
+            "source: {type: rtsp, url: rtsp://cam, password: x}\n" + SINKS,
+            "source: password is without its username",
+        ),
+        (
+            "source: {type: rtsp, url: rtsp://a:b@cam, username: x}\n" + SINKS,
+            "source: username is in the URL too",
+        ),
+        (
+            "source: {type: rtsp, url: rtsps://cam, transport: udp}\n" + SINKS,
+            "source: transport udp would send the media of rtsps:// in clear",
+        ),
+        (WEBCAM + "standby: {text: '{camera}'}\n", "standby.text: knows only {state}"),
     ],
 )
 def test_what_is_wrong_is_said_with_path_value_and_way_out(written, text, expected):

@@ -78,12 +78,12 @@ def test_a_live_source_with_a_slow_model_drops_and_counts_every_drop() -> None:
     sink = FakeSink()
     capacity = 3
     report = pipeline(
-        FakeSource(100, live=True, period_s=0.004),
+        FakeSource(1000, live=True, period_s=0.004),
         FakeSegmenter(lambda image: time.sleep(0.05)),
         [sink],
         ring_capacity=capacity,
     ).run()
-    assert report["drops"]["overwritten"] > 50
+    assert report["drops"]["overwritten"] > 500
     assert accounted(report)
     assert len(sink.indices) == report["frames"]["emitted"]
     assert sink.indices == sorted(sink.indices)
@@ -225,6 +225,24 @@ def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(release) -
     built = pipeline(FakeSource(on_read=block), stall_s=0.3)
     assert built.run(should_stop=reached.is_set)["error"] is None
     assert built.abandoned == ("capture",)
+
+
+def test_a_connection_that_is_stuck_is_abandoned_for_as_long_as_it_is(release) -> None:
+    reached = threading.Event()
+
+    def block(number: int) -> None:
+        reached.set()
+        release.wait()
+
+    built = pipeline(FakeSource(live=True, on_read=block), fresh=FakeSource)
+    started = time.monotonic()
+    assert built.run(should_stop=reached.is_set)["error"] is None
+    assert time.monotonic() - started < 3
+    assert built.abandoned == ("capture-1",)
+    release.set()
+    while built.abandoned:
+        assert time.monotonic() - started < 10
+        time.sleep(0.01)
 
 
 def test_an_inference_that_takes_too_long_does_not_hold_up_a_stop(release) -> None:

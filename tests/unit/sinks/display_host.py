@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 
-from streamer.config.models import DisplaySinkConfig
+from streamer.config.models import ComposeConfig, DisplaySinkConfig
 from streamer.errors import SinkError, StopRequested
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import make_sink
@@ -20,7 +20,7 @@ def main(snapshots: str, layout: str) -> None:
     logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level="INFO")
     latency = LatencyHistogram()
     config = DisplaySinkConfig(type="display", overlay=False, snapshots=snapshots, layout=layout)
-    sink = make_sink(config, cutout="rgb_on_black", level=128, stream="s", latency=latency)
+    sink = make_sink(config, compose=ComposeConfig(), level=128, stream="s", latency=latency)
     try:
         sink.open(stream_info(320, 240))
     except SinkError as error:

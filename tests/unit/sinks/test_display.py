@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config.models import DisplaySinkConfig
+from streamer.config.models import ComposeConfig, DisplaySinkConfig
 from streamer.errors import SinkError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink
@@ -383,6 +383,8 @@ def test_another_thread_than_the_main_one_is_refused():
 
 def test_the_factory_makes_a_window_sink():
     config = DisplaySinkConfig(type="display", layout="alpha")
-    sink = make_sink(config, cutout="rgba", level=128, stream="s", latency=LatencyHistogram())
+    sink = make_sink(
+        config, compose=ComposeConfig(), level=128, stream="s", latency=LatencyHistogram()
+    )
     assert isinstance(sink, WindowSink)
     assert not sink.paused

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import streamer.sinks
-from streamer.config.models import ImagesSinkConfig, RecordSinkConfig
+from streamer.config.models import ComposeConfig, ImagesSinkConfig, RecordSinkConfig
 from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import make_sink
@@ -16,7 +16,9 @@ from tests.unit.sinks.scene import GREEN, shot, stream_info
 
 def picture_of(config: ImagesSinkConfig, cutout: str, alpha: np.ndarray | None = None):
     latency = LatencyHistogram()
-    sink = make_sink(config, cutout=cutout, level=128, stream="desk", latency=latency)
+    sink = make_sink(
+        config, compose=ComposeConfig(cutout=cutout), level=128, stream="desk", latency=latency
+    )
     sink.open(stream_info())
     sink.write(*shot(alpha=alpha))
     sink.close()
@@ -65,4 +67,10 @@ def test_the_source_layout_is_untouched(tmp_path: Path):
 def test_a_template_with_an_unknown_field_is_refused(tmp_path: Path):
     config = RecordSinkConfig(type="record", path=str(tmp_path / "{camera}.mp4"))
     with pytest.raises(ConfigError, match=r"\{camera\} is not known"):
-        make_sink(config, cutout="rgba", level=128, stream="desk", latency=LatencyHistogram())
+        make_sink(
+            config,
+            compose=ComposeConfig(cutout="rgba"),
+            level=128,
+            stream="desk",
+            latency=LatencyHistogram(),
+        )

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from streamer.compositing import Composer
 from streamer.errors import SinkError
 from streamer.sinks import RecordSink
+from tests.media import sound
 from tests.peers import ffmpeg
 from tests.unit.sinks.scene import BLUE, GREEN, GREY, RED, shot, stream_info
 
@@ -92,6 +94,8 @@ def test_the_statistics_are_the_files(tmp_path: Path):
     assert sink.statistics() == {
         "type": "record",
         "path": str(path),
+        "files": 1,
+        "audio_packets": 0,
         "frames": 45,
         "bytes": path.stat().st_size,
         "seconds": 1.5,
@@ -302,3 +306,73 @@ def test_the_recorded_mask_is_white_and_black_without_a_tint(tmp_path: Path):
     record(path, [shot(n, image=image) for n in range(3)], layout="source")
     for part, value in ((np.s_[8:-8, 8:24], 90), (np.s_[8:-8, 40:-8], 255)):
         assert close_to(pictures(path)[-1][part], value, tolerance=1)
+
+
+def record_with_audio(path: Path, first_pts: int = 0) -> RecordSink:
+    track, packets = sound.aac(2.0, (0.5, 1.5))
+    sink = RecordSink(path, Composer("cutout"))
+    sink.open(replace(stream_info(), audio=track))
+    for index in range(first_pts, 60):
+        sink.write(*shot(index))
+        for packet in [p for p in packets if p.pts * track.time_base <= Fraction(index, 30)]:
+            sink.write_audio(packet)
+            packets.remove(packet)
+    sink.close()
+    return sink
+
+
+def test_the_sources_audio_is_in_the_file_at_its_time(tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    sink = record_with_audio(path)
+    assert sound.heard_s(str(path)) == pytest.approx([0.5, 1.5], abs=0.005)
+    streams = probe(path, "stream=codec_name,sample_rate")["streams"]
+    assert [stream["codec_name"] for stream in streams] == ["h264", "aac"]
+    assert sink.statistics()["audio_packets"] > 80
+    assert sink.statistics()["frames"] == 60
+
+
+def test_audio_from_before_the_first_picture_is_left_out(tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    record_with_audio(path, first_pts=30)
+    assert sound.heard_s(str(path)) == pytest.approx([1.5], abs=0.005)
+    assert pts_times(path)[0] == pytest.approx(1.0)
+
+
+def test_audio_that_mp4_has_no_place_for_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    track, packets = sound.aac(1.0)
+    path = tmp_path / "a.mp4"
+    sink = RecordSink(path, Composer("cutout"))
+    sink.open(replace(stream_info(), audio=replace(track, codec="pcm_alaw")))
+    sink.write(*shot())
+    sink.write_audio(packets[0])
+    sink.close()
+    assert "recorded without its audio: pcm_alaw is not for MP4" in caplog.text
+    assert [s["codec_name"] for s in probe(path, "stream=codec_name")["streams"]] == ["h264"]
+
+
+def test_another_size_begins_a_new_file_where_that_is_wanted(tmp_path: Path):
+    shots = [shot(n) for n in range(3)]
+    shots += [shot(n, width=96, height=54, epoch=1) for n in range(3, 8)]
+    sink = record(tmp_path / "a.mp4", shots, layout="source", resize="new_file")
+    assert [p.shape[:2] for p in pictures(tmp_path / "a.mp4")] == [(48, 64)] * 3
+    assert [p.shape[:2] for p in pictures(tmp_path / "a-2.mp4")] == [(54, 96)] * 5
+    assert pts_times(tmp_path / "a-2.mp4")[0] == pytest.approx(0.1)
+    statistics = sink.statistics()
+    assert (statistics["files"], statistics["frames"]) == (2, 8)
+    assert statistics["path"] == str(tmp_path / "a-2.mp4")
+    assert statistics["bytes"] == sum(f.stat().st_size for f in tmp_path.iterdir())
+    assert statistics["seconds"] == pytest.approx(8 / 30, abs=1e-6)
+
+
+def test_a_new_file_replaces_no_other(tmp_path: Path):
+    (tmp_path / "a-2.mp4").write_bytes(b"mine")
+    sink = RecordSink(tmp_path / "a.mp4", Composer("source"), resize="new_file")
+    sink.open(stream_info())
+    sink.write(*shot())
+    with pytest.raises(SinkError, match=r"a-2\.mp4: exists already"):
+        sink.write(*shot(1, width=96, height=54, epoch=1))
+    sink.close()
+    assert (tmp_path / "a-2.mp4").read_bytes() == b"mine"
+    assert len(pictures(tmp_path / "a.mp4")) == 1

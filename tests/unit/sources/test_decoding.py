@@ -6,8 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.errors import SourceLost, SourceNotFound, SourceTimeout, SourceUnsupported
-from streamer.sources.decoding import Timeline, Upright, translate_open, translate_read
+from streamer.sources.decoding import Timeline, Upright
 
 
 def timeline() -> Timeline:
@@ -33,29 +32,6 @@ def test_a_late_timestamp_comes_right_after_its_predecessor():
 
 def test_after_a_clock_set_back_the_rest_goes_on():
     assert placed(90_000, 90_040, 0, 40, 80) == [90_000, 90_040, 90_080, 90_120, 90_160]
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (av.FileNotFoundError(2, "No such file", "x"), SourceNotFound),
-        (av.PermissionError(13, "Permission denied", "x"), SourceNotFound),
-        (av.ConnectionRefusedError(111, "Connection refused", "x"), SourceNotFound),
-        (av.HTTPUnauthorizedError(1, "401", "x"), SourceNotFound),
-        (av.HTTPServerError(1, "5XX", "x"), SourceNotFound),
-        (av.InvalidDataError(1, "Invalid data", "x"), SourceUnsupported),
-        (av.TimeoutError(110, "Timed out", "x"), SourceTimeout),
-    ],
-)
-def test_what_ffmpeg_says_at_opening_has_a_name_of_ours(error, kind):
-    assert type(translate_open(error, "it", 0.1, 5.0)) is kind
-
-
-def test_bad_data_after_the_time_allowed_is_a_timeout():
-    error = av.InvalidDataError(1, "Invalid data", "x")
-    assert type(translate_open(error, "it", 4.9, 5.0)) is SourceTimeout
-    assert type(translate_read(error, "it", 4.9, 5.0)) is SourceTimeout
-    assert type(translate_read(error, "it", 0.2, 5.0)) is SourceLost
 
 
 @pytest.mark.parametrize(("colour_range", "white"), [(1, 235), (2, 255)])

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from streamer.config.models import RtspSourceConfig
-from streamer.errors import CorruptFrame, SourceError, SourceLost, SourceNotFound, SourceTimeout
+from streamer.errors import (
+    CorruptFrame,
+    SourceAuthError,
+    SourceError,
+    SourceLost,
+    SourceNotFound,
+    SourceRefused,
+    SourceTimeout,
+    SourceTlsError,
+)
 from streamer.sources.rtsp import RtspSource
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_rtsp import TinyRtsp, rtp_packets
@@ -35,7 +44,7 @@ def test_a_closed_port_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     error = refusal(port)
-    assert isinstance(error, SourceNotFound)
+    assert isinstance(error, SourceRefused)
     assert "connection refused" in str(error)
 
 
@@ -48,16 +57,64 @@ def test_a_mute_server_times_out(answering):
 
 def test_a_wrong_password_is_named(answering):
     error = refusal(answering('401 Unauthorized\r\nWWW-Authenticate: Basic realm="x"'))
-    assert isinstance(error, SourceNotFound)
+    assert isinstance(error, SourceAuthError)
     assert "401 unauthorized: check user and password" in str(error)
 
 
+def test_a_user_who_may_not_see_it_is_named(answering):
+    error = refusal(answering("403 Forbidden"))
+    assert isinstance(error, SourceAuthError)
+    assert "403 forbidden: this user may not see the stream" in str(error)
+
+
 def test_a_wrong_path_is_named(answering):
-    assert "404 not found: check the path" in str(refusal(answering("404 Not Found")))
+    error = refusal(answering("404 Not Found"))
+    assert isinstance(error, SourceNotFound)
+    assert "404 not found: check the path" in str(error)
 
 
 def test_a_failing_server_is_named(answering):
-    assert "the server refused" in str(refusal(answering("500 Internal Server Error")))
+    error = refusal(answering("500 Internal Server Error"))
+    assert isinstance(error, SourceRefused)
+    assert "the server refused" in str(error)
+
+
+def test_a_server_that_speaks_something_else_is_named(answering):
+    error = refusal(answering("\xff\x00 no RTSP at all"))
+    assert isinstance(error, SourceRefused)
+    assert "is it an RTSP server" in str(error)
+
+
+def opened(**fields: object) -> SourceError:
+    source = RtspSource(RtspSourceConfig.model_validate({"type": "rtsp", **fields}))
+    with pytest.raises(SourceError) as refused:
+        source.open()
+    source.close()
+    return refused.value
+
+
+def test_an_unknown_host_is_named():
+    error = opened(url="rtsp://no-such-camera.invalid/live")
+    assert isinstance(error, SourceNotFound)
+    assert "unknown host" in str(error)
+
+
+def test_a_file_of_authorities_that_is_not_there_is_named(tmp_path):
+    error = opened(url="rtsps://127.0.0.1/live", tls_ca=str(tmp_path / "none.pem"))
+    assert isinstance(error, SourceTlsError)
+    assert "none.pem: no such file" in str(error)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_server_that_plays_and_sends_nothing_is_given_up_in_time(transport):
+    server = TinyRtsp([], hangs_up=False)
+    started = time.monotonic()
+    try:
+        error = opened(url=server.url, transport=transport, open_timeout_s=1, read_timeout_s=1)
+    finally:
+        server.close()
+    assert isinstance(error, SourceTimeout)
+    assert time.monotonic() - started < 3
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +162,20 @@ def test_frames_come_until_the_server_stops(packets, hangs_up, kind, said):
     assert type(ended) is kind
     assert said in str(ended)
     assert "s3cret" not in str(ended)
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"username": "me", "password": "p@ss: /%"}, "rtsp://me:p%40ss%3A%20%2F%25@cam/1"),
+        ({"username": "a@b"}, "rtsp://a%40b:@cam/1"),
+        ({}, "rtsp://cam/1"),
+    ],
+)
+def test_configured_credentials_are_quoted_into_the_url_and_nowhere_else(fields, url):
+    config = RtspSourceConfig.model_validate({"type": "rtsp", "url": "rtsp://cam/1", **fields})
+    source = RtspSource(config)
+    assert source._url() == url
+    for text in (source.name, repr(source), repr(config), config.model_dump_json()):
+        assert "p@ss" not in text
+        assert "p%40ss" not in text

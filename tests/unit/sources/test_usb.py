@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer.config.models import ReconnectConfig
 from streamer.errors import (
     CorruptFrame,
     FormatChanged,
@@ -15,6 +16,9 @@ from streamer.errors import (
     SourceTimeout,
     SourceUnsupported,
 )
+from streamer.matting import EveryFrame
+from streamer.pipeline import Pipeline
+from tests.fakes import FakeSegmenter, FakeSink
 from tests.unit.sources.fake_camera import Bench
 
 
@@ -189,3 +193,36 @@ def test_grey_becomes_colour_and_other_layouts_are_refused():
     bench.capture.channels = 2
     with pytest.raises(SourceUnsupported, match="fourcc"):
         bench.source.open()
+
+
+def test_a_camera_that_is_unplugged_comes_back_when_it_is_plugged_in_again(tmp_path):
+    device = tmp_path / "video9"
+    device.touch()
+    benches: list[Bench] = []
+
+    def fresh():
+        bench = Bench(device=str(device))
+        benches.append(bench)
+        if len(benches) == 3:
+            device.touch()
+        return bench.source
+
+    sink = FakeSink()
+
+    def unplug(frame):
+        if len(sink.indices) == 3:
+            device.unlink()
+            benches[0].capture.alive = False
+
+    sink._on_write = unplug
+    first = fresh()
+    run = Pipeline(
+        first,
+        EveryFrame(FakeSegmenter()),
+        [sink],
+        fresh=fresh,
+        reconnect=ReconnectConfig(first_s=0.05),
+    )
+    run.run(should_stop=lambda: any(epoch == 1 for epoch in sink.epochs))
+    assert run.report()["reconnects"] == 1
+    assert [bench.capture.released for bench in benches] == [1, 0, 1]

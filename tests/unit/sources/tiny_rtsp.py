@@ -1,6 +1,7 @@
 """
 An RTSP server for one viewer at a time: answers DESCRIBE, SETUP and PLAY, then sends a clip's
 RTP packets over the same TCP connection as fast as they come; then it hangs up, or falls mute.
+Asked for UDP, it agrees and sends nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +95,11 @@ class TinyRtsp:
         else:
             reply.append("Session: 1")
         if method == "SETUP":
-            reply.append("Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+            asked = next(line for line in lines if line.startswith("Transport"))
+            udp = "client_port" in asked
+            reply.append(
+                f"{asked};server_port=9-10" if udp else f"{asked.split(';')[0]};interleaved=0-1"
+            )
         peer.sendall(("\r\n".join(reply) + "\r\n\r\n" + body).encode())
         if method == "TEARDOWN":
             return True

@@ -1,0 +1,70 @@
+"""Where a server of ours listens, as a URL says it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+_PORTS = {"rtsp": 8554, "rtsps": 8322}
+"""Where there is none in the URL; RTSP's own 554 needs an administrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeAddress:
+    """An address to listen on and a path to serve there."""
+
+    host: str
+    port: int
+    path: str
+    """Begins with `/`."""
+    secure: bool
+    """TLS: `rtsps://`."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Without credentials."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"rtsp{'s' * self.secure}://{host}:{self.port}{self.path}"
+
+    @property
+    def is_local(self) -> bool:
+        """Only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def parse(cls, url: str) -> ServeAddress:
+        """
+        The address that *url* means: `rtsp[s]://[user:password@]host[:port]/path`.
+
+        Raises:
+            ValueError: it is none; the message does not repeat it.
+        """
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            raise ValueError("the port must be a number up to 65535") from None
+        if parts.scheme not in _PORTS:
+            raise ValueError("write rtsp://127.0.0.1:8554/masked, or rtsps:// with a certificate")
+        if not parts.hostname:
+            raise ValueError("names no host to listen on: 127.0.0.1 is this machine only")
+        if parts.query or parts.fragment or not parts.path.strip("/"):
+            raise ValueError("must end in a path, such as /masked")
+        if (parts.username is None) != (parts.password is None) or parts.username == "":
+            raise ValueError("must have both user and password, or none of them")
+        return cls(
+            parts.hostname,
+            _PORTS[parts.scheme] if port is None else port,
+            parts.path,
+            parts.scheme == "rtsps",
+            unquote(parts.username) if parts.username is not None else None,
+            unquote(parts.password) if parts.password is not None else None,
+        )

@@ -1,0 +1,94 @@
+"""
+The nouns of encoded media: what a track is, and one packet of it.
+
+Plain data, shared by encoders, demuxers, the relay and the publisher; nothing here knows a codec
+library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+VideoCodec = Literal["h264", "hevc"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTrack:
+    """What an encoder's packets are."""
+
+    codec: VideoCodec
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    fps: Fraction | None
+    """Nominal frames per second, or None where nobody says."""
+    time_base: Fraction
+    """Seconds in one unit of its packets' `pts`."""
+    parameter_sets: tuple[bytes, ...]
+    """NAL units without start codes: SPS, PPS for H.264; VPS, SPS, PPS for H.265."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """What a demuxer's audio packets are, as the source encoded them."""
+
+    codec: str
+    """FFmpeg's name: `aac`, `opus`, `pcm_mulaw`, `pcm_alaw`, `mp3`, …"""
+    sample_rate: int
+    """Hz."""
+    channels: int
+    time_base: Fraction
+    """Seconds in one unit of its packets' `pts`."""
+    extradata: bytes = b""
+    """The codec's configuration: AudioSpecificConfig for AAC; empty where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPacket:
+    """One access unit."""
+
+    data: bytes
+    """Annex B: NAL units after start codes; a key frame repeats the parameter sets."""
+    pts: int
+    """Units of the track's `time_base`; strictly increasing, for there are no B-frames."""
+    key: bool
+    """Decoding can begin here."""
+    captured_ns: int
+    """`time.monotonic_ns()` of the frame's capture."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPacket:
+    """One packet of an audio track, as the demuxer gave it."""
+
+    data: bytes
+    pts: int
+    """Units of the track's `time_base`, on the video's timeline."""
+
+
+_START = b"\0\0\1"
+
+
+def split_annex_b(data: bytes) -> list[memoryview]:
+    """
+    The NAL units after the start codes of *data*, as views; empty ones are left out.
+
+    ITU-T H.264 and H.265, annex B.
+    """
+    view = memoryview(data)
+    units = []
+    begin = data.find(_START)
+    while begin >= 0:
+        begin += len(_START)
+        following = data.find(_START, begin)
+        end = len(data) if following < 0 else following
+        # A NAL unit never ends in a zero byte: these belong to the next start code.
+        while end > begin and data[end - 1] == 0:
+            end -= 1
+        if end > begin:
+            units.append(view[begin:end])
+        begin = following
+    return units

@@ -1,0 +1,104 @@
+"""Whether the source is there: its state, how often it came back, and how long it was away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from streamer.clock import Clock
+from streamer.frame import SourceState
+
+logger = logging.getLogger("streamer.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """A snapshot of a source's presence."""
+
+    state: SourceState
+    reconnects: int
+    """How often frames came again after a loss."""
+    away_s: float
+    """Seconds between the last frame before each loss and the first after it, all together."""
+
+
+class Presence:
+    """
+    Keeps one source's state and logs each change once.
+
+    Args:
+        name: how the source is called in the log.
+        clock: time.
+
+    Written by the capture stage, read by any thread.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state: SourceState = "connecting"
+        self._reconnects = 0
+        self._away_ns = 0
+        self._last_ns: int | None = None
+
+    @property
+    def state(self) -> SourceState:
+        """What the source is doing."""
+        return self._state
+
+    @property
+    def was_live(self) -> bool:
+        """Whether a frame ever came."""
+        return self._last_ns is not None
+
+    def came(self, captured_ns: int) -> None:
+        """A frame was captured then."""
+        with self._lock:
+            last_ns, self._last_ns = self._last_ns, captured_ns
+            if self._state == "live":
+                return
+            self._state = "live"
+            if last_ns is None:
+                logger.info("%s: live", self._name)
+                return
+            self._reconnects += 1
+            self._away_ns += max(0, captured_ns - last_ns)
+        logger.info("%s: live again after %.1f s", self._name, (captured_ns - last_ns) / 1e9)
+
+    def went(self, state: SourceState, why: str) -> None:
+        """It is `stalled` or `reconnecting`; without a change of state nothing is logged."""
+        with self._lock:
+            changed, self._state = self._state != state, state
+        if changed:
+            logger.warning("%s: %s", state, why)
+
+    def retries(self) -> None:
+        """A new attempt begins: what was stalled reconnects."""
+        with self._lock:
+            changed = self._state == "stalled"
+            if changed:
+                self._state = "reconnecting"
+        if changed:
+            logger.info("%s: reconnecting", self._name)
+
+    def ended(self) -> None:
+        """Nothing comes any more."""
+        with self._lock:
+            if self._state == "ended":
+                return
+            self._away_ns = self._away_until_now_ns()
+            self._state = "ended"
+        logger.info("%s: ended", self._name)
+
+    def status(self) -> SourceStatus:
+        """What is known now."""
+        with self._lock:
+            away_s = round(self._away_until_now_ns() / 1e9, 3)
+            return SourceStatus(self._state, self._reconnects, away_s)
+
+    def _away_until_now_ns(self) -> int:
+        if self._last_ns is None or self._state not in ("stalled", "reconnecting"):
+            return self._away_ns
+        return self._away_ns + max(0, self._clock.now_ns() - self._last_ns)

@@ -1,0 +1,18 @@
+"""An RTSP server for viewers, on asyncio. Nothing here imports a codec library."""
+
+from streamer.rtsp.audio import audio_format
+from streamer.rtsp.auth import Credentials
+from streamer.rtsp.limits import Limits
+from streamer.rtsp.mount import Mount
+from streamer.rtsp.server import RtspServer, TlsFiles
+from streamer.rtsp.servers import RtspServers
+
+__all__ = [
+    "Credentials",
+    "Limits",
+    "Mount",
+    "RtspServer",
+    "RtspServers",
+    "TlsFiles",
+    "audio_format",
+]

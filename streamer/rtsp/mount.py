@@ -1,0 +1,290 @@
+"""
+One path of the server: encoded packets in from any thread, RTP out to its viewers.
+
+Packets cross to the server's thread through a bounded inbox. There an access unit is cut into
+payloads once, and each viewer puts its own headers in front of them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from streamer.errors import SinkError
+from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
+from streamer.rtsp.audio import AudioFormat, audio_format
+from streamer.rtsp.limits import Limits
+from streamer.rtsp.rtp import VIDEO_CLOCK, VIDEO_TYPE, Payload, packetise
+from streamer.rtsp.sdp import describe
+
+if TYPE_CHECKING:
+    from streamer.rtsp.session import Session
+
+VIDEO, AUDIO = 0, 1
+"""Track numbers, as in the control URLs."""
+_KEY_INTERVAL_S = 0.25
+_KEY_PATIENCE_S = 1.0
+
+Wake = Callable[[Callable[[], None]], None]
+"""Runs a function in the server's thread, soon; from any thread, without waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One encoded packet, ready for every viewer."""
+
+    track: int
+    key: bool
+    pts: int
+    time_base: Fraction
+    timestamp: int
+    """Clock ticks of its track on the mount's timeline, not yet modulo 2**32."""
+    payloads: list[Payload]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPoint:
+    """A moment known in both times: the media's and the monotonic clock's."""
+
+    pts: int
+    time_base: Fraction
+    captured_ns: int
+
+    def ticks(self, rate: int, now_ns: int) -> int:
+        """The media's time at *now_ns*, in ticks of *rate* Hz."""
+        since = (now_ns - self.captured_ns) * rate // 1_000_000_000
+        return ticks(self.pts, self.time_base, rate) + since
+
+
+def ticks(pts: int, time_base: Fraction, rate: int) -> int:
+    """*pts* in ticks of *rate* Hz, rounded down."""
+    return pts * time_base.numerator * rate // time_base.denominator
+
+
+class KeyRequests:
+    """Whether the next frame should be a key frame. Thread-safe."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._wanted = False
+        self._taken_s = float("-inf")
+
+    def ask(self) -> None:
+        """A viewer waits for one."""
+        with self._lock:
+            self._wanted = True
+
+    def ask_again(self) -> None:
+        """A viewer still waits: what was taken a while ago has not been fulfilled."""
+        with self._lock:
+            if self._now() - self._taken_s > _KEY_PATIENCE_S:
+                self._wanted = True
+
+    def fulfil(self) -> None:
+        """A key frame went to all who waited."""
+        with self._lock:
+            self._wanted = False
+
+    def take(self) -> bool:
+        """Whether one is wanted, at most four times a second, so joins cannot ruin the stream."""
+        with self._lock:
+            if not self._wanted or self._now() - self._taken_s < _KEY_INTERVAL_S:
+                return False
+            self._wanted = False
+            self._taken_s = self._now()
+            return True
+
+
+class Mount:
+    """
+    A stream to watch; made by `RtspServer.mount`.
+
+    `send_video`, `send_audio`, `watched`, `take_key_request`, `update`, `statistics` and `close`
+    may be called from any thread and do not wait. What else is public is for the server's thread.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        video: VideoTrack,
+        audio: AudioTrack | None,
+        limits: Limits,
+        *,
+        wake: Wake,
+        leave: Callable[[Mount], None],
+    ) -> None:
+        self.path = path
+        self.keys = KeyRequests()
+        self.viewers: set[Session] = set()
+        """Those that play; for the server's thread."""
+        self.clock: ClockPoint | None = None
+        """The newest; for the server's thread."""
+        self.audio: AudioFormat | None = audio_format(audio) if audio else None
+        self._video = video
+        self._audio_base = audio.time_base if audio else Fraction(1)
+        self._limits = limits
+        self._wake = wake
+        self._leave = leave
+        self._identity = secrets.randbits(31)
+        self._version = 1
+        self._inbox: deque[VideoPacket | AudioPacket | VideoTrack] = deque()
+        self._awake = False
+        self._spilled = False
+        self._closed = False
+        self.joined = 0
+        self.packets_sent = 0
+        self.bytes_sent = 0
+        self.packets_dropped = 0
+        self._inbox_dropped = 0
+
+    def __repr__(self) -> str:
+        return f"Mount({self.path}, {len(self.viewers)} viewers)"
+
+    def send_video(self, packet: VideoPacket) -> None:
+        """Hand over one access unit; its bytes are kept until they are sent."""
+        self._hand_over(packet)
+
+    def send_audio(self, packet: AudioPacket) -> None:
+        """Hand over one packet of audio; ignored where the mount was made without."""
+        if self.audio is not None:
+            self._hand_over(packet)
+
+    @property
+    def watched(self) -> bool:
+        """Whether any viewer plays now."""
+        return bool(self.viewers)
+
+    def take_key_request(self) -> bool:
+        """Whether the encoder should make its next frame a key frame: a viewer waits for one."""
+        return self.keys.take()
+
+    def update(self, video: VideoTrack) -> None:
+        """
+        From the next packet on the video is this: viewers stay, and wait for the next key frame.
+
+        Raises:
+            SinkError: it has another codec, which viewers that are there could not decode.
+        """
+        if video.codec != self._video.codec:
+            raise SinkError(
+                f"{self.path}: the codec cannot change from {self._video.codec} to {video.codec} "
+                "under its viewers: close the mount and make another"
+            )
+        self._inbox.append(video)
+        self._rouse()
+
+    def statistics(self) -> dict[str, Any]:
+        """
+        `{path, viewers, viewers_in_all, packets_sent, bytes_sent, packets_dropped, inbox_dropped}`.
+
+        Packets and bytes are those of RTP and RTCP, to all viewers together; dropped ones were due
+        to viewers that took them too slowly. The inbox drops encoded packets, when the server's
+        thread itself is too slow.
+        """
+        return {
+            "path": self.path,
+            "viewers": len(self.viewers),
+            "viewers_in_all": self.joined,
+            "packets_sent": self.packets_sent,
+            "bytes_sent": self.bytes_sent,
+            "packets_dropped": self.packets_dropped,
+            "inbox_dropped": self._inbox_dropped,
+        }
+
+    def close(self) -> None:
+        """Say good-bye to the viewers and free the path. Twice is once."""
+        if not self._closed:
+            self._closed = True
+            self._inbox.clear()
+            self._leave(self)
+
+    def description(self, address: str) -> bytes:
+        """Its SDP, for a viewer to whom the server is *address*."""
+        return describe(self.path, address, self._identity, self._version, self._video, self.audio)
+
+    @property
+    def tracks(self) -> tuple[int, ...]:
+        """Their numbers."""
+        return (VIDEO,) if self.audio is None else (VIDEO, AUDIO)
+
+    def format_of(self, track: int) -> tuple[int, int]:
+        """Payload type and clock rate of *track*."""
+        if track == VIDEO or self.audio is None:
+            return VIDEO_TYPE, VIDEO_CLOCK
+        return self.audio.payload_type, self.audio.clock_rate
+
+    def deliver(self) -> None:
+        """Work the inbox off; in the server's thread."""
+        self._awake = False
+        while self._inbox:
+            item = self._inbox.popleft()
+            if isinstance(item, VideoTrack):
+                self._video = item
+                self._version += 1
+                self._await_key()
+            elif self._spilled:
+                # Something is missing, and nobody knows before which of these.
+                self._inbox_dropped += 1
+            elif isinstance(item, VideoPacket):
+                self._deliver_video(item)
+            else:
+                self._deliver_audio(item)
+        if self._spilled:
+            self._spilled = False
+            self._await_key()
+
+    def _hand_over(self, packet: VideoPacket | AudioPacket) -> None:
+        if self._closed:
+            return
+        if len(self._inbox) >= self._limits.inbox_packets:
+            self._inbox_dropped += 1
+            self._spilled = True
+            return
+        self._inbox.append(packet)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        # The flag falls before the inbox is emptied, so what comes meanwhile is never overlooked.
+        if not self._awake:
+            self._awake = True
+            self._wake(self.deliver)
+
+    def _deliver_video(self, packet: VideoPacket) -> None:
+        base = self._video.time_base
+        self.clock = ClockPoint(packet.pts, base, packet.captured_ns)
+        if not self.viewers:
+            return
+        timestamp = ticks(packet.pts, base, VIDEO_CLOCK)
+        payloads = packetise(self._video.codec, packet.data)
+        self._offer(Unit(VIDEO, packet.key, packet.pts, base, timestamp, payloads))
+        if packet.key:
+            self.keys.fulfil()
+        elif any(viewer.waits for viewer in self.viewers):
+            self.keys.ask_again()
+
+    def _deliver_audio(self, packet: AudioPacket) -> None:
+        if self.audio is None:
+            return
+        if self.clock is None:
+            self.clock = ClockPoint(packet.pts, self._audio_base, time.monotonic_ns())
+        if not self.viewers:
+            return
+        timestamp = ticks(packet.pts, self._audio_base, self.audio.clock_rate)
+        payloads = self.audio.packetise(packet.data)
+        self._offer(Unit(AUDIO, False, packet.pts, self._audio_base, timestamp, payloads))
+
+    def _offer(self, unit: Unit) -> None:
+        if unit.payloads:
+            for viewer in list(self.viewers):
+                viewer.offer(unit)
+
+    def _await_key(self) -> None:
+        for viewer in self.viewers:
+            viewer.await_key()

@@ -1,0 +1,317 @@
+"""
+An RTSP 1.0 server (RFC 2326) that relays encoded packets to any number of viewers.
+
+One thread runs everything but the mounts' inboxes. A viewer that is slow, silent or hostile costs
+itself its stream, never another viewer's, and never whoever sends the packets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamer.errors import SinkError
+from streamer.packets import AudioTrack, VideoTrack
+from streamer.rtsp.auth import Credentials, DigestGuard
+from streamer.rtsp.connection import Connection
+from streamer.rtsp.directory import Directory
+from streamer.rtsp.limits import Limits
+from streamer.rtsp.messages import response
+from streamer.rtsp.mount import Mount
+from streamer.rtsp.sdp import TRACK
+
+log = logging.getLogger("streamer.rtsp")
+
+_BACKLOG = 128
+_CHECK_S = 0.2
+_FAREWELL_S = 0.5
+"""How long a stop waits for viewers to take what is written to them."""
+_OUT_OF_FILES_S = 0.5
+_TURNED_AWAY = 32
+"""Refused connections that are given time to read why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Makes the server speak rtsps: PEM files, the key without a passphrase."""
+
+    cert: Path
+    """The certificate, then those that signed it."""
+    key: Path
+
+
+class RtspServer:
+    """
+    Serves mounts at `rtsp://host:port/path`, over UDP and over the RTSP connection itself.
+
+    `start`, `mount`, `statistics` and `stop` may be called from any thread but the server's own. A
+    server runs once.
+
+    Args:
+        host: the address to listen on; `127.0.0.1` is this machine only, `0.0.0.0` every IPv4 one.
+        port: to listen on; 0 takes any.
+        credentials: what viewers must know; None lets everyone in.
+        tls: None speaks in the clear. With it there is no UDP, which would.
+        limits: what viewers may use up.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        credentials: Credentials | None = None,
+        tls: TlsFiles | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._limits = limits or Limits()
+        guard = DigestGuard(credentials) if credentials is not None else None
+        self._directory = Directory(self._limits, guard)
+        self._address: tuple[str, int] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = asyncio.Event()
+        self._greetings: set[asyncio.Task[None]] = set()
+        self._turned_away: set[socket.socket] = set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are really bound, once started."""
+        if self._address is None:
+            raise SinkError("the RTSP server has no address before its start")
+        return self._address
+
+    def start(self) -> None:
+        """
+        Bind, then serve in a thread.
+
+        Raises:
+            SinkError: the address cannot be had, or the certificate not be used.
+        """
+        if self._thread is not None:
+            raise SinkError("an RTSP server starts only once: make another")
+        context = _tls_context(self._tls) if self._tls is not None else None
+        listener = _listen(self._host, self._port)
+        host, port = listener.getsockname()[:2]
+        self._address = (str(host), int(port))
+        # Not the platform's default: on Windows that one cannot watch UDP sockets.
+        self._loop = asyncio.SelectorEventLoop()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._loop, listener, context), name="streamer-rtsp-server"
+        )
+        self._thread.start()
+
+    def mount(self, path: str, video: VideoTrack, audio: AudioTrack | None = None) -> Mount:
+        """
+        A new stream at *path*, such as `/masked`, before the start or after.
+
+        Raises:
+            SinkError: the path is taken or cannot be one, or the audio cannot be relayed.
+        """
+        name = path.rstrip("/") or "/"
+        if not path.startswith("/") or TRACK in name or set(name) & set("?#% ") or "//" in name:
+            raise SinkError(f"{path}: not a path: begin with / and use letters, digits, - and _")
+        mount = Mount(name, video, audio, self._limits, wake=self._wake, leave=self._leave)
+        if self._directory.mounts.setdefault(name, mount) is not mount:
+            raise SinkError(f"{name}: another stream has this path: choose another")
+        return mount
+
+    def statistics(self) -> dict[str, Any]:
+        """`{connections, sessions, mounts}`: two counts, and each mount's own statistics."""
+        return {
+            "connections": len(self._directory.connections),
+            "sessions": len(self._directory.sessions),
+            "mounts": [mount.statistics() for mount in list(self._directory.mounts.values())],
+        }
+
+    def stop(self) -> None:
+        """Say good-bye to every viewer, and end; within about a second. Twice is once."""
+        self._wake(self._stopping.set)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _wake(self, work: Callable[[], None]) -> None:
+        # Before the start the mounts' inboxes wait for `_serve`; after the end nobody does.
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(work)
+
+    def _leave(self, mount: Mount) -> None:
+        """Free the path of *mount* at once, and end its sessions soon."""
+        if self._directory.mounts.get(mount.path) is mount:
+            del self._directory.mounts[mount.path]
+        self._wake(lambda: self._dismiss(mount))
+
+    def _dismiss(self, mount: Mount) -> None:
+        for session in list(self._directory.sessions.values()):
+            if session.mount is mount:
+                connection = self._directory.owner(session)
+                session.end("the stream ended")
+                if connection is not None and not connection.sessions:
+                    connection.close()
+
+    def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        try:
+            loop.run_until_complete(self._serve(listener, context))
+        finally:
+            listener.close()
+            loop.close()
+
+    async def _serve(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        for mount in list(self._directory.mounts.values()):
+            mount.deliver()
+        tasks = [
+            asyncio.create_task(self._accept(listener, context)),
+            asyncio.create_task(self._check()),
+        ]
+        await self._stopping.wait()
+        listener.close()
+        # Nobody is accepted any more before those who were, and are not greeted yet, are let go.
+        for group in (tasks, self._greetings):
+            for task in group:
+                task.cancel()
+            await asyncio.gather(*group, return_exceptions=True)
+        await self._farewell()
+
+    async def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                end, peer = await loop.sock_accept(listener)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    continue  # the viewer was gone before it was accepted
+                log.warning("no viewer can be accepted: %s", error.strerror)
+                await asyncio.sleep(_OUT_OF_FILES_S)
+                continue
+            if not self._directory.has_room_for(peer[0]):
+                self._turn_away(end, context is not None)
+                continue
+            connection = Connection(peer[0], self._directory, encrypted=context is not None)
+            greeting = loop.create_task(self._greet(connection, end, context))
+            self._greetings.add(greeting)
+            greeting.add_done_callback(self._greetings.discard)
+
+    async def _greet(
+        self, connection: Connection, end: socket.socket, context: ssl.SSLContext | None
+    ) -> None:
+        limit_s = None if context is None else self._limits.request_s
+        goodbye_s = None if context is None else _FAREWELL_S
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                end,
+                ssl=context,
+                ssl_handshake_timeout=limit_s,
+                ssl_shutdown_timeout=goodbye_s,
+            )
+        except OSError as error:
+            connection.connection_lost(error)
+        except asyncio.CancelledError:
+            connection.connection_lost(None)
+            raise
+
+    def _turn_away(self, end: socket.socket, encrypted: bool) -> None:
+        """Refuse a connection; what it would have to decrypt is not said."""
+        if encrypted or len(self._turned_away) >= _TURNED_AWAY:
+            end.close()
+            return
+        with suppress(OSError):
+            end.send(response(503, None, [("Connection", "close")]))
+            end.shutdown(socket.SHUT_WR)
+        # A close before its request comes would reset the connection and take the answer with it.
+        self._turned_away.add(end)
+        asyncio.get_running_loop().call_later(_FAREWELL_S, self._close_turned_away, end)
+
+    def _close_turned_away(self, end: socket.socket) -> None:
+        self._turned_away.discard(end)
+        end.close()
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            for session in list(self._directory.sessions.values()):
+                if session.expired():
+                    session.end("no sign of life")
+            for connection in list(self._directory.connections):
+                connection.check()
+
+    async def _farewell(self) -> None:
+        for mount in list(self._directory.mounts.values()):
+            mount.close()
+        for session in list(self._directory.sessions.values()):
+            session.end("the server stopped")
+        for connection in list(self._directory.connections):
+            connection.close()
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + _FAREWELL_S
+        while self._directory.connections and loop.time() < deadline_s:
+            await asyncio.sleep(0.01)
+        for connection in list(self._directory.connections):
+            connection.abort("the server stopped")
+        while self._directory.connections:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # for transports that never had a viewer
+        for end in list(self._turned_away):
+            self._close_turned_away(end)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if not 0 <= port <= 65535:  # which some systems take modulo 65536
+        raise SinkError(f"RTSP server {name}: a port is a number from 0 to 65535")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SinkError(f"RTSP server {name}: {_refusal(error)}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _refusal(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "unknown host: use an address of this machine, or 0.0.0.0 for all"
+    if error.errno == errno.EADDRINUSE:
+        return "the port is taken: stop what uses it, or choose another port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "not an address of this machine: use one that is, or 0.0.0.0 for all"
+    if isinstance(error, PermissionError):
+        return "not allowed: choose a port from 1024 on"
+    return f"cannot listen there: {error.strerror or error}"
+
+
+def _tls_context(files: TlsFiles) -> ssl.SSLContext:
+    for path in (files.cert, files.key):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be read: {error.strerror}") from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # A key with a passphrase would ask for it on the terminal.
+        context.load_cert_chain(files.cert, files.key, password=lambda: "")
+    except (ssl.SSLError, OSError) as error:
+        raise SinkError(
+            f"{files.cert}, {files.key}: not a PEM certificate and its key without a passphrase: "
+            "see openssl req -x509 -newkey rsa:2048 -nodes"
+        ) from error
+    return context

@@ -1,0 +1,64 @@
+"""
+A GStreamer RTSP server that takes a published stream; run by the system's python3, which has gi.
+
+    gst_record.py [USER PASSWORD]    with Digest, if they are given
+
+Says its port in a line, then `frames N` in another for every frame it took.
+"""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+Gst.init(None)
+frames = 0
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def took(sink: Gst.Element) -> Gst.FlowReturn:
+    global frames
+    sink.emit("pull-sample")
+    frames += 1
+    say(f"frames {frames}")
+    return Gst.FlowReturn.OK
+
+
+def configure(_factory: GstRtspServer.RTSPMediaFactory, media: GstRtspServer.RTSPMedia) -> None:
+    media.get_element().get_by_name("out").connect("new-sample", took)
+
+
+server = GstRtspServer.RTSPServer()
+server.set_address("127.0.0.1")
+server.set_service("0")
+factory = GstRtspServer.RTSPMediaFactory()
+factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+factory.set_launch(
+    "( rtph264depay name=depay0 ! h264parse ! avdec_h264 ! "
+    "appsink name=out emit-signals=true sync=false )"
+)
+factory.connect("media-configure", configure)
+if len(sys.argv) > 1:
+    user, password = sys.argv[1:]
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "publisher")
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+    auth.add_digest(user, password, token)
+    server.set_auth(auth)
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role("publisher", "media.factory.access", True)
+    permissions.add_permission_for_role("publisher", "media.factory.construct", True)
+    factory.set_permissions(permissions)
+server.get_mount_points().add_factory("/live", factory)
+server.attach(None)
+say(str(server.get_bound_port()))
+GLib.MainLoop().run()

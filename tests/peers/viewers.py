@@ -1,0 +1,122 @@
+"""Real players as viewers: each watches for a number of frames and tells what it got."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import av
+import pytest
+
+TIMEOUT_S = 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a player got."""
+
+    size: tuple[int, int]
+    times_s: list[float]
+    """Presentation times of its frames, as it had them."""
+
+    def complete(self, fps: int) -> float:
+        """The share of frames that it got of those sent between its first and its last."""
+        span = round((self.times_s[-1] - self.times_s[0]) * fps) + 1
+        return len(self.times_s) / span
+
+    def rises(self) -> bool:
+        return all(a < b for a, b in zip(self.times_s, self.times_s[1:], strict=False))
+
+
+class Viewer(Protocol):
+    """Watches *frames* frames of *codec* at *url*, over `tcp` or `udp`."""
+
+    def __call__(self, url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen: ...
+
+
+def run(command: list[str], package: str, **environment: str) -> str:
+    """What *command* prints, both outputs together; skips where it is not installed."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed: apt-get install {package}")
+    done = subprocess.run(
+        command,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=TIMEOUT_S,
+        text=True,
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+def ffmpeg(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen:
+    """Decodes, and prints each frame's time and check sum."""
+    # FFmpeg's first frame from any RTSP server has no time of its own, only a guessed one.
+    frames += 1
+    command = ["ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", url, "-map", "0:v"]
+    command += ["-frames:v", str(frames), "-fps_mode", "passthrough"]
+    text = run([*command, "-enc_time_base", "1:90000", "-f", "framecrc", "-"], "ffmpeg")
+    size = re.search(r"#dimensions 0: (\d+)x(\d+)", text)
+    base = re.search(r"#tb 0: (\d+)/(\d+)", text)
+    assert size, text
+    assert base, text
+    unit = Fraction(int(base[1]), int(base[2]))
+    rows = [line.split(",") for line in text.splitlines() if line.startswith("0,")]
+    return Seen((int(size[1]), int(size[2])), [float(int(row[2]) * unit) for row in rows[1:]])
+
+
+def ffprobe(url: str, transport: str) -> dict[str, dict[str, str]]:
+    """What the description says, by kind of stream."""
+    entries = "stream=codec_type,codec_name,width,height,r_frame_rate,sample_rate,channels"
+    command = ["ffprobe", "-v", "error", "-rtsp_transport", transport]
+    text = run([*command, "-show_entries", entries, "-of", "compact=p=0", url], "ffmpeg")
+    streams = [dict(f.split("=", 1) for f in line.split("|")) for line in text.split()]
+    return {stream["codec_type"]: stream for stream in streams}
+
+
+def gstreamer(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen:
+    """Decodes with rtspsrc's own jitter buffer, and prints what passes."""
+    short = {"h264": "h264", "hevc": "h265"}[codec]
+    pipeline = (
+        f"rtspsrc location={url} protocols={transport} latency=200 "
+        f"! rtp{short}depay ! {short}parse ! avdec_{short} "
+        f"! identity eos-after={frames + 1} silent=false name=probe ! fakesink sync=false"
+    )
+    text = run(["gst-launch-1.0", "-v", *pipeline.split()], "gstreamer1.0-tools gstreamer1.0-libav")
+    size = re.search(r"probe.*caps = video/x-raw.*width=\(int\)(\d+), height=\(int\)(\d+)", text)
+    assert size, text[-2000:]
+    stamps = re.findall(r"chain .*? pts: (\d+):(\d+):([\d.]+)", text)
+    times_s = [int(h) * 3600 + int(m) * 60 + float(s) for h, m, s in stamps]
+    return Seen((int(size[1]), int(size[2])), times_s)
+
+
+def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen:
+    """Records a transport stream; skips where VLC was built without its RTSP client, live555."""
+    if "live555" not in run(_unprivileged("cvlc", "--list"), "vlc-bin vlc-plugin-base"):
+        pytest.skip("this VLC has no RTSP client (Debian leaves live555 out): use VLC's own build")
+    folder.chmod(0o777)
+    film = folder / "vlc.ts"
+    command = ["cvlc", "-I", "dummy", url, *(["--rtsp-tcp"] if transport == "tcp" else [])]
+    command += [f"--sout=#std{{access=file,mux=ts,dst={film}}}"]
+    command += [f"--run-time={frames // 50 + 1}", "vlc://quit"]
+    run(_unprivileged(*command), "vlc-bin vlc-plugin-base", HOME=str(folder))
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        times_s = [float(p.pts * stream.time_base) for p in container.demux(stream) if p.size]
+        return Seen((stream.width, stream.height), times_s)
+
+
+def _unprivileged(*command: str) -> list[str]:
+    """*command* as a user that VLC agrees to run as."""
+    if os.geteuid() == 0:
+        return ["setpriv", "--reuid=65534", "--clear-groups", *command]
+    return list(command)

@@ -1,0 +1,52 @@
+import pytest
+
+from streamer.cli import driving
+
+
+@pytest.fixture
+def driven(monkeypatch):
+    """The configurations that would have run."""
+    seen = []
+    monkeypatch.setattr(driving, "drive", lambda config, *_: seen.append(config))
+    return seen
+
+
+def test_a_camera_is_served_as_a_cutout(streamer, driven):
+    result = streamer("relay", "rtsp://camera/live", "--serve", "rtsp://127.0.0.1:8554/masked")
+    assert result.exit_code == 0, result.stderr
+    (config,) = driven
+    assert config.source.type == "rtsp"
+    (sink,) = config.sinks
+    assert sink.serve.get_secret_value() == "rtsp://127.0.0.1:8554/masked"
+    assert sink.layout == "cutout"
+
+
+def test_a_webcam_may_be_served_and_published_at_once(streamer, driven):
+    ways = ("--serve", "rtsp://127.0.0.1/a", "--publish", "rtsp://server/b")
+    result = streamer("relay", "0", *ways, "--layout", "composite", "--codec", "h265")
+    assert result.exit_code == 0, result.stderr
+    (config,) = driven
+    assert config.source.type == "usb"
+    assert [(sink.layout, sink.codec) for sink in config.sinks] == [("composite", "h265")] * 2
+
+
+def test_without_a_way_out_it_says_which_there_are(streamer, driven):
+    result = streamer("relay", "0")
+    assert result.exit_code == 2
+    assert "--serve rtsp://127.0.0.1:8554/masked or --publish" in result.stderr
+    assert not driven
+
+
+def test_other_machines_need_a_password_or_a_word(streamer, driven):
+    refused = streamer("relay", "0", "--serve", "rtsp://0.0.0.0/a")
+    assert refused.exit_code == 2
+    assert "without a password" in refused.stderr
+    assert streamer("relay", "0", "--serve", "rtsp://0.0.0.0/a", "--insecure").exit_code == 0
+    assert streamer("relay", "0", "--serve", "rtsp://me:pw@0.0.0.0/a").exit_code == 0
+
+
+def test_a_wrong_address_is_told_without_its_password(streamer, driven):
+    result = streamer("relay", "0", "--serve", "rtsp://me:s3cret@127.0.0.1:x/a")
+    assert result.exit_code == 2
+    assert "port" in result.stderr
+    assert "s3cret" not in result.output

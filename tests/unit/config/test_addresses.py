@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from streamer.config import ServeAddress
+from streamer.config.models import RtspSinkConfig
+
+
+def test_an_address_is_host_port_path_and_credentials():
+    address = ServeAddress.parse("rtsp://me:p%40ss@0.0.0.0:9000/front/door")
+    assert (address.host, address.port, address.path) == ("0.0.0.0", 9000, "/front/door")
+    assert (address.username, address.password) == ("me", "p@ss")
+    assert address.url == "rtsp://0.0.0.0:9000/front/door"
+    assert "p@ss" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("rtsp://127.0.0.1/a", 8554), ("rtsps://[::1]/a", 8322), ("rtsp://h:0/a", 0)]
+)
+def test_without_a_port_there_is_a_usual_one(url: str, port: int):
+    assert ServeAddress.parse(url).port == port
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("localhost", True), ("[::1]", True), ("0.0.0.0", False), ("cam", False)],
+)
+def test_only_loopback_is_local(host: str, local: bool):
+    assert ServeAddress.parse(f"rtsp://{host}/a").is_local is local
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1/a", "write rtsp://"),
+        ("rtsp:///a", "no host"),
+        ("rtsp://127.0.0.1", "must end in a path"),
+        ("rtsp://127.0.0.1/", "must end in a path"),
+        ("rtsp://127.0.0.1:99999/a", "port"),
+        ("rtsp://127.0.0.1/a?b=c", "path"),
+        ("rtsp://secret@127.0.0.1/a", "both user and password"),
+    ],
+)
+def test_what_is_no_address_is_told_without_repeating_it(url: str, reason: str):
+    with pytest.raises(ValueError) as refused:
+        ServeAddress.parse(url)
+    assert reason in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def relay(**fields: object) -> RtspSinkConfig:
+    return RtspSinkConfig.model_validate({"type": "rtsp", **fields})
+
+
+def test_others_may_watch_only_with_a_password_or_on_purpose():
+    with pytest.raises(ValueError, match=r"others could watch at 0\.0\.0\.0 without a password"):
+        relay(serve="rtsp://0.0.0.0/a")
+    assert relay(serve="rtsp://0.0.0.0/a", insecure=True)
+    assert relay(serve="rtsp://me:pw@0.0.0.0/a")
+    assert relay(serve="rtsp://127.0.0.1/a")
+
+
+@pytest.mark.parametrize("fields", [{}, {"serve": "rtsp://h/a", "publish": "rtsp://h/a"}])
+def test_a_relay_serves_or_publishes(fields: dict[str, str]):
+    with pytest.raises(ValueError, match="either serve or publish"):
+        relay(**fields)
+
+
+def test_tls_goes_with_a_certificate():
+    with pytest.raises(ValueError, match="certificate and private_key"):
+        relay(serve="rtsps://127.0.0.1/a")
+    with pytest.raises(ValueError, match="certificate and private_key"):
+        relay(serve="rtsp://127.0.0.1/a", certificate="a.pem", private_key="b.pem")
+
+
+def test_no_credentials_are_in_a_configurations_text():
+    config = relay(serve="rtsp://me:s3cret@127.0.0.1/a")
+    assert "s3cret" not in repr(config)
+    assert "s3cret" not in config.model_dump_json()
