@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamer.frame import StreamInfo
+    from streamer.packets import AudioPacket
 
 _USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)\S*@")
 _SECRET = re.compile(
@@ -174,7 +175,16 @@ class Signal(Exception):
 
 
 class EndOfStream(Signal):
-    """The stream ended as it should; there are no more frames."""
+    """
+    The stream ended as it should; there are no more frames.
+
+    Attributes:
+        audio: what came after the last frame, as `Grab.audio`.
+    """
+
+    def __init__(self, audio: tuple[AudioPacket, ...] = ()) -> None:
+        super().__init__()
+        self.audio = audio
 
 
 class StopRequested(Signal):

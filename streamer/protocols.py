@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, StreamInfo
+from streamer.packets import AudioPacket
 
 
 class Source(Protocol):
@@ -189,6 +190,21 @@ class Sink(Protocol):
 
     def statistics(self) -> dict[str, Any]:
         """What was written, as plain JSON values. Thread-safe."""
+        ...
+
+
+@runtime_checkable
+class AudioSink(Sink, Protocol):
+    """A sink that takes the source's audio too, as it was encoded; `StreamInfo.audio` says how."""
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        """
+        Take one packet, in order; never of a later time than the frame that was written last,
+        but for those at the very end.
+
+        Raises:
+            SinkError: it could not be written.
+        """
         ...
 
 

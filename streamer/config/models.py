@@ -76,6 +76,8 @@ class RtspSourceConfig(_Model):
     """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
     read_timeout_s: float = Field(5.0, gt=0, le=9)
     """Seconds without a frame after which the stream counts as lost."""
+    audio: bool = True
+    """Recordings and relays get its sound too, as it is."""
     reconnect: ReconnectConfig = ReconnectConfig()
 
     @model_validator(mode="after")
@@ -110,7 +112,9 @@ class FileSourceConfig(_Model):
     duration_s: float | None = Field(None, gt=0)
     """How much to read, in seconds of the file's time; all when absent."""
     speed: float = Field(1.0, gt=0)
-    """2 plays twice as fast: the timestamps are divided by it."""
+    """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
+    audio: bool = True
+    """Recordings and relays get its sound too, as it is."""
 
 
 class ImagesSourceConfig(_Model):

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -20,6 +22,7 @@ from streamer.clock import Clock
 from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
 from streamer.frame import Grab, Image, Stamp, StreamInfo
 from streamer.metrics import Metrics
+from streamer.packets import AudioPacket, AudioTrack
 from streamer.pipeline.attempt import Unanswered
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.timeline import RunTimeline
@@ -50,6 +53,7 @@ class CaptureStage:
         clock: for pacing and latency.
         stop: ends the stage; also ends waiting for a frame's time.
         ready: set when mattes can be made; no frame counts before.
+        on_audio: given the audio that comes beside the frames, on the timeline of their stamps.
 
     Attributes:
         frames: how many were read, those skimmed too.
@@ -63,11 +67,15 @@ class CaptureStage:
         *,
         stop: threading.Event,
         ready: threading.Event,
+        on_audio: Callable[[Sequence[AudioPacket]], None] = lambda packets: None,
     ) -> None:
         self.frames = 0
         self._metrics = metrics
         self._presence = presence
         self._clock = clock
+        self._on_audio = on_audio
+        self._audio: AudioTrack | None = None
+        self._connected = False
         self._stop = stop
         self._ready = ready
         self._index = 0
@@ -87,6 +95,11 @@ class CaptureStage:
             SourceError: it was lost.
         """
         self._timeline.connect(info.time_base)
+        if not self._connected:
+            self._connected = True
+            self._audio = info.audio
+        elif info.audio != self._audio and self._audio is not None:
+            logger.warning("%s: its audio is another than before: left out", info.name)
         self._epoch_begins = True
         info = self._wait_until_ready(source, info)
         while not self._stop.is_set():
@@ -100,7 +113,8 @@ class CaptureStage:
                 self._metrics.count("captured")
                 self._metrics.drop("decode_error")
                 self._index += 1
-            except EndOfStream:
+            except EndOfStream as end:
+                self._hear(end.audio, info)
                 return
 
     def stand_in(self, ring: FrameRing) -> None:
@@ -112,10 +126,6 @@ class CaptureStage:
         with suppress(EndOfStream, TimeoutError), ring.reserve(*self._size, timeout=0) as slot:
             pts = self._timeline.stand_in(now_ns)
             slot.commit(self._stamp(pts, self._timeline.time_base, now_ns, standby=True))
-
-    def offset_s(self) -> Fraction | None:
-        """What is added to the connection's timestamps, in seconds; see `RunTimeline`."""
-        return self._timeline.offset_s()
 
     def _read_one(self, source: Readable, info: StreamInfo, ring: FrameRing) -> None:
         with ring.reserve(info.height, info.width) as slot:
@@ -139,6 +149,19 @@ class CaptureStage:
             stamp = self._stamp(pts, time_base, captured_ns)
             self._metrics.latency("capture").record(self._clock.now_ns() - captured_ns)
             slot.commit(stamp)
+        self._hear(grab.audio, info)
+
+    def _hear(self, packets: Sequence[AudioPacket], info: StreamInfo) -> None:
+        """Hand on what came beside the frames, where the sinks were told of it."""
+        if not packets or info.audio is None or info.audio != self._audio:
+            return
+        if info.live and not info.paced:
+            offset_s = self._timeline.offset_s()
+            if offset_s is None:
+                return
+            offset = round(offset_s / info.audio.time_base)
+            packets = [replace(packet, pts=packet.pts + offset) for packet in packets]
+        self._on_audio(packets)
 
     def _stamp(
         self, pts: int, time_base: Fraction, captured_ns: int, *, standby: bool = False

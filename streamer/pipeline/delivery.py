@@ -11,12 +11,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from fractions import Fraction
+from functools import partial
 
 from streamer.errors import SinkError, StopRequested, StreamerError
 from streamer.frame import Matte, StreamInfo
 from streamer.metrics import Metrics
-from streamer.protocols import Sink, WindowSink
+from streamer.packets import AudioPacket
+from streamer.protocols import AudioSink, Sink, WindowSink
 from streamer.ring import DropReason, Lease
+
+_MOST_AUDIO = 4096
+"""Packets that may wait for their frames: more than a minute's."""
 
 
 class InHand:
@@ -102,6 +108,9 @@ class SinkWorker:
         self.label = label
         self.hosted = isinstance(sink, WindowSink)
         self.dropped = 0
+        self._listens = isinstance(sink, AudioSink)
+        self._audio: deque[AudioPacket] = deque()
+        self._audio_base = Fraction(1)
         self._sink = sink
         self._depth = depth
         self._metrics = metrics
@@ -127,6 +136,8 @@ class SinkWorker:
     def open(self, info: StreamInfo) -> None:
         """Open the sink. Raises SinkError."""
         self._live = info.live
+        if info.audio is not None:
+            self._audio_base = info.audio.time_base
         self.opened = True
         self._call(lambda: self._sink.open(info))
 
@@ -147,6 +158,15 @@ class SinkWorker:
                 self._changed.notify_all()
         if refused is not None:
             refused.done(self, reason)
+
+    def put_audio(self, packets: Iterable[AudioPacket]) -> None:
+        """Keep *packets* until the frames that they go with are written; ignored by most sinks."""
+        if not self._listens:
+            return
+        for packet in packets:
+            self._audio.append(packet)
+        while len(self._audio) > _MOST_AUDIO:
+            self._audio.popleft()
 
     def end(self) -> None:
         """No more deliveries will come; what waits is still written."""
@@ -170,6 +190,8 @@ class SinkWorker:
         """Write until the end. Raises SinkError, StopRequested."""
         while (delivery := self._take(timeout=None)) is not None:
             self._write(delivery)
+        if not self._gone:
+            self._write_audio(None)
 
     def step(self, timeout: float, *, stopping: bool) -> bool:
         """
@@ -231,6 +253,17 @@ class SinkWorker:
             self._metrics.latency("write").record(ended_ns - started_ns)
             self._metrics.latency("end_to_end").record(ended_ns - stamp.captured_ns)
         delivery.done(self)
+        self._write_audio(stamp.pts * stamp.time_base)
+
+    def _write_audio(self, until_s: Fraction | None) -> None:
+        """Write the audio that waits, as far as to that time."""
+        sink = self._sink
+        while self._audio and isinstance(sink, AudioSink):
+            packet = self._audio[0]
+            if until_s is not None and packet.pts * self._audio_base > until_s:
+                return
+            self._audio.popleft()
+            self._call(partial(sink.write_audio, packet))
 
     def _call(self, function: Callable[[], None]) -> None:
         self._busy_since_ns = time.monotonic_ns()

@@ -21,6 +21,7 @@ from streamer.config.models import ReconnectConfig
 from streamer.errors import SinkStuck, SourceError, StopRequested
 from streamer.frame import StreamInfo
 from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
+from streamer.packets import AudioPacket
 from streamer.pipeline.capture import CaptureStage
 from streamer.pipeline.delivery import SinkWorker
 from streamer.pipeline.mattes import MattingStage
@@ -114,7 +115,12 @@ class Pipeline:
         clock = clock or SystemClock()
         self._presence = Presence(source.name, clock)
         self._capture = CaptureStage(
-            self._metrics, self._presence, clock, stop=self._stopping, ready=self._ready
+            self._metrics,
+            self._presence,
+            clock,
+            stop=self._stopping,
+            ready=self._ready,
+            on_audio=self._share_audio,
         )
         self._reconnecting: Reconnecting | None = None
         if fresh is not None:
@@ -310,6 +316,10 @@ class Pipeline:
             ring.close()
         self._opened.set()
         return ring
+
+    def _share_audio(self, packets: Sequence[AudioPacket]) -> None:
+        for worker in self._workers:
+            worker.put_audio(packets)
 
     def _run_matting(self) -> None:
         try:

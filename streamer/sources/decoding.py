@@ -11,9 +11,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import cast
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
+from streamer.packets import AudioPacket, AudioTrack
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
@@ -40,7 +44,8 @@ class Timeline:
     def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
         self._reset_units = round(1 / time_base)
         self.step = max(1, round(1 / ((rate or Fraction(25)) * time_base)))
-        self._offset = 0
+        self.offset = 0
+        """Units that are added to the stream's own timestamps now."""
         self._last: int | None = None
 
     @property
@@ -50,10 +55,10 @@ class Timeline:
 
     def place(self, pts: int | None) -> int:
         """The timestamp to use for a frame that says *pts*."""
-        placed = self.next if pts is None else pts + self._offset
+        placed = self.next if pts is None else pts + self.offset
         if self._last is not None and placed <= self._last:
             if pts is not None and self._last - placed > self._reset_units:
-                self._offset += self._last + self.step - placed
+                self.offset += self._last + self.step - placed
                 placed = self._last + self.step
             else:
                 placed = self._last + 1
@@ -68,14 +73,20 @@ class VideoReader:
     Owns the container. Not thread-safe.
 
     Attributes:
+        audio: what the sound beside the video is, where that is wanted and there is some.
         packets: how many packets with data came so far.
         cut: the latest packet was marked as incomplete by the demuxer.
         end: where the latest packet in time ends, in units of `time_base`.
     """
 
-    def __init__(self, container: InputContainer, name: str) -> None:
+    def __init__(self, container: InputContainer, name: str, *, audio: bool = False) -> None:
         """
         Take over *container*, and close it if this raises.
+
+        Args:
+            container: open.
+            name: how it is called in messages.
+            audio: keep the packets of its best audio stream, for `take_audio`.
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
@@ -101,7 +112,11 @@ class VideoReader:
         self.packets = 0
         self.cut = False
         self.end = 0
-        self._demuxer: Iterator[Packet[VideoStream]] = container.demux(stream)
+        sound = container.streams.best("audio") if audio else None
+        self._sound = sound if isinstance(sound, AudioStream) else None
+        self.audio = _track_of(self._sound) if self._sound is not None else None
+        self._heard: list[AudioPacket] = []
+        self._demuxer = self._demuxed()
         self._decoded: deque[VideoFrame] = deque()
 
     def step(self) -> VideoFrame | None:
@@ -121,6 +136,10 @@ class VideoReader:
         packet = next(self._demuxer, None)
         if packet is None:
             raise EOFError
+        if not isinstance(packet.stream, VideoStream):
+            if packet.size and packet.pts is not None:
+                self._heard.append(AudioPacket(bytes(packet), packet.pts))
+            return None
         if packet.size:
             self.packets += 1
             self.cut = packet.is_corrupt
@@ -143,7 +162,13 @@ class VideoReader:
         except av.FFmpegError:
             return
         self._decoded.clear()
-        self._demuxer = self._container.demux(self.stream)
+        self._heard.clear()
+        self._demuxer = self._demuxed()
+
+    def take_audio(self) -> list[AudioPacket]:
+        """The packets of `audio` that came since this was asked last."""
+        heard, self._heard = self._heard, []
+        return heard
 
     def put_back(self, frame: VideoFrame) -> None:
         """Make *frame* the one that the next `step` takes."""
@@ -155,6 +180,26 @@ class VideoReader:
             self._container.close()
         except (av.FFmpegError, OSError):
             return
+
+    def _demuxed(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
+        if self.audio is None or self._sound is None:
+            return self._container.demux(self.stream)
+        both = self._container.demux(self.stream, self._sound)
+        return cast("Iterator[Packet[VideoStream] | Packet[AudioStream]]", both)
+
+
+def _track_of(sound: AudioStream) -> AudioTrack | None:
+    """What *sound* is; None where nobody knows."""
+    context: AudioCodecContext | None = sound.codec_context
+    if context is None or not context.sample_rate or sound.time_base is None:
+        return None
+    return AudioTrack(
+        context.codec.canonical_name,
+        context.sample_rate,
+        context.layout.nb_channels,
+        sound.time_base,
+        bytes(context.extradata or b""),
+    )
 
 
 def _kinds(container: InputContainer) -> str:

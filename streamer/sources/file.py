@@ -28,6 +28,7 @@ from streamer.errors import (
     redact,
 )
 from streamer.frame import Grab, Image, StreamInfo
+from streamer.packets import AudioPacket
 from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
 
@@ -60,6 +61,7 @@ class FileSource:
         self._pending: VideoFrame | None = None
         self._ended: type[EndOfStream] | SourceError | None = None
         self._delivered = 0
+        self._heard: list[AudioPacket] = []
 
     def __repr__(self) -> str:
         return f"FileSource({self._name})"
@@ -110,7 +112,8 @@ class FileSource:
         self._upright.write(frame, out)
         self._delivered += 1
         pts = self._timeline.place(None if frame.pts is None else frame.pts + self._offset)
-        return Grab(pts, self._time_base, time.monotonic_ns())
+        audio, self._heard = tuple(self._heard), []
+        return Grab(pts, self._time_base, time.monotonic_ns(), audio)
 
     def close(self) -> None:
         """Close the file. Never raises."""
@@ -163,7 +166,8 @@ class FileSource:
             container = av.open(f"file:{self._config.path}", "r")
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
-        reader = VideoReader(container, self._name)
+        # Another speed would need another sound.
+        reader = VideoReader(container, self._name, audio=self._config.audio and self._speed == 1)
         self._reader = reader
         self._time_base = reader.time_base / self._speed
         self._read = 0
@@ -192,6 +196,7 @@ class FileSource:
         """The next decoded frame if it is one to deliver; raises EOFError after `duration_s`."""
         frame = reader.step()
         if frame is None:
+            self._listen(reader)
             return None
         self._read += 1
         pts = frame.pts if frame.pts is not None else self._natural.next
@@ -210,6 +215,19 @@ class FileSource:
             self._slot = slot
         return frame
 
+    def _listen(self, reader: VideoReader) -> None:
+        """Keep the audio that belongs to what is delivered, on the frames' timeline."""
+        track = reader.audio
+        if track is None or self._start is None:
+            return
+        begin_s = self._start * reader.time_base + self._start_s
+        end_s = None if self._duration_s is None else begin_s + self._duration_s
+        offset = round(self._offset * reader.time_base / track.time_base)
+        for packet in reader.take_audio():
+            at_s = packet.pts * track.time_base
+            if at_s >= begin_s and (end_s is None or at_s < end_s):
+                self._heard.append(AudioPacket(packet.data, packet.pts + offset))
+
     def _finish_pass(self, error: av.FFmpegError | None) -> None:
         """Begin again, or raise how the file ended."""
         reader = self._reader
@@ -220,7 +238,8 @@ class FileSource:
             raise lost from error
         if not self._config.loop or not self._read:
             self._ended = EndOfStream
-            raise EndOfStream
+            audio, self._heard = tuple(self._heard), []
+            raise EndOfStream(audio)
         start = self._start or 0
         length = self._natural.next - start - round(self._start_s / reader.time_base)
         if self._duration_s is not None:
@@ -276,6 +295,7 @@ class FileSource:
             live=config.realtime,
             paced=config.realtime,
             frames=None if limited else reader.stream.frames or None,
+            audio=reader.audio,
         )
 
 

@@ -28,6 +28,7 @@ from streamer.errors import (
     redact,
 )
 from streamer.frame import Grab, Image, StreamInfo
+from streamer.packets import AudioPacket
 from streamer.sources.decoding import Timeline, Upright, VideoReader, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_connect, translate_read
 
@@ -84,7 +85,7 @@ class RtspSource:
                 secure=self._secure,
                 knows_host=partial(_has_address, self._name),
             ) from None
-        self._reader = VideoReader(container, self._name)
+        self._reader = VideoReader(container, self._name, audio=self._config.audio)
         self._timeline = Timeline(self._reader.time_base, self._reader.rate)
         self._origin_ns = time.monotonic_ns()
         context = self._reader.stream.codec_context
@@ -111,7 +112,8 @@ class RtspSource:
         wants(self._size, out)
         self._pending = None
         self._upright.write(frame, out)
-        return Grab(self._place(frame.pts), self._reader.time_base, self._arrived_ns)
+        pts = self._place(frame.pts)
+        return Grab(pts, self._reader.time_base, self._arrived_ns, self._audio(self._reader))
 
     def close(self) -> None:
         """Hang up. Never raises."""
@@ -124,8 +126,22 @@ class RtspSource:
         assert self._reader is not None  # noqa: S101 - called while open
         width, height = self._size
         return StreamInfo(
-            self._name, width, height, self._reader.rate, self._reader.time_base, live=True
+            self._name,
+            width,
+            height,
+            self._reader.rate,
+            self._reader.time_base,
+            live=True,
+            audio=self._reader.audio,
         )
+
+    def _audio(self, reader: VideoReader) -> tuple[AudioPacket, ...]:
+        """What came beside the video, moved as that was."""
+        packets = reader.take_audio()
+        if reader.audio is None or not self._timeline.offset:
+            return tuple(packets)
+        offset = round(self._timeline.offset * reader.time_base / reader.audio.time_base)
+        return tuple(AudioPacket(packet.data, packet.pts + offset) for packet in packets)
 
     def _url(self) -> str:
         """The URL with the configured credentials."""
@@ -144,12 +160,15 @@ class RtspSource:
     def _options(self) -> dict[str, str]:
         options = {
             "rtsp_transport": self._config.transport,
-            "allowed_media_types": "video",
+            "allowed_media_types": "video+audio" if self._config.audio else "video",
             "fflags": "nobuffer",
             "flags": "low_delay",
             # FFmpeg would wait for 20 frames to guess a rate, and throw them away.
             "fpsprobesize": "3",
         }
+        if self._config.audio:
+            # Or it would listen for 5 s to sound that is announced and does not come.
+            options["analyzeduration"] = "500000"
         if self._secure and self._config.tls_verify:
             options["tls_verify"] = "1"
             # PyAV's own GnuTLS knows no authorities, not even the system's.

@@ -8,6 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 
+from streamer.muxing import CopiedStream, add_audio
+from tests.media import sound
+
 
 def encode(
     path: Path,
@@ -19,8 +22,13 @@ def encode(
     codec: str = "libx264",
     faststart: bool = False,
     noise: bool = False,
+    beeps_s: tuple[float, ...] | None = None,
 ) -> Path:
-    """A clip whose frame n is filled with luma 16 + 4n; *pts* in ms replaces the even pace."""
+    """
+    A clip whose frame n is filled with luma 16 + 4n; *pts* in ms replaces the even pace.
+
+    With *beeps_s* it has AAC sound, silent but for a beep at each of those seconds.
+    """
     options = {"movflags": "faststart"} if faststart else {}
     random = np.random.default_rng(0)
     with av.open(str(path), "w", options=options) as container:
@@ -31,6 +39,10 @@ def encode(
             stream.options = {"crf": "10", "g": "10", "bf": "2", "threads": "1"}
         if pts is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
+        track = None
+        if beeps_s is not None:
+            track, sounds = sound.aac(frames / rate, beeps_s)
+            copied = CopiedStream(add_audio(container, track), track)
         for number in range(frames):
             # Written by plane: swscale's own way from grey BGR to 4:2:0 gives a chroma of 127.
             frame = av.VideoFrame(*size, "yuv420p")
@@ -44,5 +56,10 @@ def encode(
             frame.pts = number if pts is None else pts[number]
             frame.time_base = Fraction(1, rate) if pts is None else Fraction(1, 1000)
             container.mux(stream.encode(frame))
+            while track is not None and sounds and sounds[0].pts * track.time_base <= number / rate:
+                packet = sounds.pop(0)
+                container.mux(copied.packet(packet.data, packet.pts, key=True))
         container.mux(stream.encode())
+        for packet in sounds if track is not None else ():
+            container.mux(copied.packet(packet.data, packet.pts, key=True))
     return path

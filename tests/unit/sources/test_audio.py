@@ -1,0 +1,171 @@
+"""The sound that comes beside the frames: when it is heard, and when there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from threading import Event, Thread
+
+import av
+import numpy as np
+import pytest
+
+from streamer.config.models import FileSourceConfig, RtspSourceConfig
+from streamer.errors import EndOfStream
+from streamer.frame import StreamInfo
+from streamer.packets import AudioPacket
+from streamer.protocols import Source
+from streamer.rtsp import RtspServer
+from streamer.sources.file import FileSource
+from streamer.sources.rtsp import RtspSource
+from tests.media import sound
+from tests.unit.sources.clips import encode
+from tests.unit.sources.live import encoded
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds with beeps at 0.5 s and 1.5 s."""
+    return encode(tmp_path_factory.mktemp("sound") / "a.mp4", beeps_s=(0.5, 1.5))
+
+
+def read_all(source: Source, frames: int | None = None) -> tuple[StreamInfo, list[AudioPacket]]:
+    """What is heard until the end, or beside so many frames; none comes before its frame."""
+    info = source.open()
+    image = np.empty((info.height, info.width, 3), np.uint8)
+    heard: list[AudioPacket] = []
+    read = 0
+    try:
+        while frames is None or read < frames:
+            heard += source.read(image).audio
+            read += 1
+    except EndOfStream as end:
+        heard += end.audio
+    finally:
+        source.close()
+    return info, heard
+
+
+def file(path: Path, **fields: object) -> FileSource:
+    return FileSource(
+        FileSourceConfig.model_validate({"type": "file", "path": str(path), **fields})
+    )
+
+
+def beeps_s(info: StreamInfo, heard: list[AudioPacket]) -> list[float]:
+    """Where the beeps begin in what was heard, by the packets' own times."""
+    assert info.audio is not None
+    decoder = av.CodecContext.create(info.audio.codec, "r")
+    decoder.extradata = info.audio.extradata
+    found: list[float] = []
+    for packet in heard:
+        sent = av.Packet(packet.data)
+        sent.pts, sent.time_base = packet.pts, info.audio.time_base
+        for frame in decoder.decode(sent):
+            loud = np.abs(frame.to_ndarray()).max() > 0.2
+            at_s = float(packet.pts * info.audio.time_base)
+            if loud and (not found or at_s - found[-1] > 0.2):
+                found.append(at_s)
+    return found
+
+
+def test_all_of_a_files_sound_comes_with_its_times(clip: Path):
+    info, heard = read_all(file(clip))
+    assert info.audio is not None
+    assert (info.audio.codec, info.audio.sample_rate, info.audio.channels) == ("aac", 48000, 1)
+    with av.open(str(clip)) as container:
+        written = [bytes(p) for p in container.demux(audio=0) if p.size and p.pts >= 0]
+    assert [packet.data for packet in heard] == written
+    assert beeps_s(info, heard) == pytest.approx([0.5, 1.5], abs=0.03)
+
+
+def test_a_part_has_its_own_sound_only(clip: Path):
+    info, heard = read_all(file(clip, start_s=1.0, duration_s=0.6))
+    assert info.audio is not None
+    times_s = [float(packet.pts * info.audio.time_base) for packet in heard]
+    assert 1.0 <= min(times_s) < 1.03
+    assert 1.56 < max(times_s) < 1.6
+    assert beeps_s(info, heard) == pytest.approx([1.5], abs=0.03)
+
+
+def test_the_sound_of_a_loop_goes_on_in_time(clip: Path):
+    info, heard = read_all(file(clip, loop=True), frames=100)
+    times = [packet.pts for packet in heard]
+    assert times == sorted(set(times))
+    assert beeps_s(info, heard) == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.03)
+
+
+@pytest.mark.parametrize("fields", [{"audio": False}, {"speed": 2.0}])
+def test_there_is_none_where_it_is_not_wanted_or_would_not_fit(clip: Path, fields):
+    info, heard = read_all(file(clip, **fields))
+    assert info.audio is None
+    assert heard == []
+
+
+def test_a_clip_without_sound_says_so(small_clip: Path):
+    info, heard = read_all(file(small_clip))
+    assert info.audio is None
+    assert heard == []
+
+
+@contextmanager
+def camera() -> Iterator[str]:
+    """The URL of a camera with a beep every second."""
+    server = RtspServer("127.0.0.1", 0)
+    server.start()
+    video, pictures = encoded(frames=250)
+    track, packets = sound.aac(10.0, tuple(n + 0.5 for n in range(10)))
+    mount = server.mount("/live", video, track)
+    stop = Event()
+
+    def feed() -> None:
+        begun = time.monotonic()
+        waiting = list(packets)
+        for number, picture in enumerate(pictures):
+            if stop.wait(max(0.0, begun + number / 25 - time.monotonic())):
+                return
+            mount.send_video(replace(picture, captured_ns=time.monotonic_ns()))
+            while waiting and waiting[0].pts * track.time_base <= Fraction(number, 25):
+                mount.send_audio(waiting.pop(0))
+
+    thread = Thread(target=feed)
+    thread.start()
+    try:
+        yield f"rtsp://127.0.0.1:{server.address[1]}/live"
+    finally:
+        stop.set()
+        thread.join()
+        server.stop()
+
+
+def rtsp(url: str, **fields: object) -> RtspSource:
+    return RtspSource(RtspSourceConfig.model_validate({"type": "rtsp", "url": url, **fields}))
+
+
+def test_a_cameras_sound_is_on_its_pictures_timeline():
+    with camera() as url:
+        source = rtsp(url)
+        info = source.open()
+        image = np.empty((info.height, info.width, 3), np.uint8)
+        heard: list[AudioPacket] = []
+        first = source.read(image)
+        # Frame n of the camera has the grey 2 * n: from it the camera's own time is known.
+        shift_s = float(first.pts * first.time_base) - (int(image[0, 0].mean()) // 2) / 25
+        for _ in range(60):
+            heard += source.read(image).audio
+        source.close()
+    found = beeps_s(info, heard)
+    assert found
+    for at_s in found:
+        assert (at_s - shift_s) % 1.0 == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_cameras_sound_may_be_left_where_it_is():
+    with camera() as url:
+        info, heard = read_all(rtsp(url, audio=False), frames=20)
+    assert info.audio is None
+    assert heard == []
