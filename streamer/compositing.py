@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.config.models import Layout, Panel
+from streamer.config import Layout, Panel
 from streamer.frame import Alpha, Image
 from streamer.metrics import LatencyHistogram
 

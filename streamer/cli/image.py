@@ -15,9 +15,6 @@ from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, counting
 from streamer.errors import SourceError, SourceNotFound, StreamerError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-"""What counts as a picture in a folder; a file that is named is read whatever its suffix."""
-
 
 class Cutout(StrEnum):
     """What a cutout is."""
@@ -122,14 +119,16 @@ def find(inputs: Iterable[str]) -> tuple[list[Path], list[str]]:
 
 
 def _expand(text: str) -> Iterator[Path]:
+    from streamer.config import PICTURE_SUFFIXES
+
     path = Path(text).expanduser()
     if path.is_dir():
-        yield from sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        yield from sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
     elif path.is_file():
         yield path
     elif glob.has_magic(text):
         matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207 - **
-        yield from (p for p in matches if p.suffix.lower() in SUFFIXES and p.is_file())
+        yield from (p for p in matches if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
 
 
 def plan(sources: Sequence[Path], out: Path) -> list[Job]:

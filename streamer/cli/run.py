@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from streamer.cli.image import SUFFIXES
 from streamer.errors import ConfigError, SourceNotFound
 
 Overrides = Annotated[
@@ -75,6 +74,8 @@ def guess_source(text: str) -> dict[str, Any]:
         ConfigError: a URL of another kind than RTSP.
         SourceNotFound: it looks like a path and nothing is there.
     """
+    from streamer.config import PICTURE_SUFFIXES
+
     if text.isascii() and text.isdigit():
         return {"type": "usb", "device": int(text)}
     if "://" in text:
@@ -84,7 +85,7 @@ def guess_source(text: str) -> dict[str, Any]:
     if text.startswith("/dev/"):
         return {"type": "usb", "device": text}
     path = Path(text).expanduser()
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+    if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         return {"type": "images", "path": str(path), "realtime": True, "fps": 1.0, "loop": True}
     if path.exists():
         return {"type": "file", "path": str(path), "realtime": True}

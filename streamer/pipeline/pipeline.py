@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Self
 
 from streamer.clock import Clock, SystemClock
-from streamer.config.models import ReconnectConfig
+from streamer.config import ReconnectConfig
 from streamer.errors import SinkStuck, SourceError, StopRequested
 from streamer.frame import StreamInfo
 from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from streamer.backoff import Backoff
 from streamer.clock import Clock
-from streamer.config.models import ReconnectConfig
+from streamer.config import ReconnectConfig
 from streamer.errors import (
     SourceAuthError,
     SourceError,

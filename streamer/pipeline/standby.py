@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from streamer.config.models import StandbyConfig
+from streamer.config import StandbyConfig
 from streamer.frame import Image, Matte, SourceState
 from streamer.ring import Lease
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from streamer.config.models import ContractConfig, ModelConfig
+from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
 from streamer.segmentation import hub, npm
 from streamer.segmentation.cache import (

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from streamer.compositing import Composer, colour
-from streamer.config import ServeAddress
-from streamer.config.models import (
+from streamer.config import (
     ComposeConfig,
     DiscardSinkConfig,
     DisplaySinkConfig,
@@ -17,6 +16,7 @@ from streamer.config.models import (
     Layout,
     RecordSinkConfig,
     RtspSinkConfig,
+    ServeAddress,
     SinkConfig,
 )
 from streamer.metrics import LatencyHistogram

@@ -7,7 +7,7 @@ only when it is made.
 
 from __future__ import annotations
 
-from streamer.config.models import (
+from streamer.config import (
     FileSourceConfig,
     ImagesSourceConfig,
     RtspSourceConfig,

@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 from av.video.frame import VideoFrame
 
-from streamer.config.models import FileSourceConfig
+from streamer.config import FileSourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.config.models import ImagesSourceConfig
+from streamer.config import PICTURE_SUFFIXES, ImagesSourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,
@@ -30,10 +30,6 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 
-EXTENSIONS = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-)
-"""What counts as a picture in a folder, in lower case."""
 _JPEG = b"\xff\xd8\xff"
 _ORIENTATION = 0x0112
 
@@ -235,7 +231,7 @@ def find_pictures(path: str) -> list[Path]:
     if place.is_file():
         return [place]
     if place.is_dir():
-        found = [p for p in place.iterdir() if p.suffix.lower() in EXTENSIONS and p.is_file()]
+        found = [p for p in place.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
         if not found:
             raise SourceNotFound(f"{path}: no pictures in this folder")
     elif glob.has_magic(path):

@@ -17,7 +17,7 @@ import av
 from av.video.frame import VideoFrame
 from pydantic import SecretStr
 
-from streamer.config.models import RtspSourceConfig
+from streamer.config import RtspSourceConfig
 from streamer.errors import (
     CorruptFrame,
     FormatChanged,

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.config.models import SyntheticSourceConfig
+from streamer.config import SyntheticSourceConfig
 from streamer.errors import EndOfStream, SourceLost
 from streamer.frame import Alpha, Grab, Image, StreamInfo
 

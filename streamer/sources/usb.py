@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.clock import Clock, SystemClock
-from streamer.config.models import UsbSourceConfig
+from streamer.config import UsbSourceConfig
 from streamer.errors import (
     CorruptFrame,
     FormatChanged,

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from streamer.config.models import (
+from streamer.config import (
     ComposeConfig,
     DiscardSinkConfig,
     DisplaySinkConfig,

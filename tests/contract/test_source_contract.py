@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from streamer.config.models import (
+from streamer.config import (
     FileSourceConfig,
     ImagesSourceConfig,
     RtspSourceConfig,

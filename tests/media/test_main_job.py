@@ -14,8 +14,7 @@ import pytest
 
 from streamer.app import Pipeline as ConfiguredPipeline
 from streamer.compositing import Composer
-from streamer.config import parse_config
-from streamer.config.models import FileSourceConfig
+from streamer.config import FileSourceConfig, parse_config
 from streamer.matting import EveryFrame
 from streamer.pipeline import Pipeline
 from streamer.sinks import RecordSink

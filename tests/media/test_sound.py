@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config import parse_config
-from streamer.config.models import FileSourceConfig
+from streamer.config import FileSourceConfig, parse_config
 from streamer.matting import EveryFrame
 from streamer.metrics import LatencyHistogram
 from streamer.pipeline import Pipeline

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.config import ServeAddress
-from streamer.config.models import RtspSinkConfig
+from streamer.config import RtspSinkConfig, ServeAddress
 
 
 def test_an_address_is_host_port_path_and_credentials():

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from streamer.config.models import ReconnectConfig
+from streamer.config import ReconnectConfig
 from streamer.errors import (
     CorruptFrame,
     SourceAuthError,

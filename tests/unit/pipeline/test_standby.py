@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamer.config.models import ReconnectConfig, StandbyConfig
+from streamer.config import ReconnectConfig, StandbyConfig
 from streamer.errors import SourceLost, SourceRefused
 from streamer.frame import Frame, Matte, Stamp
 from streamer.matting import EveryFrame

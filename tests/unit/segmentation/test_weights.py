@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config.models import ContractConfig, ModelConfig
+from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import ModelError, ModelFetchError, ModelNotFound
 from streamer.segmentation import hub, weights
 from streamer.segmentation.cache import cache_folder

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 
-from streamer.config.models import ComposeConfig, DisplaySinkConfig
+from streamer.config import ComposeConfig, DisplaySinkConfig
 from streamer.errors import SinkError, StopRequested
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import make_sink

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config.models import ComposeConfig, DisplaySinkConfig
+from streamer.config import ComposeConfig, DisplaySinkConfig
 from streamer.errors import SinkError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink

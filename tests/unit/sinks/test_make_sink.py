@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import streamer.sinks
-from streamer.config.models import ComposeConfig, ImagesSinkConfig, RecordSinkConfig
+from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig
 from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import make_sink

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.config.models import FileSourceConfig
+from streamer.config import FileSourceConfig
 from streamer.errors import CorruptFrame, EndOfStream
 from streamer.sources.file import FileSource
 from tests.unit.sources.clips import encode

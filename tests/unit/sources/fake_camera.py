@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from streamer.config.models import UsbSourceConfig
+from streamer.config import UsbSourceConfig
 from streamer.sources.cameras import Camera
 from streamer.sources.usb import UsbSource
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.config.models import FileSourceConfig, RtspSourceConfig
+from streamer.config import FileSourceConfig, RtspSourceConfig
 from streamer.errors import EndOfStream
 from streamer.frame import StreamInfo
 from streamer.packets import AudioPacket

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.config.models import FileSourceConfig
+from streamer.config import FileSourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,

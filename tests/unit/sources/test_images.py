@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from streamer.config.models import ImagesSourceConfig
+from streamer.config import ImagesSourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from streamer.config.models import RtspSourceConfig
+from streamer.config import RtspSourceConfig
 from streamer.errors import (
     CorruptFrame,
     SourceAuthError,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.config.models import SyntheticSourceConfig
+from streamer.config import SyntheticSourceConfig
 from streamer.sources.synthetic import SyntheticSource, _on_path, _Scene
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.config.models import ReconnectConfig
+from streamer.config import ReconnectConfig
 from streamer.errors import (
     CorruptFrame,
     FormatChanged,

@@ -1,0 +1,152 @@
+"""Where frames come from: names, defaults and limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from streamer.config.data import Data
+
+PICTURE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""What counts as a picture in a folder; a file that is named is read whatever its suffix."""
+
+
+class ReconnectConfig(Data):
+    """What happens when a live source cannot be opened, is lost, or falls silent."""
+
+    max_attempts: int | None = Field(None, ge=0)
+    """Failed attempts in a row that end the run; 0 tries nothing again, absent goes on for ever."""
+    first_s: float = Field(1.0, gt=0)
+    """Seconds before the first new attempt; twice as many before each further one."""
+    max_s: float = Field(30.0, gt=0)
+    """Seconds between attempts at most, and after a refusal that will hardly change by itself."""
+    healthy_s: float = Field(10.0, ge=0)
+    """A connection that lasted so many seconds lets the waiting begin at `first_s` again."""
+    stall_s: float = Field(5.0, gt=0)
+    """Seconds without a frame after which a connection is given up."""
+
+    @model_validator(mode="after")
+    def _grows(self) -> ReconnectConfig:
+        if self.max_s < self.first_s:
+            raise ValueError("max_s is below first_s: the waiting can only grow")
+        return self
+
+
+class UsbSourceConfig(Data):
+    """A camera on this machine."""
+
+    type: Literal["usb"]
+    device: int | str = 0
+    """Index, device path (`/dev/video0`) or part of the name that `streamer cameras` lists."""
+    width: int | None = Field(None, ge=1)
+    """Pixels; the driver's own choice when absent."""
+    height: int | None = Field(None, ge=1)
+    """Pixels; the driver's own choice when absent."""
+    fps: float | None = Field(None, gt=0)
+    """Frames per second; the driver's own choice when absent."""
+    fourcc: str | None = Field("MJPG", min_length=4, max_length=4)
+    """Pixel format to ask for; most cameras reach their full rate only with MJPG."""
+    reconnect: ReconnectConfig = ReconnectConfig()
+
+
+class RtspSourceConfig(Data):
+    """A camera or server that speaks RTSP."""
+
+    type: Literal["rtsp"]
+    url: SecretStr
+    """`rtsp://[user:password@]host[:port]/path`, or `rtsps://…` for TLS; never printed with its
+    credentials."""
+    username: SecretStr | None = None
+    """Instead of in the URL, and then as it is: nothing needs to be percent-encoded."""
+    password: SecretStr | None = None
+    """Likewise."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How the media travels."""
+    tls_verify: bool = True
+    """Whether the certificate of an `rtsps://` server must be trusted."""
+    tls_ca: str | None = None
+    """A PEM file with the authorities to trust; the system's own when absent."""
+    open_timeout_s: float = Field(4.5, gt=0, le=4.5)
+    """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
+    read_timeout_s: float = Field(5.0, gt=0, le=9)
+    """Seconds without a frame after which the stream counts as lost."""
+    audio: bool = True
+    """Recordings and relays get its sound too, as it is."""
+    reconnect: ReconnectConfig = ReconnectConfig()
+
+    @model_validator(mode="after")
+    def _one_place_for_credentials(self) -> RtspSourceConfig:
+        authority = self.url.get_secret_value().partition("://")[2].partition("/")[0]
+        if self.username is None and self.password is not None:
+            raise ValueError("password is without its username")
+        if self.username is not None and "@" in authority:
+            raise ValueError("username is in the URL too: write it in one place")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> RtspSourceConfig:
+        if self.transport == "udp" and self.url.get_secret_value().lower().startswith("rtsps:"):
+            raise ValueError("transport udp would send the media of rtsps:// in clear: write tcp")
+        return self
+
+
+class FileSourceConfig(Data):
+    """A video file, in any container and codec that FFmpeg reads."""
+
+    type: Literal["file"]
+    path: str
+    loop: bool = False
+    """Start again at the end; the timestamps go on."""
+    realtime: bool = False
+    """Deliver at the pace of the timestamps, and behave as a live source: late frames drop."""
+    fps: float | None = Field(None, gt=0)
+    """At most so many frames per second of the file's time; others are skipped."""
+    start_s: float = Field(0.0, ge=0)
+    """Where to begin, in seconds from the first frame."""
+    duration_s: float | None = Field(None, gt=0)
+    """How much to read, in seconds of the file's time; all when absent."""
+    speed: float = Field(1.0, gt=0)
+    """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
+    audio: bool = True
+    """Recordings and relays get its sound too, as it is."""
+
+
+class ImagesSourceConfig(Data):
+    """A picture, a folder of pictures (by name) or a glob."""
+
+    type: Literal["images"]
+    path: str
+    fps: float = Field(25.0, gt=0)
+    """Frames per second that the pictures are stamped with."""
+    loop: bool = False
+    """Start again after the last picture; the timestamps go on."""
+    realtime: bool = False
+    """Deliver at that pace, and behave as a live source: late frames drop."""
+
+
+class SyntheticSourceConfig(Data):
+    """A generated subject that moves over a generated background; its alpha is known exactly."""
+
+    type: Literal["synthetic"]
+    width: int = Field(1280, ge=16)
+    height: int = Field(720, ge=16)
+    fps: float = Field(30.0, gt=0)
+    frames: int | None = Field(None, ge=1)
+    """How many; without end when absent."""
+    seed: int = 0
+    """The same seed gives the same pictures."""
+    realtime: bool = False
+    """Deliver at the pace of `fps`, and behave as a live source: late frames drop."""
+
+
+SourceConfig = Annotated[
+    UsbSourceConfig
+    | RtspSourceConfig
+    | FileSourceConfig
+    | ImagesSourceConfig
+    | SyntheticSourceConfig,
+    Field(discriminator="type"),
+]
