@@ -63,9 +63,20 @@ class Pipeline(PipelineOfParts):
         return cls.from_config(load_config(path, overrides), progress=progress)
 
     @classmethod
-    def from_config(cls, config: Config, *, progress: Progress | None = None) -> Self:
+    def from_config(
+        cls,
+        config: Config,
+        *,
+        progress: Progress | None = None,
+        servers: RtspServers | None = None,
+    ) -> Self:
         """
         The pipeline that *config* describes; fetches and loads the model.
+
+        Args:
+            config: what is wanted.
+            progress: told of a model's download.
+            servers: for several pipelines in one process that serve at the same address.
 
         Raises:
             SourceError: a file or pictures that are named cannot be read.
@@ -76,7 +87,7 @@ class Pipeline(PipelineOfParts):
             _try(source)
         segmenter, fallback = load_segmenter(config.model, progress)
         metrics = Metrics()
-        servers = RtspServers()
+        servers = servers or RtspServers()
         sinks = [
             make_sink(
                 sink,

@@ -209,6 +209,22 @@ class AudioSink(Sink, Protocol):
 
 
 @runtime_checkable
+class EarlySink(Sink, Protocol):
+    """A sink that takes what it can before the source is open, so that a mistake is told at once."""
+
+    def prepare(self) -> None:
+        """
+        Take an address or a name; called once, by the sink's own thread, before `open`.
+
+        `close` follows, whether or not `open` does.
+
+        Raises:
+            SinkError: it cannot be had.
+        """
+        ...
+
+
+@runtime_checkable
 class WindowSink(Sink, Protocol):
     """A sink with a window, which only the main thread may touch; `Pipeline.run` hosts it there."""
 

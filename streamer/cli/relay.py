@@ -15,17 +15,26 @@ def relay(
     context: typer.Context,
     source: Annotated[
         str,
-        typer.Argument(help="Camera index or name, rtsp:// URL, file, folder or glob of pictures."),
+        typer.Argument(
+            envvar="STREAMER_SOURCE",
+            help="Camera index or name, rtsp:// URL, file, folder or glob of pictures.",
+        ),
     ],
     serve: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Serve there: rtsp://[user:password@]127.0.0.1:8554/masked."
+            metavar="URL",
+            envvar="STREAMER_SERVE",
+            help="Serve there: rtsp://[user:password@]127.0.0.1:8554/masked.",
         ),
     ] = None,
     publish: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Publish to a server that is there already."),
+        typer.Option(
+            metavar="URL",
+            envvar="STREAMER_PUBLISH",
+            help="Publish to a server that is there already.",
+        ),
     ] = None,
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
@@ -37,6 +46,12 @@ def relay(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let other machines watch without a password.")
     ] = False,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE.pem", help="For --serve rtsps://: the certificate.")
+    ] = None,
+    private_key: Annotated[
+        Path | None, typer.Option(metavar="FILE.pem", help="For --serve rtsps://: its key.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
     ] = None,
@@ -44,14 +59,21 @@ def relay(
     """
     Relay a source with its background removed, until Ctrl-C.
 
+    URLs with passwords are better off in the environment, where other users do not see them.
+
     Example: streamer relay rtsp://camera/stream --serve rtsp://127.0.0.1:8554/masked
     """
     from streamer.cli.driving import drive
     from streamer.config import parse_config
 
+    files = {"certificate": certificate, "private_key": private_key}
+    tls = {key: str(file) for key, file in files.items() if file is not None}
     sinks: list[dict[str, Any]] = [
-        {"type": "rtsp", way: url, "layout": layout, "codec": codec, "insecure": insecure}
-        for way, url in (("serve", serve), ("publish", publish))
+        {"type": "rtsp", way: url, "layout": layout, "codec": codec, **more}
+        for way, url, more in (
+            ("serve", serve, {"insecure": insecure, **tls}),
+            ("publish", publish, {}),
+        )
         if url is not None
     ]
     if not sinks:

@@ -81,7 +81,7 @@ def guess_source(text: str) -> dict[str, Any]:
     if "://" in text:
         if text.lower().startswith(("rtsp://", "rtsps://")):
             return {"type": "rtsp", "url": text}
-        raise ConfigError(f"{text}: preview reads rtsp:// URLs, files, pictures and cameras")
+        raise ConfigError(f"{text}: not a source: use an rtsp:// URL, file, picture or camera")
     if text.startswith("/dev/"):
         return {"type": "usb", "device": text}
     path = Path(text).expanduser()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+_PATH = re.compile(r"(/[\w.~+-]+)+/?", re.ASCII)
 _PORTS = {"rtsp": 8554, "rtsps": 8322}
 """Where there is none in the URL; RTSP's own 554 needs an administrator."""
 
@@ -47,7 +49,13 @@ class ServeAddress:
         Raises:
             ValueError: it is none; the message does not repeat it.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            # Without its cause: that repeats a part of the URL, which may be one of the password.
+            raise ValueError(
+                "cannot be read: check the host, and write special characters of a password as %XX"
+            ) from None
         try:
             port = parts.port
         except ValueError:
@@ -56,8 +64,8 @@ class ServeAddress:
             raise ValueError("write rtsp://127.0.0.1:8554/masked, or rtsps:// with a certificate")
         if not parts.hostname:
             raise ValueError("names no host to listen on: 127.0.0.1 is this machine only")
-        if parts.query or parts.fragment or not parts.path.strip("/"):
-            raise ValueError("must end in a path, such as /masked")
+        if parts.query or parts.fragment or not _PATH.fullmatch(parts.path):
+            raise ValueError("must end in a path of letters, digits, - and _, such as /masked")
         if (parts.username is None) != (parts.password is None) or parts.username == "":
             raise ValueError("must have both user and password, or none of them")
         return cls(

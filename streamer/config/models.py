@@ -6,8 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
-from streamer.config.sinks import DisplaySinkConfig, ImagesSinkConfig, SinkConfig
+from streamer.config.sinks import (
+    DisplaySinkConfig,
+    ImagesSinkConfig,
+    RtspSinkConfig,
+    SinkConfig,
+)
 from streamer.config.sources import SourceConfig
 
 Provider = Literal["tensorrt", "cuda", "coreml", "directml", "cpu"]
@@ -143,6 +149,26 @@ class Config(Data):
     def _one_window(self) -> Config:
         if sum(isinstance(sink, DisplaySinkConfig) for sink in self.sinks) > 1:
             raise ValueError("sinks: one display at most")
+        return self
+
+    @model_validator(mode="after")
+    def _served_side_by_side(self) -> Config:
+        terms: dict[tuple[str, int], object] = {}
+        paths: set[tuple[str, int, str]] = set()
+        for number, sink in enumerate(self.sinks):
+            if not isinstance(sink, RtspSinkConfig) or sink.serve is None:
+                continue
+            address = ServeAddress.parse(sink.serve.get_secret_value())
+            place, path = (address.host, address.port), address.path.rstrip("/")
+            if (*place, path) in paths:
+                raise ValueError(f"sinks.{number}.serve: another sink has this path")
+            paths.add((*place, path))
+            own = (address.username, address.password, sink.certificate, sink.private_key)
+            if terms.setdefault(place, own) != own:
+                raise ValueError(
+                    f"sinks.{number}.serve: shares its port with another sink: give both the same "
+                    "user, password and certificate"
+                )
         return self
 
     @model_validator(mode="after")

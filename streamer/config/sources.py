@@ -24,7 +24,7 @@ class ReconnectConfig(Data):
     max_s: float = Field(30.0, gt=0)
     """Seconds between attempts at most, and after a refusal that will hardly change by itself."""
     healthy_s: float = Field(10.0, ge=0)
-    """A connection that lasted so many seconds lets the waiting begin at `first_s` again."""
+    """A connection that gave frames for so long lets the waiting begin at `first_s` again."""
     stall_s: float = Field(5.0, gt=0)
     """Seconds without a frame after which a connection is given up."""
 
@@ -40,7 +40,9 @@ class UsbSourceConfig(Data):
 
     type: Literal["usb"]
     device: int | str = 0
-    """Index, device path (`/dev/video0`) or part of the name that `streamer cameras` lists."""
+    """Index, device path (`/dev/video0`) or part of the name that `streamer cameras` lists. After
+    one was unplugged, an index may be another camera's; a name, or a path in `/dev/v4l/by-id`, is
+    not."""
     width: int | None = Field(None, ge=1)
     """Pixels; the driver's own choice when absent."""
     height: int | None = Field(None, ge=1)

@@ -57,6 +57,7 @@ class CaptureStage:
 
     Attributes:
         frames: how many were read, those skimmed too.
+        fed_s: seconds between the first and the latest frame of the latest connection.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class CaptureStage:
         on_audio: Callable[[Sequence[AudioPacket]], None] = lambda packets: None,
     ) -> None:
         self.frames = 0
+        self.fed_s = 0.0
+        self._first_ns: int | None = None
         self._metrics = metrics
         self._presence = presence
         self._clock = clock
@@ -95,6 +98,7 @@ class CaptureStage:
             SourceError: it was lost.
         """
         self._timeline.connect(info.time_base)
+        self._first_ns, self.fed_s = None, 0.0
         if not self._connected:
             self._connected = True
             self._audio = info.audio
@@ -171,6 +175,9 @@ class CaptureStage:
 
     def _came(self, grab: Grab) -> None:
         self.frames += 1
+        if self._first_ns is None:
+            self._first_ns = grab.captured_ns
+        self.fed_s = (grab.captured_ns - self._first_ns) / _NS
         self._corrupt = False
         self._presence.came(grab.captured_ns)
         self._stand_in_due_ns = 0

@@ -18,7 +18,7 @@ from streamer.errors import SinkError, StopRequested, StreamerError
 from streamer.frame import Matte, StreamInfo
 from streamer.metrics import Metrics
 from streamer.packets import AudioPacket
-from streamer.protocols import AudioSink, Sink, WindowSink
+from streamer.protocols import AudioSink, EarlySink, Sink, WindowSink
 from streamer.ring import DropReason, Lease
 
 _MOST_AUDIO = 4096
@@ -132,6 +132,12 @@ class SinkWorker:
         """For how many seconds the sink has not returned from the call it is in; 0 if in none."""
         since_ns = self._busy_since_ns
         return 0.0 if since_ns is None else (time.monotonic_ns() - since_ns) / 1e9
+
+    def prepare(self) -> None:
+        """Let an `EarlySink` take what it can before the source is open. Raises SinkError."""
+        if isinstance(self._sink, EarlySink):
+            self.opened = True
+            self._call(self._sink.prepare)
 
     def open(self, info: StreamInfo) -> None:
         """Open the sink. Raises SinkError."""

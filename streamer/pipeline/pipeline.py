@@ -336,6 +336,7 @@ class Pipeline:
 
     def _run_sink(self, worker: SinkWorker) -> None:
         try:
+            worker.prepare()
             self._opened.wait()
             if self._info is not None:
                 worker.open(self._info)

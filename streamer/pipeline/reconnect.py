@@ -95,7 +95,7 @@ class Reconnecting:
         """
         try:
             while not self._stop.is_set():
-                frames, began_ns = self._stage.frames, self._clock.now_ns()
+                frames = self._stage.frames
                 try:
                     self._try_once()
                 except SourceError as error:
@@ -103,8 +103,7 @@ class Reconnecting:
                         logger.info("while stopping, capture: %s", error)
                         return
                     came = self._stage.frames > frames
-                    lasted_s = (self._clock.now_ns() - began_ns) / 1e9
-                    self._wait(self._judge(error, came=came, lasted_s=lasted_s))
+                    self._wait(self._judge(error, came=came))
                 else:
                     return
         finally:
@@ -127,10 +126,10 @@ class Reconnecting:
         finally:
             attempt.hang_up()
 
-    def _judge(self, error: SourceError, *, came: bool, lasted_s: float) -> float:
+    def _judge(self, error: SourceError, *, came: bool) -> float:
         """Seconds to wait after an attempt that ended so; raises *error* where it was the last."""
         self._failed = 0 if came else self._failed + 1
-        if came and lasted_s >= self._policy.healthy_s:
+        if came and self._stage.fed_s >= self._policy.healthy_s:
             self._backoff.reset()
         if self._policy.max_attempts is not None and self._failed >= self._policy.max_attempts:
             raise error

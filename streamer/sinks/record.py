@@ -172,6 +172,16 @@ class RecordSink:
             self._made = False
             raise refusal(self._path, error) from error
 
+    def _take_next_name(self) -> None:
+        """Take `clip-2.mp4` or the first after it that is free: no run ends for a taken name."""
+        number = self._files + 1
+        while True:
+            self._path = self._template.with_stem(f"{self._template.stem}-{number}")
+            number += 1
+            if self._overwrite or not self._path.exists():
+                break
+        self._take_name()
+
     def _film_for(self, picture: Image, frame: Frame) -> Film:
         """The film that *picture* belongs in, begun if there is none of its kind."""
         assert self._info is not None  # noqa: S101 - written after open
@@ -181,8 +191,7 @@ class RecordSink:
             self._earlier_bytes += self._bytes
             self._earlier_seconds += self._seconds
             self._bytes, self._seconds = 0, 0.0
-            self._path = self._template.with_stem(f"{self._template.stem}-{self._files + 1}")
-            self._take_name()
+            self._take_next_name()
         if self._film is None:
             self._film = Film(
                 self._path,

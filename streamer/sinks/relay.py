@@ -195,23 +195,35 @@ class RelaySink:
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._encoder: LiveEncoder | None = None
+        self._prepared = False
         self._begun = False
         self._frames = 0
         self._encoded = 0
 
-    def open(self, info: StreamInfo) -> None:
+    def prepare(self) -> None:
         """
-        Make the way out ready.
+        Make the way out ready; until the first frame, viewers are asked to come again.
 
         Raises:
             SinkError: the address cannot be had.
         """
+        self._prepared = True
+        self._outlet.open()
+
+    def open(self, info: StreamInfo) -> None:
+        """
+        Learn what the stream will be, and prepare where that was not done.
+
+        Raises:
+            SinkError: as `prepare`.
+        """
+        if not self._prepared:
+            self.prepare()
         self._info = info
         self._audio = info.audio
         if info.audio is not None and not self._outlet.takes(info.audio):
             self._audio = None
             _log.warning("rtsp: relayed without its audio: %s has no place in it", info.audio.codec)
-        self._outlet.open()
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """

@@ -163,7 +163,7 @@ class FileSource:
             self._reader.close()
         try:
             # With its protocol, or FFmpeg takes a colon in the name for the end of one.
-            container = av.open(f"file:{self._config.path}", "r")
+            container = av.open(f"file:{self._config.path}", "r", metadata_errors="replace")
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
         # Another speed would need another sound.

@@ -6,11 +6,9 @@ in any text.
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import av
@@ -31,6 +29,7 @@ from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
 from streamer.sources.decoding import Timeline, Upright, VideoReader, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_connect, translate_read
+from streamer.tls import authorities
 
 _OPEN_S = 9.8
 """No step of opening is begun that might end after so many seconds."""
@@ -74,7 +73,10 @@ class RtspSource:
         read_s = min(self._config.read_timeout_s, _OPEN_S - timeout_s)
         url, options = self._url(), self._options()
         try:
-            container = av.open(url, timeout=(timeout_s, read_s), options=options)
+            # What a camera calls itself may be in any encoding.
+            container = av.open(
+                url, timeout=(timeout_s, read_s), options=options, metadata_errors="replace"
+            )
         except av.FFmpegError as error:
             # Without its cause: FFmpeg's own text has the URL with its password.
             raise translate_connect(
@@ -111,7 +113,10 @@ class RtspSource:
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
-        self._upright.write(frame, out)
+        try:
+            self._upright.write(frame, out)
+        except (av.FFmpegError, ValueError) as error:
+            raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
         pts = self._place(frame.pts)
         return Grab(pts, self._reader.time_base, self._arrived_ns, self._audio(self._reader))
 
@@ -171,14 +176,10 @@ class RtspSource:
             options["analyzeduration"] = "500000"
         if self._secure and self._config.tls_verify:
             options["tls_verify"] = "1"
-            # PyAV's own GnuTLS knows no authorities, not even the system's.
-            authorities = self._config.tls_ca or ssl.get_default_verify_paths().cafile
-            if authorities is None or not Path(authorities).is_file():
-                raise SourceTlsError(
-                    f"{self._name}: tls_ca: {authorities or 'the authorities of this system'}: "
-                    "no such file"
-                )
-            options["ca_file"] = authorities
+            try:
+                options["ca_file"] = authorities(self._config.tls_ca)
+            except FileNotFoundError as error:
+                raise SourceTlsError(f"{self._name}: {error}") from None
         return options
 
     def _next_frame(self, timeout_s: float, silence_s: float) -> VideoFrame:

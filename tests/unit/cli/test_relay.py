@@ -50,3 +50,21 @@ def test_a_wrong_address_is_told_without_its_password(streamer, driven):
     assert result.exit_code == 2
     assert "port" in result.stderr
     assert "s3cret" not in result.output
+
+
+def test_urls_with_passwords_may_come_from_the_environment(streamer, driven, monkeypatch):
+    monkeypatch.setenv("STREAMER_SOURCE", "rtsp://me:one@camera/live")
+    monkeypatch.setenv("STREAMER_SERVE", "rtsp://me:two@0.0.0.0/a")
+    result = streamer("relay")
+    assert result.exit_code == 0, result.stderr
+    (config,) = driven
+    assert config.source.url.get_secret_value() == "rtsp://me:one@camera/live"
+    assert config.sinks[0].serve.get_secret_value() == "rtsp://me:two@0.0.0.0/a"
+
+
+def test_rtsps_takes_its_certificate(streamer, driven):
+    files = ("--certificate", "a.pem", "--private-key", "b.pem")
+    result = streamer("relay", "0", "--serve", "rtsps://127.0.0.1/a", *files)
+    assert result.exit_code == 0, result.stderr
+    (config,) = driven
+    assert (config.sinks[0].certificate, config.sinks[0].private_key) == ("a.pem", "b.pem")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from streamer.config import RtspSinkConfig, ServeAddress
+from streamer.config import RtspSinkConfig, RtspSourceConfig, ServeAddress, parse_config
+from streamer.errors import ConfigError
 
 
 def test_an_address_is_host_port_path_and_credentials():
@@ -37,7 +39,11 @@ def test_only_loopback_is_local(host: str, local: bool):
         ("rtsp://127.0.0.1/", "must end in a path"),
         ("rtsp://127.0.0.1:99999/a", "port"),
         ("rtsp://127.0.0.1/a?b=c", "path"),
+        ("rtsp://127.0.0.1/a%20b", "path"),
+        ("rtsp://127.0.0.1//a", "path"),
         ("rtsp://secret@127.0.0.1/a", "both user and password"),
+        ("rtsp://me:[secret]@127.0.0.1/a", "special characters of a password"),
+        ("rtsp://me:secret\u2100@127.0.0.1/a", "special characters of a password"),
     ],
 )
 def test_what_is_no_address_is_told_without_repeating_it(url: str, reason: str):
@@ -72,7 +78,45 @@ def test_tls_goes_with_a_certificate():
         relay(serve="rtsp://127.0.0.1/a", certificate="a.pem", private_key="b.pem")
 
 
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        (RtspSinkConfig, {"serve": "rtsp://me:s3cret@0.0.0.0:99999/x"}),
+        (RtspSinkConfig, {"publish": "rtsp://me:s3cret@h/x", "serve": "rtsp://me:s3cret@h/x"}),
+        (RtspSourceConfig, {"url": "rtsp://u@h/x", "username": "a", "password": "s3cret"}),
+        (RtspSourceConfig, {"url": ["rtsp://me:s3cret@h/x"]}),
+    ],
+)
+def test_no_credentials_are_in_an_error_from_python(model: type[BaseModel], fields):
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate({"type": "rtsp", **fields})
+    assert "s3cret" not in str(refused.value)
+    assert "s3cret" not in repr(refused.value)
+
+
 def test_no_credentials_are_in_a_configurations_text():
     config = relay(serve="rtsp://me:s3cret@127.0.0.1/a")
     assert "s3cret" not in repr(config)
     assert "s3cret" not in config.model_dump_json()
+
+
+def served(*urls: str) -> dict[str, object]:
+    sinks = [{"type": "rtsp", "serve": url} for url in urls]
+    return {"source": {"type": "usb"}, "sinks": sinks}
+
+
+def test_several_streams_share_a_port_under_paths_of_their_own():
+    assert parse_config(served("rtsp://127.0.0.1/a", "rtsp://127.0.0.1/b"), name="c")
+
+
+@pytest.mark.parametrize(
+    ("urls", "reason"),
+    [
+        (("rtsp://127.0.0.1/a", "rtsp://127.0.0.1:8554/a/"), "another sink has this path"),
+        (("rtsp://127.0.0.1/a", "rtsp://me:pw@127.0.0.1/b"), "the same user, password and"),
+    ],
+)
+def test_streams_that_cannot_share_a_port_are_told_before_anything_runs(urls, reason):
+    with pytest.raises(ConfigError, match=r"sinks\.1\.serve: ") as refused:
+        parse_config(served(*urls), name="c")
+    assert reason in str(refused.value)

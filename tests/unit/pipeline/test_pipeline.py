@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -427,3 +428,32 @@ def test_nothing_of_a_frames_size_is_allocated_after_the_first_frames() -> None:
 
     pipeline(FakeSource(80, size=(640, 360)), sinks=[FakeSink(on_write=measure)]).run()
     assert peaks[0] < 640 * 360
+
+
+class EarlyFake(FakeSink):
+    """Wants something before the source is open."""
+
+    def __init__(self, on_prepare: Callable[[], Any]) -> None:
+        super().__init__("early")
+        self.prepare = on_prepare
+
+
+def test_a_sink_may_prepare_before_the_source_is_open() -> None:
+    prepared = threading.Event()
+    sink = EarlyFake(prepared.set)
+    pipeline(FakeSource(3, on_open=lambda: prepared.wait(10)), sinks=[sink]).run()
+    assert prepared.is_set()
+    assert len(sink.indices) == 3
+    assert sink.closed == 1
+
+
+def test_a_sink_that_cannot_prepare_ends_the_run_before_the_source_came(release) -> None:
+    def refuse() -> None:
+        raise SinkError("early: the port is taken")
+
+    sink = EarlyFake(refuse)
+    running = pipeline(FakeSource(3, on_open=lambda: release.wait(30)), sinks=[sink])
+    with pytest.raises(StageFailed, match="the port is taken"):
+        running.run()
+    assert sink.closed == 1
+    assert sink.opened == 0

@@ -166,11 +166,20 @@ def test_pauses_begin_anew_only_after_a_healthy_connection() -> None:
 
 
 def test_a_healthy_connection_forgives_the_pauses_before_it() -> None:
-    sources = [frames(1, then=LOST), frames(1, then=LOST), frames(1, then=LOST), frames(1)]
+    sources = [frames(1, then=LOST), frames(2, then=LOST), frames(1, then=LOST), frames(1)]
     run = Run(*sources)
-    sources[1]._on_read = lambda number: run.clock.pass_s(6)
+    sources[1]._on_read = lambda number: run.clock.pass_s(11 if number == 1 else 0)
     run()
     assert run.paused_s == pytest.approx(1 + 1 + 2)
+
+
+def test_time_spent_on_connecting_is_no_health() -> None:
+    sources = [frames(1, then=LOST), frames(1, then=LOST), frames(1, then=LOST), frames(1)]
+    run = Run(*sources)
+    for source in sources:
+        source._on_open = lambda: run.clock.pass_s(11)
+    run()
+    assert run.paused_s == pytest.approx(1 + 2 + 4)
 
 
 @pytest.mark.parametrize(

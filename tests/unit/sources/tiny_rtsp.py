@@ -12,8 +12,9 @@ from pathlib import Path
 
 import av
 
+# Its name is in Latin-1, as some cameras write theirs.
 _SDP = (
-    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=clip\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=T\xfcr\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
     "a=control:track0\r\n"
 )
@@ -100,7 +101,7 @@ class TinyRtsp:
             reply.append(
                 f"{asked};server_port=9-10" if udp else f"{asked.split(';')[0]};interleaved=0-1"
             )
-        peer.sendall(("\r\n".join(reply) + "\r\n\r\n" + body).encode())
+        peer.sendall(("\r\n".join(reply) + "\r\n\r\n" + body).encode("latin-1"))
         if method == "TEARDOWN":
             return True
         if method != "PLAY":
