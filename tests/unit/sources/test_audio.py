@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from threading import Event, Thread
 
 import av
 import numpy as np
@@ -19,12 +13,11 @@ from streamer.errors import EndOfStream
 from streamer.frame import StreamInfo
 from streamer.packets import AudioPacket
 from streamer.protocols import Source
-from streamer.rtsp import RtspServer
 from streamer.sources.file import FileSource
 from streamer.sources.rtsp import RtspSource
 from tests.media import sound
 from tests.unit.sources.clips import encode
-from tests.unit.sources.live import encoded
+from tests.unit.sources.live import Camera
 
 
 @pytest.fixture(scope="module")
@@ -112,34 +105,7 @@ def test_a_clip_without_sound_says_so(small_clip: Path):
     assert heard == []
 
 
-@contextmanager
-def camera() -> Iterator[str]:
-    """The URL of a camera with a beep every second."""
-    server = RtspServer("127.0.0.1", 0)
-    server.start()
-    video, pictures = encoded(frames=250)
-    track, packets = sound.aac(10.0, tuple(n + 0.5 for n in range(10)))
-    mount = server.mount("/live", video, track)
-    stop = Event()
-
-    def feed() -> None:
-        begun = time.monotonic()
-        waiting = list(packets)
-        for number, picture in enumerate(pictures):
-            if stop.wait(max(0.0, begun + number / 25 - time.monotonic())):
-                return
-            mount.send_video(replace(picture, captured_ns=time.monotonic_ns()))
-            while waiting and waiting[0].pts * track.time_base <= Fraction(number, 25):
-                mount.send_audio(waiting.pop(0))
-
-    thread = Thread(target=feed)
-    thread.start()
-    try:
-        yield f"rtsp://127.0.0.1:{server.address[1]}/live"
-    finally:
-        stop.set()
-        thread.join()
-        server.stop()
+BEEPS_S = tuple(n + 0.5 for n in range(10))
 
 
 def rtsp(url: str, **fields: object) -> RtspSource:
@@ -147,8 +113,8 @@ def rtsp(url: str, **fields: object) -> RtspSource:
 
 
 def test_a_cameras_sound_is_on_its_pictures_timeline():
-    with camera() as url:
-        source = rtsp(url)
+    with Camera(sound.aac(10.0, BEEPS_S)) as camera:
+        source = rtsp(camera.url)
         info = source.open()
         image = np.empty((info.height, info.width, 3), np.uint8)
         heard: list[AudioPacket] = []
@@ -165,7 +131,7 @@ def test_a_cameras_sound_is_on_its_pictures_timeline():
 
 
 def test_a_cameras_sound_may_be_left_where_it_is():
-    with camera() as url:
-        info, heard = read_all(rtsp(url, audio=False), frames=20)
+    with Camera(sound.aac(10.0, BEEPS_S)) as camera:
+        info, heard = read_all(rtsp(camera.url, audio=False), frames=20)
     assert info.audio is None
     assert heard == []
