@@ -56,7 +56,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the device, file or connection. Never raises."""
+        """Release the device, file or connection; a `read` then raises SourceLost. Never raises."""
         ...
 
 
@@ -210,7 +210,7 @@ class AudioSink(Sink, Protocol):
 
 @runtime_checkable
 class EarlySink(Sink, Protocol):
-    """A sink that takes what it can before the source is open, so that a mistake is told at once."""
+    """A sink that takes what it can before the source is open: mistakes are told at once."""
 
     def prepare(self) -> None:
         """

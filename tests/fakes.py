@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from streamer.clock import Clock, SystemClock
-from streamer.errors import EndOfStream
+from streamer.errors import EndOfStream, SourceLost
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, Stamp, StreamInfo
 from streamer.protocols import ModelInfo
 
@@ -69,6 +69,8 @@ class FakeSource:
         )
 
     def read(self, out: Image) -> Grab:
+        if self.closed:
+            raise SourceLost("fake: is not open")
         number = self._read
         self._on_read(number)
         if number in self._events:

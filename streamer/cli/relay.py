@@ -64,7 +64,7 @@ def relay(
     Example: streamer relay rtsp://camera/stream --serve rtsp://127.0.0.1:8554/masked
     """
     from streamer.cli.driving import drive
-    from streamer.config import parse_config
+    from streamer.config import ServeAddress, parse_config
 
     files = {"certificate": certificate, "private_key": private_key}
     tls = {key: str(file) for key, file in files.items() if file is not None}
@@ -84,4 +84,7 @@ def relay(
         "model": {"name": model},
         "sinks": sinks,
     }
-    drive(parse_config(literal(data), name="relay"), context.obj, report)
+    config = parse_config(literal(data), name="relay")
+    if serve is not None:
+        typer.echo(f"{'serving':<10}  {ServeAddress.parse(serve).url}, once the source is there")
+    drive(config, context.obj, report)

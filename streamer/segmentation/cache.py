@@ -16,7 +16,7 @@ from typing import Protocol
 
 from streamer.errors import ModelError, ModelFetchError
 
-LOCAL_FILE = "or point model.name at a local .onnx file"
+LOCAL_FILE = "or take another model, or a local .onnx file: model.name, or --model"
 """The way out that every failed fetch has."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -152,15 +152,20 @@ def test_as_many_frames_come_as_were_announced(make_ending):
     source.close()
 
 
-def test_close_twice_is_once(make):
+def test_what_is_closed_gives_no_more_frames_however_often(make):
     source = make()
-    source.open()
+    info = source.open()
     source.close()
     source.close()
+    with pytest.raises(SourceError):
+        source.read(np.empty((info.height, info.width, 3), np.uint8))
 
 
-def test_close_without_open(make):
-    make().close()
+def test_a_close_without_an_open_leaves_it_good_for_one(make):
+    source = make()
+    source.close()
+    assert source.open().width > 0
+    source.close()
 
 
 def test_the_name_is_known_before_open_and_stays(make):

@@ -19,6 +19,7 @@ def test_a_camera_is_served_as_a_cutout(streamer, driven):
     (sink,) = config.sinks
     assert sink.serve.get_secret_value() == "rtsp://127.0.0.1:8554/masked"
     assert sink.layout == "cutout"
+    assert "rtsp://127.0.0.1:8554/masked, once the source is there" in result.stdout
 
 
 def test_a_webcam_may_be_served_and_published_at_once(streamer, driven):
