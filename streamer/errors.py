@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 _USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)\S*@")
 _SECRET = re.compile(
-    r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd)?|pwd|auth|token|key|secret)=)[^&\s]*"
+    r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|auth|secret|jwt|streamid|"
+    r"(?:access_?)?token|(?:stream|api)?[_-]?key)=)[^&\s]*"
 )
 
 

@@ -82,7 +82,7 @@ class RtspSinkConfig(_LayoutConfig):
     """`rtsp://[user:password@]host[:port]/path` to serve at; `rtsps://` with a certificate."""
     publish: SecretStr | None = None
     """The URL at a server that is there already: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`,
-    `srt://`, or `whip+https://`."""
+    or `whip+https://`."""
     insecure: bool = False
     """Let other machines watch without a password."""
     certificate: str | None = None
@@ -91,6 +91,11 @@ class RtspSinkConfig(_LayoutConfig):
     """PEM file for `rtsps://`, without a passphrase."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How published RTSP travels; viewers of a served stream choose for themselves."""
+    tls_verify: bool = True
+    """Whether the certificate of an `rtsps://` server that is published to must be trusted. Those
+    of `rtmps://` and `whip+https://` FFmpeg cannot verify: a warning says so, unless false."""
+    tls_ca: str | None = None
+    """A PEM file with the authorities to trust for `rtsps://`; the system's own when absent."""
     codec: Literal["h264", "h265"] = "h264"
     encoder: Literal["auto", "software", "nvenc", "videotoolbox"] = "auto"
     """`auto` takes hardware that proves itself by encoding a frame, else x264 or x265."""

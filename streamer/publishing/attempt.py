@@ -63,7 +63,11 @@ class Attempt:
         if self._child.ended:
             code = self._child.kill()
             if self.failure is None:
-                self.failure = f"{self._target.name}: the publishing process ended ({code})"
+                words = self._child.last_words
+                self.failure = (
+                    f"{self._target.name}: the publishing process ended ({code})"
+                    f"{': ' if words else ''}{words}"
+                )
         elif self.live_ns is not None and self.lost == 0 and self._child.idle:
             self._moved_ns = now_ns
         elif now_ns - self._moved_ns >= (self._stall_ns if self._opening else _START_NS):

@@ -38,14 +38,20 @@ from streamer.publishing.wire import (
 _STDIN, _STDOUT = 0, 1
 _PR_SET_PDEATHSIG = 1
 """From `linux/prctl.h`."""
+
+
+class _Unsendable(Exception):
+    """A track that the protocol has no place for."""
+
+
 _KINDS: tuple[tuple[type[BaseException], Failure], ...] = (
+    (_Unsendable, "codec"),
     (av.error.HTTPUnauthorizedError, "unauthorized"),
     (av.error.HTTPForbiddenError, "forbidden"),
     (av.error.HTTPNotFoundError, "not_found"),
     (av.error.HTTPError, "rejected"),
     (av.error.HTTPClientError, "rejected"),
     (av.error.ProtocolNotFoundError, "unsupported"),
-    (av.error.MuxerNotFoundError, "unsupported"),
     (ConnectionRefusedError, "refused"),
     (TimeoutError, "timed_out"),
     (ConnectionError, "lost"),
@@ -95,11 +101,9 @@ class _Publication:
     """One connection to a server, open and with its header written."""
 
     def __init__(self, hello: Hello) -> None:
-        if hello.format not in av.formats_available:
-            raise av.error.MuxerNotFoundError(0, f"no muxer {hello.format}")
         for track in (hello.video, hello.audio):
             if track is not None and not carries(hello.format, track.codec):
-                raise ValueError(f"{hello.format} has no {track.codec}")
+                raise _Unsendable(f"{hello.format} has no {track.codec}")
         self._container = av.open(
             hello.url, "w", format=hello.format, container_options=hello.options
         )
@@ -158,20 +162,22 @@ def _emit(event: str, **fields: str | int) -> None:
 
 def _fail(error: Exception) -> NoReturn:
     """Tell the parent and leave at once: to close the container might wait for the server again."""
-    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), None)
-    if kind is None:
-        kind = "failed" if isinstance(error, av.error.FFmpegError) else "codec"
-    _emit("error", kind=kind, detail=_detail(error))
-    os._exit(1)
-
-
-def _detail(error: Exception) -> str:
-    """FFmpeg's last line on the matter, or what its error code means."""
-    if not isinstance(error, av.error.FFmpegError):
-        return str(error)
     _, last = av.logging.get_last_error()
-    text = (last[2] if last else "") or error.strerror or type(error).__name__
-    return text.partition("\n")[0]
+    _, source, line = last or (0, "", "")
+    kind: Failure
+    if not isinstance(error, av.error.FFmpegError):
+        detail = (
+            str(error) if isinstance(error, _Unsendable) else f"{type(error).__name__}: {error}"
+        )
+    else:
+        # FFmpeg's last line on the matter, or what its error code means.
+        detail = (line or error.strerror or type(error).__name__).partition("\n")[0]
+    if source == "tls" and "certificate" in line:
+        kind = "untrusted"  # to FFmpeg, an input/output error like others
+    else:
+        kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), "failed")
+    _emit("error", kind=kind, detail=detail)
+    os._exit(1)
 
 
 def _die_with_parent() -> None:

@@ -46,11 +46,10 @@ class Outbox:
         """Packets that were put and never taken, those waiting apart."""
         return self._dropped
 
-    def open(self, video: VideoTrack) -> None:
-        """Take packets of *video* from its next key frame on, which is requested."""
+    def open(self) -> None:
+        """Take packets from the next key frame on, which is requested."""
         with self._lock:
             self._clear()
-            self._video_base = video.time_base
             self._origin_s = None
             self._opened = True
 

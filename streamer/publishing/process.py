@@ -59,6 +59,7 @@ class ChildProcess:
         self._reads = {self._stdout: bytearray(), self._stderr: bytearray()}
         self._unsent = memoryview(hello)
         self._ended = False
+        self._last_words = ""
 
     @property
     def pid(self) -> int:
@@ -69,6 +70,11 @@ class ChildProcess:
     def ended(self) -> bool:
         """It closed its stdout: it has left, or is about to."""
         return self._ended
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its stderr that was read, free of credentials; or nothing."""
+        return self._last_words
 
     @property
     def idle(self) -> bool:
@@ -105,8 +111,10 @@ class ChildProcess:
                     continue
             except ValueError:
                 pass  # a library's own printing
-            text = line.decode(errors="replace").strip()
-            _log.debug("publish: %s", self._hide(text))
+            text = self._hide(line.decode(errors="replace").strip())
+            _log.debug("publish: %s", text)
+            if pipe == self._stderr:
+                self._last_words = text or self._last_words
         return events
 
     def finish(self, within_s: float) -> list[Event]:

@@ -1,5 +1,5 @@
 """
-Publishing to a media server that is already there: RTSP, RTMP, SRT or WHIP.
+Publishing to a media server that is already there: RTSP, RTMP or WHIP.
 
 A `Publisher` never holds its callers up, whatever the server does, and comes back when the server
 does. The connection lives in a child process (`child`), which can be killed.
@@ -11,7 +11,6 @@ import logging
 import random as system_random
 import select
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,11 +19,11 @@ from typing import Literal, TypedDict
 
 from streamer.backoff import Backoff
 from streamer.clock import Clock, SystemClock
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.publishing.attempt import Attempt
 from streamer.publishing.outbox import Outbox
-from streamer.publishing.target import Transport, parse_target
+from streamer.publishing.target import Target
 from streamer.publishing.wire import Hello
 
 _log = logging.getLogger("streamer.publishing")
@@ -32,8 +31,6 @@ _HEALTHY_NS = 10_000_000_000
 """After so long a connection, the next failure is the first again."""
 _TICK_S = 0.1
 """The longest wait between two looks at the clock."""
-_UPDATE_S = 1.0
-"""For a child to write its trailer when the stream's form has changed."""
 
 State = Literal["connecting", "live", "reconnecting", "ended"]
 
@@ -65,11 +62,10 @@ class Publisher:
 
     def __init__(
         self,
-        url: str,
+        target: Target,
         video: VideoTrack,
         audio: AudioTrack | None = None,
         *,
-        transport: Transport = "tcp",
         queue_packets: int = 128,
         queue_bytes: int = 8 << 20,
         stall_s: float = 5.0,
@@ -82,11 +78,9 @@ class Publisher:
         Nothing is connected before `start`.
 
         Args:
-            url: `rtsp`, `rtsps`, `rtmp`, `rtmps`, `srt`, or WHIP as `whip+http`, `whip+https`,
-                `http` or `https`; may have credentials.
+            target: where to; see `parse_target`.
             video: what the packets will be.
             audio: likewise, or None for a stream without.
-            transport: what RTP travels on; for RTSP only.
             queue_packets: how many may wait; when there are more, all are dropped.
             queue_bytes: likewise.
             stall_s: how long connecting, and then every packet, may take before the child is
@@ -95,13 +89,8 @@ class Publisher:
             max_s: the longest wait after a failure.
             clock: tells when a stall or a wait is over.
             random: uniform in [0, 1); spreads the waits.
-
-        Raises:
-            ConfigError: the URL or the transport is not usable.
         """
-        if sys.platform == "win32":
-            raise ConfigError("publish: needs Linux or macOS")
-        self._target = parse_target(url, transport)
+        self._target = target
         self._video = video
         self._audio = audio
         self._stall_ns = round(stall_s * 1e9)
@@ -113,7 +102,6 @@ class Publisher:
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._close_at_s = 0.0
-        self._updated = threading.Event()
         self._state: State = "connecting"
         self._starts = 0
         self._packets = self._bytes = self._lost = 0
@@ -144,6 +132,12 @@ class Publisher:
             # Not a daemon: it is joined by `close`.
             self._thread = threading.Thread(target=self._run, name="streamer-publisher")
             self._thread.start()
+        if self._target.unverified:
+            _log.warning(
+                "%s: its certificate is not verified: FFmpeg can verify that of rtsps:// only "
+                "(tls_verify: false accepts this)",
+                self.name,
+            )
 
     def send_video(self, packet: VideoPacket) -> None:
         """
@@ -166,18 +160,6 @@ class Publisher:
         It is needed after connecting and after a drop. Any thread.
         """
         return self._outbox.take_key_request()
-
-    def update(self, video: VideoTrack) -> None:
-        """
-        Publish packets of *video* from now on: another size, or other parameter sets.
-
-        The server sees the stream end and begin again. Any thread; never waits.
-        """
-        with self._lock:
-            self._video = video
-            self._updated.set()
-            self._outbox.shut()
-        self._wake()
 
     def statistics(self) -> PublisherStatistics:
         """How it stands. After `close`, every packet given is in `packets` or in `drops`."""
@@ -243,11 +225,8 @@ class Publisher:
 
     def _publish(self, wake: socket.socket) -> str | None:
         """Connect and send until it ends; returns why it failed, or None if an end was wanted."""
-        with self._lock:
-            self._updated.clear()
-            video = self._video
         target = self._target
-        hello = Hello(target.url, target.muxer, target.options, video, self._audio)
+        hello = Hello(target.url, target.muxer, target.options, self._video, self._audio)
         try:
             attempt = Attempt(target, hello, self._stall_ns, self._clock.now_ns())
         except OSError as error:
@@ -256,11 +235,8 @@ class Publisher:
         packets, size = self._packets, self._bytes
         try:
             while attempt.failure is None:
-                if self._closing.is_set() or self._updated.is_set():
-                    left_s = (
-                        self._close_at_s - time.monotonic() if self._closing.is_set() else _UPDATE_S
-                    )
-                    attempt.finish(self._outbox, max(left_s, 0.0))
+                if self._closing.is_set():
+                    attempt.finish(self._outbox, max(self._close_at_s - time.monotonic(), 0.0))
                     return None
                 if self._state == "live":
                     attempt.feed(self._outbox)
@@ -269,7 +245,7 @@ class Publisher:
                 with self._lock:
                     self._packets, self._bytes = packets + attempt.packets, size + attempt.bytes
                     if attempt.live_ns is not None and self._state != "live":
-                        self._go_live(video)
+                        self._go_live()
             if attempt.hopeless:
                 self._failure = SinkError(attempt.failure)
             return self._fail(attempt.failure)
@@ -283,10 +259,10 @@ class Publisher:
             if attempt.live_ns and self._clock.now_ns() - attempt.live_ns >= _HEALTHY_NS:
                 self._backoff.reset()
 
-    def _go_live(self, video: VideoTrack) -> None:
+    def _go_live(self) -> None:
         # An end that was asked for meanwhile has closed the outbox, which must stay so.
-        if not self._closing.is_set() and not self._updated.is_set():
-            self._outbox.open(video)
+        if not self._closing.is_set():
+            self._outbox.open()
             self._state = "live"
             _log.info("%s: connected", self.name)
 

@@ -1,19 +1,23 @@
 """
 Where a publisher sends to: what FFmpeg needs to get there, and what may be said of it.
 
-A target's credentials are its user and password, the values in its query, and the stream key that
-ends an RTMP path. They leave this module only in `Target.url`, which is for the child alone.
+A target's credentials are its user and password, all of its query, and the stream key that ends an
+RTMP path. They leave this module only in `Target.url`, which is for the child alone.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+import av
 
 from streamer.errors import ConfigError, redact
 from streamer.publishing.wire import Failure
+from streamer.tls import authorities
 
 Transport = Literal["tcp", "udp"]
 
@@ -22,12 +26,12 @@ _MUXERS = {
     "rtsps": "rtsp",
     "rtmp": "flv",
     "rtmps": "flv",
-    "srt": "mpegts",
     "whip+http": "whip",
     "whip+https": "whip",
     "http": "whip",
     "https": "whip",
 }
+_SECURE = {"rtsps", "rtmps", "whip+https", "https"}
 _LIVE = {
     # Without it, video waits up to 10 s for an audio track that is silent.
     "max_interleave_delta": "250000",
@@ -39,12 +43,15 @@ _VIDEO = {"h264", "hevc"}
 _CARRIES = {
     "rtsp": _VIDEO | {"aac", "mp3", "opus", "pcm_mulaw", "pcm_alaw"},
     "flv": _VIDEO | {"aac", "mp3", "opus"},  # FFmpeg's muxer aborts when given G.711
-    "mpegts": _VIDEO | {"aac", "mp3", "opus"},
     "whip": {"h264", "opus"},
 }
 
 _WORDS: dict[Failure, str] = {
     "refused": "connection refused: is the server up, and the port right?",
+    "untrusted": (
+        "no secure connection: its certificate is not trusted, or is another host's: name its "
+        "authority in tls_ca, or set tls_verify: false"
+    ),
     "unauthorized": "401 unauthorized: check user and password in the URL",
     "forbidden": "403 forbidden: this user may not publish there",
     "not_found": "404 not found: check the path in the URL",
@@ -56,6 +63,8 @@ _WORDS: dict[Failure, str] = {
 }
 _TELLING: frozenset[Failure] = frozenset({"rejected", "codec", "failed"})
 """Failures whose detail, FFmpeg's own words, tells a user more than ours do."""
+
+_QUERY = re.compile(r"(://[^\s?]*\?)\S*")
 
 
 @dataclass(frozen=True)
@@ -72,22 +81,26 @@ class Target:
     """The muxer's options."""
     secrets: tuple[str, ...] = field(repr=False)
     """What `hide` hides, longest first."""
+    unverified: bool = False
+    """Its certificate should be verified, and FFmpeg cannot."""
 
     def hide(self, text: str) -> str:
         """*text*, which is FFmpeg's or a server's, without this target's credentials."""
+        # First whole queries: FFmpeg cuts a long line anywhere, and what is cut is no longer found.
+        text = _QUERY.sub(r"\1***", text)
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return redact(text)
 
     def explain(self, kind: Failure, detail: str) -> str:
         """One line for a user on why publishing failed."""
+        detail = " ".join(self.hide(detail).split())
         if kind == "unsupported":
             return (
                 f"{self.name}: the FFmpeg inside PyAV cannot publish to such a URL ({detail}): "
                 "publish by RTSP or RTMP, or build PyAV with an FFmpeg that can"
             )
         words = _WORDS.get(kind, _WORDS["failed"])
-        detail = " ".join(self.hide(detail).split())
         return f"{self.name}: {words}" + (f": {detail}" if kind in _TELLING and detail else "")
 
 
@@ -96,20 +109,29 @@ def carries(muxer: str, codec: str) -> bool:
     return codec in _CARRIES[muxer]
 
 
-def parse_target(url: str, transport: Transport = "tcp") -> Target:
+def parse_target(
+    url: str, transport: Transport = "tcp", *, tls_verify: bool = True, tls_ca: str | None = None
+) -> Target:
     """
-    Understand *url*: `rtsp`, `rtsps`, `rtmp`, `rtmps`, `srt`, or WHIP as `whip+http`,
-    `whip+https`, `http` or `https`.
+    Understand *url*: `rtsp`, `rtsps`, `rtmp`, `rtmps`, or WHIP as `whip+http`, `whip+https`,
+    `http` or `https`; and make sure that this machine can publish so.
 
     Args:
         url: may have credentials.
         transport: what RTP travels on; for RTSP only.
+        tls_verify: whether the certificate of a server with TLS must be trusted; FFmpeg can verify
+            that of `rtsps` only, see `Target.unverified`.
+        tls_ca: a PEM file with the authorities to trust; the system's own when None.
 
     Raises:
-        ConfigError: another scheme, no host, or a port that is none.
+        ConfigError: another scheme, no host, or a port that is none; a certificate that cannot be
+            verified; a platform or a PyAV that cannot publish.
     """
+    if sys.platform == "win32":
+        raise ConfigError("publish: needs Linux or macOS: serve the stream instead")
     try:
-        parts = urlsplit(url)
+        # A '#' is for FFmpeg a letter like others.
+        parts = urlsplit(url, allow_fragments=False)
         host, port = parts.hostname, parts.port
     except ValueError:
         # Without its cause: that has a part of the URL, which may be one of the password.
@@ -126,8 +148,13 @@ def parse_target(url: str, transport: Transport = "tcp") -> Target:
     if transport not in ("tcp", "udp"):
         raise ConfigError(f"publish: transport: {transport!r} is neither tcp nor udp")
     muxer = _MUXERS[scheme]
-    secrets = [parts.password or "", *(value for _, value in parse_qsl(parts.query))]
+    if muxer not in av.formats_available:
+        raise ConfigError(
+            f"publish: {scheme}://…: the FFmpeg inside PyAV has no {muxer}: publish by RTSP"
+        )
     path = parts.path
+    secrets = [parts.username or "", parts.password or "", parts.query]
+    secrets += [part.partition("=")[2] or part for part in re.split("[&;]", parts.query)]
     if muxer == "flv":
         application, slash, key = path.rpartition("/")
         if key and application:
@@ -136,17 +163,42 @@ def parse_target(url: str, transport: Transport = "tcp") -> Target:
     options = _LIVE | _OPTIONS.get(muxer, {})
     if muxer == "rtsp":
         options["rtsp_transport"] = transport
+    checked = tls_verify and scheme in _SECURE
+    if checked:
+        options |= _trust(scheme, tls_ca)
     address = f"[{host}]" if ":" in host else host
     return Target(
         url=re.sub(r"(?i)^whip\+", "", url),
-        name=f"{scheme}://{address}{'' if port is None else f':{port}'}{path}",
+        name=redact(f"{scheme}://{address}{'' if port is None else f':{port}'}{path}"),
         muxer=muxer,
         options=options,
         secrets=_forms(secrets),
+        unverified=checked and "tls_verify" not in options,
     )
+
+
+def _trust(scheme: str, tls_ca: str | None) -> dict[str, str]:
+    """The options that make FFmpeg verify a server's certificate; none where there are none."""
+    if scheme != "rtsps":
+        # PyAV hands no options to RTMP's connection, nor does FFmpeg's WHIP to its own.
+        if tls_ca is not None:
+            raise ConfigError(
+                f"publish: {scheme}://…: tls_ca: FFmpeg cannot verify this server's certificate: "
+                "leave it out, or publish by rtsps://"
+            )
+        return {}
+    try:
+        return {"tls_verify": "1", "ca_file": authorities(tls_ca)}
+    except FileNotFoundError as error:
+        raise ConfigError(f"publish: {error}") from None
 
 
 def _forms(secrets: list[str]) -> tuple[str, ...]:
     """Each as it is written and as it is meant, longest first, so that none is hidden in part."""
-    forms = {form for secret in secrets for form in (secret, unquote(secret)) if form}
+    forms = {
+        form
+        for secret in secrets
+        for form in (secret, unquote(secret), unquote_plus(secret))
+        if form
+    }
     return tuple(sorted(forms, key=len, reverse=True))

@@ -38,6 +38,7 @@ PROGRESS_S = 0.1
 
 Failure = Literal[
     "refused",
+    "untrusted",
     "unauthorized",
     "forbidden",
     "not_found",

@@ -3,8 +3,9 @@
 from streamer.rtsp.audio import audio_format
 from streamer.rtsp.auth import Credentials
 from streamer.rtsp.limits import Limits
+from streamer.rtsp.listening import TlsFiles
 from streamer.rtsp.mount import Mount
-from streamer.rtsp.server import RtspServer, TlsFiles
+from streamer.rtsp.server import RtspServer
 from streamer.rtsp.servers import RtspServers
 
 __all__ = [

@@ -28,6 +28,8 @@ _READS = 16
 _PAIRS = 64
 _SEND_BUFFER = 1 << 20
 _PRIVILEGED = 1024
+_GONE = (ConnectionRefusedError, ConnectionResetError)
+"""Nobody listens at a UDP port, as POSIX and as Windows say it."""
 _PAIR = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
@@ -244,7 +246,7 @@ class UdpCarrier:
                 queue.push_back(packet)
                 self._waiting = end
                 self._loop.add_writer(end, self._has_room)
-            except ConnectionRefusedError:
+            except _GONE:
                 self._loop.call_soon(self._on_refused)
             except OSError:
                 continue
@@ -275,7 +277,7 @@ class UdpCarrier:
         for _ in range(_READS):
             try:
                 data = end.recv(2048)
-            except ConnectionRefusedError:
+            except _GONE:
                 self._loop.call_soon(self._on_refused)
                 return
             except OSError:

@@ -9,16 +9,20 @@ import asyncio
 import logging
 import socket
 import time
+from contextlib import suppress
 from typing import cast
 
 from streamer.rtsp.dialogue import Dialogue
 from streamer.rtsp.directory import Directory
 from streamer.rtsp.messages import Interleaved, MessageError, Parser, Request, response
 from streamer.rtsp.mount import Mount
+from streamer.rtsp.pace import Pace
 from streamer.rtsp.session import Session
 
 log = logging.getLogger("streamer.rtsp")
 
+_TURN = 4
+"""Messages that are worked off before everyone else has a turn."""
 _WRITE_BUFFER = 64 << 10
 _UNSENT_BYTES = 128 << 10
 """What the kernel may hold beyond what is on its way: more would only be latency."""
@@ -39,10 +43,17 @@ class Connection(asyncio.Protocol):
         self.encrypted = encrypted
         self.sessions: set[Session] = set()
         """Those set up on it."""
+        self.parted: set[str] = set()
+        """Sessions that we ended; the viewer may not have heeded the good-bye yet."""
         self._directory = directory
         self._limits = directory.limits
         self._parser = Parser(directory.limits)
         self._dialogue = Dialogue(self, directory)
+        self._pace = Pace(directory.limits.messages_per_s)
+        self._later: asyncio.TimerHandle | None = None
+        """Goes on with what has come; until then nothing more is read."""
+        self._held = b""
+        """The answer that is given then."""
         self._transport: asyncio.Transport | None = None
         self._writable = True
         self._unsent = 0
@@ -63,6 +74,13 @@ class Connection(asyncio.Protocol):
         return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
     @property
+    def known(self) -> bool:
+        """It has shown the password or, where none is asked for, has begun to play."""
+        if self._directory.guard is not None:
+            return self._dialogue.granted
+        return any(session.joined for session in self.sessions)
+
+    @property
     def writable(self) -> bool:
         """The write buffer has room."""
         return self._writable and self._transport is not None
@@ -76,11 +94,17 @@ class Connection(asyncio.Protocol):
         """Called by asyncio."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-        end = transport.get_extra_info("socket")
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        options = [
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        ]
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+            options.append((socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES))
+        end = transport.get_extra_info("socket")
+        for option in options:
+            # Of a viewer that has hung up meanwhile macOS says EINVAL; that it is gone comes later.
+            with suppress(OSError):
+                end.setsockopt(*option)
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
@@ -92,14 +116,11 @@ class Connection(asyncio.Protocol):
         self._writable = False
         self._unsent = self._write_buffer()
         self._accepted_s = time.monotonic()
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._read_or_not()
 
     def resume_writing(self) -> None:
         """Called by asyncio."""
         self._writable = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
         for session in list(self.sessions):
             if session.carrier is not None and session.carrier.name == "TCP":
                 session.has_room()
@@ -108,6 +129,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Called by asyncio, and where no transport came to be."""
         self._transport = None
+        if self._later is not None:
+            self._later.cancel()
         self._directory.connections.discard(self)
         for session in list(self.sessions):
             # A session over UDP needs no connection (RFC 2326 section 1.1); it may come back.
@@ -161,40 +184,79 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _work(self) -> None:
-        """Answer what has come, as long as the viewer takes the answers."""
-        progress = False
+        """Go on with what has come, unless that is for later."""
+        if self._later is not None:
+            return
         try:
-            while self.writable and self._transport is not None:
-                if self._transport.is_closing():
-                    return
-                message = self._parser.take()
-                if message is None:
-                    break
-                progress = True
-                if isinstance(message, Interleaved):
-                    for session in self.sessions:
-                        session.touch()
-                else:
-                    self._answer(message)
+            pause_s = self._take_turn()
         except MessageError as error:
             self.refuse(error.status)
             return
-        if not self._parser.partial:
+        if pause_s is not None:
+            self._later = asyncio.get_running_loop().call_later(pause_s, self._go_on)
+        self._read_or_not()
+        if pause_s is not None or not self._parser.partial:
             self._partial_s = None
-        elif progress or self._partial_s is None:
+        elif self._partial_s is None:
             self._partial_s = time.monotonic()
 
-    def _answer(self, request: Request) -> None:
+    def _take_turn(self) -> float | None:
+        """
+        Work off a few messages, as long as the viewer takes the answers.
+
+        Seconds until the rest are due; None when it is the viewer's turn.
+        """
+        for _ in range(_TURN):
+            if not self._parser.partial or not self.writable or self._is_closing():
+                return None
+            if (wait_s := self._pace.wait_s()) > 0:
+                return wait_s
+            message = self._parser.take()
+            if message is None:
+                return None
+            self._partial_s = None
+            self._pace.count()
+            if isinstance(message, Interleaved):
+                for session in self.sessions:
+                    session.touch()
+            elif hold_s := self._answer(message):
+                return hold_s
+        return 0.0 if self._parser.partial else None
+
+    def _go_on(self) -> None:
+        self._later = None
+        if self._held and not self._is_closing():
+            self.writelines([self._held])
+        self._held = b""
+        self._work()
+
+    def _read_or_not(self) -> None:
+        """Read on where the viewer takes its answers, and none of its requests is for later."""
+        if self._transport is None or self._is_closing():
+            return
+        if self._writable and self._later is None:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _answer(self, request: Request) -> float:
+        """Answer, or keep the answer for as many seconds as are returned."""
         try:
-            status, answer = self._dialogue.answer(request)
+            answer = self._dialogue.answer(request)
         except Exception:
             log.exception("a request of %s could not be answered", self.address)
             self.refuse(500, request.cseq)
-            return
-        if status == 200 and request.method != "OPTIONS":
+            return 0.0
+        if answer.status == 200 and request.method != "OPTIONS":
             self._useful_s = time.monotonic()
-        if self._transport is not None:
-            self._transport.write(answer)
+        if answer.hold_s:
+            self._held = answer.data
+        else:
+            self.writelines([answer.data])
+        return answer.hold_s
+
+    def _is_closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
     def _forget(self, session: Session) -> None:
         self._directory.forget(session)

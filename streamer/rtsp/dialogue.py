@@ -11,11 +11,9 @@ What each request means: the methods of RFC 2326 for a server that plays live st
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from streamer.rtsp.auth import Verdict, parameters
 from streamer.rtsp.carriers import (
@@ -25,8 +23,10 @@ from streamer.rtsp.carriers import (
     choose_transport,
 )
 from streamer.rtsp.directory import Directory
+from streamer.rtsp.guesses import HOLD_S
 from streamer.rtsp.messages import Request, response
 from streamer.rtsp.mount import Mount
+from streamer.rtsp.places import Place, locate
 from streamer.rtsp.sdp import TRACK
 from streamer.rtsp.session import Session
 
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from streamer.rtsp.connection import Connection
 
 PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
+_RETRY_AFTER_S = "1"
 _FOREIGN = ("ANNOUNCE", "RECORD", "REDIRECT")
-_AUTHORITY = re.compile(r"(rtsps?://)(?:[^/?#]*@)?([^/?#]*)", re.IGNORECASE)
-_TRACK_END = re.compile(rf"/?{TRACK}(\d{{1,2}})/*$")
 
 Headers = list[tuple[str, str]]
 
@@ -50,39 +49,22 @@ class Reply:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response."""
+
+    status: int
+    data: bytes
+    hold_s: float
+    """How long to hold it back, and whatever comes after it."""
+
+
 class Refusal(Exception):
     """A request that is answered with an error."""
 
     def __init__(self, status: int, headers: Headers | None = None) -> None:
         super().__init__(status)
         self.reply = Reply(status, headers or [])
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a URI names."""
-
-    base: str
-    """The mount's URL for this viewer: no credentials, no query, no slash at its end."""
-    path: str
-    track: int | None
-
-
-def locate(uri: str, host: str) -> Place | None:
-    """
-    What *uri* names; None where it is no URL.
-
-    Queries and slashes at the end mean nothing. A track comes last, also behind a query, where
-    players put it that glue it to the URL they were given.
-    """
-    authority = _AUTHORITY.match(uri)
-    rest = uri[authority.end() :] if authority else uri
-    if not authority and not uri.startswith("/"):
-        return None
-    track = _TRACK_END.search(rest) or _TRACK_END.search(rest.partition("?")[0])
-    path = (rest[: track.start()] if track else rest).partition("?")[0].rstrip("/") or "/"
-    start = f"{authority[1].lower()}{authority[2]}" if authority else f"rtsp://{host}"
-    return Place(start + path.rstrip("/"), unquote(path), None if track is None else int(track[1]))
 
 
 class Dialogue:
@@ -109,13 +91,26 @@ class Dialogue:
             "TEARDOWN": self._teardown,
         }
 
-    def answer(self, request: Request) -> tuple[int, bytes]:
-        """The status and the whole response."""
+    @property
+    def granted(self) -> bool:
+        """The right password was shown."""
+        return self._nonce is not None
+
+    def answer(self, request: Request) -> Answer:
+        """What to say to *request*, and when."""
+        hold_s = self._hold_s(request)
         try:
             reply = self._handle(request)
         except Refusal as refusal:
             reply = refusal.reply
-        return reply.status, response(reply.status, request.cseq, reply.headers, reply.body)
+        data = response(reply.status, request.cseq, reply.headers, reply.body)
+        return Answer(reply.status, data, hold_s)
+
+    def _hold_s(self, request: Request) -> float:
+        """Who has guessed waits for the right verdict too, or silence would be the wrong one."""
+        tries = "authorization" in request.headers and not self.granted
+        suspect = tries and self._directory.guesses.suspects(self._connection.address)
+        return HOLD_S if suspect else 0.0
 
     def _handle(self, request: Request) -> Reply:
         if request.cseq is None:
@@ -139,6 +134,9 @@ class Dialogue:
         if verdict is Verdict.GRANTED:
             self._nonce = parameters(request)["nonce"]
             return
+        # Without credentials it is no guess: so every player asks for the challenge.
+        if verdict is Verdict.DENIED and "authorization" in request.headers:
+            self._directory.guesses.add(address)
         challenges = guard.challenges(address, stale=verdict is Verdict.STALE)
         raise Refusal(401, [("WWW-Authenticate", challenge) for challenge in challenges])
 
@@ -214,6 +212,8 @@ class Dialogue:
             )
             assert isinstance(udp, UdpCarrier)  # noqa: S101 - checked by _setup
             session.carrier = udp
+            if not self._directory.has_udp_sockets():
+                raise Refusal(461)
             try:
                 rtp, rtcp = udp.add(track, offer.pair)
             except OSError:
@@ -246,10 +246,12 @@ class Dialogue:
             f"url={place.base}/{TRACK}{track};seq={sequence};rtptime={time}"
             for track, sequence, time in session.play()
         )
-        headers = [("Session", session.identity), ("Range", "npt=now-"), ("RTP-Info", info)]
-        return Reply(headers=headers)
+        headers = [("Session", session.identity), ("Range", "npt=now-")]
+        return Reply(headers=[*headers, ("RTP-Info", info)] if info else headers)
 
     def _pause(self, request: Request) -> Reply:
+        if self._is_over(request):
+            return Reply()
         _, session = self._aggregate(request)
         if not session.playing:
             raise Refusal(455)
@@ -257,9 +259,15 @@ class Dialogue:
         return Reply(headers=[("Session", session.identity)])
 
     def _teardown(self, request: Request) -> Reply:
+        if self._is_over(request):
+            return Reply()
         _, session = self._aggregate(request)
         session.end("teardown")
         return Reply()
+
+    def _is_over(self, request: Request) -> bool:
+        """Whether we ended its session: players report a refusal as a failure of the stream."""
+        return _identity(request) in self._connection.parted
 
     def _parameter(self, request: Request) -> Reply:
         headers: Headers = []
@@ -276,12 +284,13 @@ class Dialogue:
         mount = self._directory.mounts.get(place.path)
         if mount is None:
             raise Refusal(404)
+        if not mount.begun:
+            raise Refusal(503, [("Retry-After", _RETRY_AFTER_S)])
         return place, mount
 
     def _session(self, request: Request) -> Session:
         """The session that *request* names, and a sign of life of it."""
-        identity = request.headers.get("session", "").partition(";")[0].strip()
-        session = self._directory.sessions.get(identity)
+        session = self._directory.sessions.get(_identity(request))
         if session is None or session.address != self._connection.address:
             raise Refusal(454)
         if session not in self._connection.sessions:
@@ -303,3 +312,8 @@ class Dialogue:
             if len(session.tracks) > 1:
                 raise Refusal(460)
         return place, session
+
+
+def _identity(request: Request) -> str:
+    """The session that *request* names; empty where it names none."""
+    return request.headers.get("session", "").partition(";")[0].strip()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from streamer.rtsp.auth import DigestGuard
+from streamer.rtsp.guesses import Guesses
 from streamer.rtsp.limits import Limits
 from streamer.rtsp.mount import Mount
 from streamer.rtsp.session import Session
@@ -25,6 +27,7 @@ class Directory:
     def __init__(self, limits: Limits, guard: DigestGuard | None) -> None:
         self.limits = limits
         self.guard = guard
+        self.guesses = Guesses()
         self.mounts: dict[str, Mount] = {}
         self.connections: set[Connection] = set()
         self.sessions: dict[str, Session] = {}
@@ -32,13 +35,21 @@ class Directory:
     def has_room_for(self, address: str) -> bool:
         """Whether one more connection from *address* is within the limits."""
         # A UDP session without its connection still holds sockets, so it counts as one.
-        owned = {session for c in self.connections for session in c.sessions}
-        holders = [c.address for c in self.connections]
-        holders += [s.address for s in self.sessions.values() if s not in owned]
-        return (
-            len(holders) < self.limits.connections
-            and holders.count(address) < self.limits.connections_per_ip
+        owned = {session for connection in self.connections for session in connection.sessions}
+        adrift = sum(session not in owned for session in self.sessions.values())
+        if len(self.connections) + adrift >= self.limits.connections:
+            return False
+        strangers = sum(c.address == address and not c.known for c in self.connections)
+        return strangers < self.limits.strangers_per_ip or is_loopback(address)
+
+    def has_udp_sockets(self) -> bool:
+        """Whether one more track may go over UDP."""
+        tracks = sum(
+            len(session.tracks)
+            for session in self.sessions.values()
+            if session.carrier is not None and session.carrier.name == "UDP"
         )
+        return 2 * (tracks + 1) <= self.limits.udp_sockets
 
     def owner(self, session: Session) -> Connection | None:
         """The connection that *session* was made on, if it is still there."""
@@ -49,3 +60,8 @@ class Directory:
         self.sessions.pop(session.identity, None)
         if (owner := self.owner(session)) is not None:
             owner.sessions.discard(session)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether *address* is this machine's own."""
+    return ip_address(address).is_loopback

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 class Limits:
     """Bounds on what strangers can make the server hold. Every default suits a small LAN."""
 
-    connections: int = 64
-    """At once, UDP sessions that outlived their connection included."""
-    connections_per_ip: int = 16
-    """The same, from one address."""
+    connections: int = 256
+    """At once, UDP sessions that outlived their connection included: so many viewers, at most."""
+    strangers_per_ip: int = 16
+    """
+    Connections from one address that have not shown the right password or, where none is asked
+    for, have not begun to play. This machine's own may be as many as there is room for.
+    """
+    udp_sockets: int = 240
+    """
+    At once, two for each track of each viewer; who wants more has to take TCP. With `connections`
+    they stay below what a process may open and, on Windows, below the 512 that `select` can watch.
+    """
     sessions_per_connection: int = 4
+    messages_per_s: float = 50.0
+    """Requests and reports of one connection; when there are more they wait, unread."""
     request_line_bytes: int = 2048
     header_bytes: int = 8192
     """A request's line and headers together."""

@@ -49,6 +49,16 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class _Content:
+    """What a mount's packets are."""
+
+    video: VideoTrack
+    audio: AudioFormat | None
+    audio_base: Fraction
+    """Of the audio's packets; means nothing without them."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClockPoint:
     """A moment known in both times: the media's and the monotonic clock's."""
 
@@ -106,15 +116,15 @@ class Mount:
     """
     A stream to watch; made by `RtspServer.mount`.
 
-    `send_video`, `send_audio`, `watched`, `take_key_request`, `update`, `statistics` and `close`
-    may be called from any thread and do not wait. What else is public is for the server's thread.
+    `begin`, `send_video`, `send_audio`, `watched`, `take_key_request`, `statistics` and `close` may
+    be called from any thread and do not wait. What else is public is for the server's thread.
+
+    Before it has begun, its path is taken and viewers are told to come again.
     """
 
     def __init__(
         self,
         path: str,
-        video: VideoTrack,
-        audio: AudioTrack | None,
         limits: Limits,
         *,
         wake: Wake,
@@ -126,15 +136,12 @@ class Mount:
         """Those that play; for the server's thread."""
         self.clock: ClockPoint | None = None
         """The newest; for the server's thread."""
-        self.audio: AudioFormat | None = audio_format(audio) if audio else None
-        self._video = video
-        self._audio_base = audio.time_base if audio else Fraction(1)
+        self._content: _Content | None = None
         self._limits = limits
         self._wake = wake
         self._leave = leave
         self._identity = secrets.randbits(31)
-        self._version = 1
-        self._inbox: deque[VideoPacket | AudioPacket | VideoTrack] = deque()
+        self._inbox: deque[VideoPacket | AudioPacket] = deque()
         self._awake = False
         self._spilled = False
         self._closed = False
@@ -147,13 +154,34 @@ class Mount:
     def __repr__(self) -> str:
         return f"Mount({self.path}, {len(self.viewers)} viewers)"
 
+    def begin(self, video: VideoTrack, audio: AudioTrack | None = None) -> None:
+        """
+        Say what its packets will be, once, and let viewers in.
+
+        Raises:
+            SinkError: the audio cannot be relayed, or it has begun.
+        """
+        if self._content is not None:
+            raise SinkError(f"{self.path}: a stream begins once: close the mount and make another")
+        # In one step, for the server's thread.
+        self._content = _Content(
+            video,
+            audio_format(audio) if audio else None,
+            audio.time_base if audio else Fraction(1),
+        )
+
+    @property
+    def begun(self) -> bool:
+        """It is known what the packets are."""
+        return self._content is not None
+
     def send_video(self, packet: VideoPacket) -> None:
-        """Hand over one access unit; its bytes are kept until they are sent."""
+        """Hand over one access unit, after `begin`; its bytes are kept until they are sent."""
         self._hand_over(packet)
 
     def send_audio(self, packet: AudioPacket) -> None:
-        """Hand over one packet of audio; ignored where the mount was made without."""
-        if self.audio is not None:
+        """Hand over one packet of audio, after `begin`; ignored where there was none."""
+        if self._content is not None and self._content.audio is not None:
             self._hand_over(packet)
 
     @property
@@ -164,21 +192,6 @@ class Mount:
     def take_key_request(self) -> bool:
         """Whether the encoder should make its next frame a key frame: a viewer waits for one."""
         return self.keys.take()
-
-    def update(self, video: VideoTrack) -> None:
-        """
-        From the next packet on the video is this: viewers stay, and wait for the next key frame.
-
-        Raises:
-            SinkError: it has another codec, which viewers that are there could not decode.
-        """
-        if video.codec != self._video.codec:
-            raise SinkError(
-                f"{self.path}: the codec cannot change from {self._video.codec} to {video.codec} "
-                "under its viewers: close the mount and make another"
-            )
-        self._inbox.append(video)
-        self._rouse()
 
     def statistics(self) -> dict[str, Any]:
         """
@@ -207,29 +220,27 @@ class Mount:
 
     def description(self, address: str) -> bytes:
         """Its SDP, for a viewer to whom the server is *address*."""
-        return describe(self.path, address, self._identity, self._version, self._video, self.audio)
+        content = self._begun_with()
+        return describe(self.path, address, self._identity, content.video, content.audio)
 
     @property
     def tracks(self) -> tuple[int, ...]:
         """Their numbers."""
-        return (VIDEO,) if self.audio is None else (VIDEO, AUDIO)
+        return (VIDEO,) if self._begun_with().audio is None else (VIDEO, AUDIO)
 
     def format_of(self, track: int) -> tuple[int, int]:
         """Payload type and clock rate of *track*."""
-        if track == VIDEO or self.audio is None:
+        audio = self._begun_with().audio
+        if track == VIDEO or audio is None:
             return VIDEO_TYPE, VIDEO_CLOCK
-        return self.audio.payload_type, self.audio.clock_rate
+        return audio.payload_type, audio.clock_rate
 
     def deliver(self) -> None:
         """Work the inbox off; in the server's thread."""
         self._awake = False
         while self._inbox:
             item = self._inbox.popleft()
-            if isinstance(item, VideoTrack):
-                self._video = item
-                self._version += 1
-                self._await_key()
-            elif self._spilled:
+            if self._spilled:
                 # Something is missing, and nobody knows before which of these.
                 self._inbox_dropped += 1
             elif isinstance(item, VideoPacket):
@@ -241,28 +252,26 @@ class Mount:
             self._await_key()
 
     def _hand_over(self, packet: VideoPacket | AudioPacket) -> None:
-        if self._closed:
+        if self._closed or self._content is None:
             return
         if len(self._inbox) >= self._limits.inbox_packets:
             self._inbox_dropped += 1
             self._spilled = True
             return
         self._inbox.append(packet)
-        self._rouse()
-
-    def _rouse(self) -> None:
         # The flag falls before the inbox is emptied, so what comes meanwhile is never overlooked.
         if not self._awake:
             self._awake = True
             self._wake(self.deliver)
 
     def _deliver_video(self, packet: VideoPacket) -> None:
-        base = self._video.time_base
+        video = self._begun_with().video
+        base = video.time_base
         self.clock = ClockPoint(packet.pts, base, packet.captured_ns)
         if not self.viewers:
             return
         timestamp = ticks(packet.pts, base, VIDEO_CLOCK)
-        payloads = packetise(self._video.codec, packet.data)
+        payloads = packetise(video.codec, packet.data)
         self._offer(Unit(VIDEO, packet.key, packet.pts, base, timestamp, payloads))
         if packet.key:
             self.keys.fulfil()
@@ -270,20 +279,26 @@ class Mount:
             self.keys.ask_again()
 
     def _deliver_audio(self, packet: AudioPacket) -> None:
-        if self.audio is None:
+        content = self._begun_with()
+        base = content.audio_base
+        if content.audio is None:
             return
         if self.clock is None:
-            self.clock = ClockPoint(packet.pts, self._audio_base, time.monotonic_ns())
+            self.clock = ClockPoint(packet.pts, base, time.monotonic_ns())
         if not self.viewers:
             return
-        timestamp = ticks(packet.pts, self._audio_base, self.audio.clock_rate)
-        payloads = self.audio.packetise(packet.data)
-        self._offer(Unit(AUDIO, False, packet.pts, self._audio_base, timestamp, payloads))
+        timestamp = ticks(packet.pts, base, content.audio.clock_rate)
+        payloads = content.audio.packetise(packet.data)
+        self._offer(Unit(AUDIO, False, packet.pts, base, timestamp, payloads))
 
     def _offer(self, unit: Unit) -> None:
         if unit.payloads:
             for viewer in list(self.viewers):
                 viewer.offer(unit)
+
+    def _begun_with(self) -> _Content:
+        assert self._content is not None  # noqa: S101 - before, there are no viewers or packets
+        return self._content
 
     def _await_key(self) -> None:
         for viewer in self.viewers:

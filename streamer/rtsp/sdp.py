@@ -16,7 +16,6 @@ def describe(
     name: str,
     address: str,
     identity: int,
-    version: int,
     video: VideoTrack,
     audio: AudioFormat | None,
 ) -> bytes:
@@ -27,7 +26,6 @@ def describe(
         name: the mount's path.
         address: the server's, as the viewer sees it.
         identity: of the mount, as long as it lives.
-        version: grows with each change of what is described.
         video: its track.
         audio: its other track.
     """
@@ -35,7 +33,7 @@ def describe(
     anywhere = "::" if ":" in address else "0.0.0.0"  # noqa: S104 - as RTSP demands, not a bind
     lines = [
         "v=0",
-        f"o=- {identity} {version} IN {family} {address}",
+        f"o=- {identity} 1 IN {family} {address}",
         f"s={name}",
         f"c=IN {family} {anywhere}",
         "t=0 0",

@@ -1,8 +1,9 @@
 """
-An RTSP 1.0 server (RFC 2326) that relays encoded packets to any number of viewers.
+An RTSP 1.0 server (RFC 2326) that relays encoded packets to its viewers.
 
-One thread runs everything but the mounts' inboxes. A viewer that is slow, silent or hostile costs
-itself its stream, never another viewer's, and never whoever sends the packets.
+One thread runs everything but the mounts' inboxes, and viewers share its time. What each may take
+of it and of memory is bounded (`Limits`), so one that is slow, silent or hostile costs itself its
+stream and the others the time of a few answers. Whoever sends the packets never waits.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from streamer.errors import SinkError
@@ -25,28 +24,21 @@ from streamer.rtsp.auth import Credentials, DigestGuard
 from streamer.rtsp.connection import Connection
 from streamer.rtsp.directory import Directory
 from streamer.rtsp.limits import Limits
+from streamer.rtsp.listening import TlsFiles, listen, tls_context
 from streamer.rtsp.messages import response
 from streamer.rtsp.mount import Mount
 from streamer.rtsp.sdp import TRACK
+from streamer.rtsp.session import Session
 
 log = logging.getLogger("streamer.rtsp")
 
-_BACKLOG = 128
 _CHECK_S = 0.2
 _FAREWELL_S = 0.5
-"""How long a stop waits for viewers to take what is written to them."""
+"""How long viewers have to take what is written to them, and to hang up after a good-bye."""
 _OUT_OF_FILES_S = 0.5
+_ACCEPT_AGAIN_S = 0.05
 _TURNED_AWAY = 32
 """Refused connections that are given time to read why."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Makes the server speak rtsps: PEM files, the key without a passphrase."""
-
-    cert: Path
-    """The certificate, then those that signed it."""
-    key: Path
 
 
 class RtspServer:
@@ -61,7 +53,8 @@ class RtspServer:
         port: to listen on; 0 takes any.
         credentials: what viewers must know; None lets everyone in.
         tls: None speaks in the clear. With it there is no UDP, which would.
-        limits: what viewers may use up.
+        limits: what viewers may use up. TLS handshakes have none but the number of connections:
+            each takes a few milliseconds of the one thread.
     """
 
     def __init__(
@@ -101,8 +94,8 @@ class RtspServer:
         """
         if self._thread is not None:
             raise SinkError("an RTSP server starts only once: make another")
-        context = _tls_context(self._tls) if self._tls is not None else None
-        listener = _listen(self._host, self._port)
+        context = tls_context(self._tls) if self._tls is not None else None
+        listener = listen(self._host, self._port)
         host, port = listener.getsockname()[:2]
         self._address = (str(host), int(port))
         # Not the platform's default: on Windows that one cannot watch UDP sockets.
@@ -112,9 +105,17 @@ class RtspServer:
         )
         self._thread.start()
 
-    def mount(self, path: str, video: VideoTrack, audio: AudioTrack | None = None) -> Mount:
+    def mount(
+        self, path: str, video: VideoTrack | None = None, audio: AudioTrack | None = None
+    ) -> Mount:
         """
         A new stream at *path*, such as `/masked`, before the start or after.
+
+        Args:
+            path: no other mount's.
+            video: None where it is not known yet: the path is kept, and viewers are told to come
+                again, until `Mount.begin`.
+            audio: goes with *video*.
 
         Raises:
             SinkError: the path is taken or cannot be one, or the audio cannot be relayed.
@@ -122,9 +123,15 @@ class RtspServer:
         name = path.rstrip("/") or "/"
         if not path.startswith("/") or TRACK in name or set(name) & set("?#% ") or "//" in name:
             raise SinkError(f"{path}: not a path: begin with / and use letters, digits, - and _")
-        mount = Mount(name, video, audio, self._limits, wake=self._wake, leave=self._leave)
+        mount = Mount(name, self._limits, wake=self._wake, leave=self._leave)
         if self._directory.mounts.setdefault(name, mount) is not mount:
             raise SinkError(f"{name}: another stream has this path: choose another")
+        if video is not None:
+            try:
+                mount.begin(video, audio)
+            except SinkError:
+                mount.close()
+                raise
         return mount
 
     def statistics(self) -> dict[str, Any]:
@@ -156,10 +163,19 @@ class RtspServer:
     def _dismiss(self, mount: Mount) -> None:
         for session in list(self._directory.sessions.values()):
             if session.mount is mount:
-                connection = self._directory.owner(session)
-                session.end("the stream ended")
-                if connection is not None and not connection.sessions:
-                    connection.close()
+                self._part(session, "the stream ended")
+
+    def _part(self, session: Session, reason: str) -> None:
+        """End *session*, and hang up if it was its connection's last; first the viewer may."""
+        connection = self._directory.owner(session)
+        session.end(reason)
+        if connection is None or connection.sessions:
+            return
+        if not session.joined:
+            connection.close()
+            return
+        connection.parted.add(session.identity)
+        asyncio.get_running_loop().call_later(_FAREWELL_S, connection.close)
 
     def _run(
         self,
@@ -177,9 +193,11 @@ class RtspServer:
         for mount in list(self._directory.mounts.values()):
             mount.deliver()
         tasks = [
-            asyncio.create_task(self._accept(listener, context)),
-            asyncio.create_task(self._check()),
+            asyncio.create_task(self._accept(listener, context), name="accepts no more viewers"),
+            asyncio.create_task(self._check(), name="hangs up on nobody any more"),
         ]
+        for task in tasks:
+            task.add_done_callback(_tell_failure)
         await self._stopping.wait()
         listener.close()
         # Nobody is accepted any more before those who were, and are not greeted yet, are let go.
@@ -195,10 +213,12 @@ class RtspServer:
             try:
                 end, peer = await loop.sock_accept(listener)
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    continue  # the viewer was gone before it was accepted
-                log.warning("no viewer can be accepted: %s", error.strerror)
-                await asyncio.sleep(_OUT_OF_FILES_S)
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    log.warning("no viewer can be accepted: %s", error.strerror)
+                    await asyncio.sleep(_OUT_OF_FILES_S)
+                else:
+                    # Most likely the viewer was gone before it was accepted, but who knows.
+                    await asyncio.sleep(_ACCEPT_AGAIN_S)
                 continue
             if not self._directory.has_room_for(peer[0]):
                 self._turn_away(end, context is not None)
@@ -251,14 +271,16 @@ class RtspServer:
                     session.end("no sign of life")
             for connection in list(self._directory.connections):
                 connection.check()
+            self._directory.guesses.tidy()
 
     async def _farewell(self) -> None:
         for mount in list(self._directory.mounts.values()):
             mount.close()
         for session in list(self._directory.sessions.values()):
-            session.end("the server stopped")
+            self._part(session, "the server stopped")
         for connection in list(self._directory.connections):
-            connection.close()
+            if not connection.parted:
+                connection.close()
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + _FAREWELL_S
         while self._directory.connections and loop.time() < deadline_s:
@@ -270,48 +292,10 @@ class RtspServer:
         await asyncio.sleep(0)  # for transports that never had a viewer
         for end in list(self._turned_away):
             self._close_turned_away(end)
+        self._directory.guesses.clear()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if not 0 <= port <= 65535:  # which some systems take modulo 65536
-        raise SinkError(f"RTSP server {name}: a port is a number from 0 to 65535")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise SinkError(f"RTSP server {name}: {_refusal(error)}") from error
-    listener.setblocking(False)
-    return listener
-
-
-def _refusal(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return "unknown host: use an address of this machine, or 0.0.0.0 for all"
-    if error.errno == errno.EADDRINUSE:
-        return "the port is taken: stop what uses it, or choose another port"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "not an address of this machine: use one that is, or 0.0.0.0 for all"
-    if isinstance(error, PermissionError):
-        return "not allowed: choose a port from 1024 on"
-    return f"cannot listen there: {error.strerror or error}"
-
-
-def _tls_context(files: TlsFiles) -> ssl.SSLContext:
-    for path in (files.cert, files.key):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise SinkError(f"{path}: cannot be read: {error.strerror}") from error
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # A key with a passphrase would ask for it on the terminal.
-        context.load_cert_chain(files.cert, files.key, password=lambda: "")
-    except (ssl.SSLError, OSError) as error:
-        raise SinkError(
-            f"{files.cert}, {files.key}: not a PEM certificate and its key without a passphrase: "
-            "see openssl req -x509 -newkey rsa:2048 -nodes"
-        ) from error
-    return context
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    """Log why *task*, which should run until it is cancelled, did not."""
+    if not task.cancelled():
+        log.error("the RTSP server %s", task.get_name(), exc_info=task.exception())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from streamer.errors import SinkError
 from streamer.rtsp.auth import Credentials
-from streamer.rtsp.server import RtspServer, TlsFiles
+from streamer.rtsp.listening import TlsFiles
+from streamer.rtsp.server import RtspServer
 
 
 @dataclass(slots=True)

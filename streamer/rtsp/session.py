@@ -107,17 +107,22 @@ class Session:
         return self._streams[track].ssrc
 
     def play(self) -> list[tuple[int, int, int]]:
-        """Begin, with the next key frame; the first packets' (track, sequence, RTP time)."""
-        if not self.playing:
-            self.playing = True
-            for stream in self._streams.values():
-                stream.restart(time.monotonic() - self._paused_s)
-            self.mount.viewers.add(self)
-            self.await_key()
-            if not self.joined:
-                self.joined = True
-                self.mount.joined += 1
-                self._log("joined")
+        """
+        Begin, with the next key frame; the first packets' (track, sequence, RTP time).
+
+        Nothing where it plays already: its next packets' times are not known before they come.
+        """
+        if self.playing:
+            return []
+        self.playing = True
+        for stream in self._streams.values():
+            stream.restart(time.monotonic() - self._paused_s)
+        self.mount.viewers.add(self)
+        self.await_key()
+        if not self.joined:
+            self.joined = True
+            self.mount.joined += 1
+            self._log("joined")
         return [
             (stream.track, stream.sequence & 0xFFFF, stream.start & 0xFFFFFFFF)
             for stream in self._streams.values()

@@ -108,7 +108,12 @@ def make_sink(
 
 def _outlet(config: RtspSinkConfig, servers: RtspServers) -> Outlet:
     if config.publish is not None:
-        return PublishedOutlet(config.publish.get_secret_value(), config.transport)
+        return PublishedOutlet(
+            config.publish.get_secret_value(),
+            config.transport,
+            tls_verify=config.tls_verify,
+            tls_ca=config.tls_ca,
+        )
     assert config.serve is not None  # noqa: S101 - the configuration has one of the two
     address = ServeAddress.parse(config.serve.get_secret_value())
     tls = None

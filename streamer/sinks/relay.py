@@ -79,12 +79,13 @@ class ServedOutlet:
         return self._mount is not None and self._mount.watched
 
     def open(self) -> None:
-        """Listen. Raises SinkError when the address cannot be had."""
+        """Listen, and take the path. Raises SinkError when one of them cannot be had."""
         address = self._address
         credentials = None
         if address.username is not None and address.password is not None:
             credentials = Credentials(address.username, address.password)
         self._server = self._servers.take(address.host, address.port, credentials, self._tls)
+        self._mount = self._server.mount(address.path)
 
     def takes(self, audio: AudioTrack) -> bool:
         """Whether RTP has a format for that audio."""
@@ -95,9 +96,9 @@ class ServedOutlet:
         return True
 
     def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
-        """Offer the stream at its path. Raises SinkError when another has it."""
-        assert self._server is not None  # noqa: S101 - the sink opens before it begins
-        self._mount = self._server.mount(self._address.path, video, audio)
+        """Let viewers in."""
+        assert self._mount is not None  # noqa: S101 - the sink opens before it begins
+        self._mount.begin(video, audio)
 
     def send_video(self, packet: VideoPacket) -> None:
         """Hand over one packet; never waits."""
@@ -134,11 +135,16 @@ class PublishedOutlet:
 
     watched = True
 
-    def __init__(self, url: str, transport: Transport) -> None:
-        """Raises ConfigError: the URL is not one that can be published to."""
-        self._url = url
-        self._transport = transport
-        self._target = parse_target(url, transport)
+    def __init__(
+        self,
+        url: str,
+        transport: Transport,
+        *,
+        tls_verify: bool = True,
+        tls_ca: str | None = None,
+    ) -> None:
+        """Raises ConfigError: nothing can be published there from here, as `parse_target`."""
+        self._target = parse_target(url, transport, tls_verify=tls_verify, tls_ca=tls_ca)
         self._publisher: Publisher | None = None
 
     def open(self) -> None:
@@ -150,7 +156,7 @@ class PublishedOutlet:
 
     def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
         """Begin to connect."""
-        self._publisher = Publisher(self._url, video, audio, transport=self._transport)
+        self._publisher = Publisher(self._target, video, audio)
         self._publisher.start()
 
     def send_video(self, packet: VideoPacket) -> None:
@@ -205,7 +211,7 @@ class RelaySink:
         Make the way out ready; until the first frame, viewers are asked to come again.
 
         Raises:
-            SinkError: the address cannot be had.
+            SinkError: the address or the path cannot be had.
         """
         self._prepared = True
         self._outlet.open()
@@ -230,7 +236,7 @@ class RelaySink:
         Encode one frame and hand it on; both are borrowed until this returns.
 
         Raises:
-            SinkError: it could not be encoded, or the path is taken.
+            SinkError: it could not be encoded.
         """
         self._frames += 1
         key = self._outlet.take_key_request()

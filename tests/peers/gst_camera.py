@@ -16,9 +16,11 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 BITS = 16
+# One thread makes one slice a frame. Of several, GStreamer repeats the parameter sets before each,
+# which FFmpeg takes for the beginning of another frame.
 ENCODERS = {
-    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max={gop} bitrate=2000 "
-    "! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h264": "x264enc tune=zerolatency threads=1 speed-preset=ultrafast key-int-max={gop} "
+    "bitrate=2000 ! rtph264pay name=pay0 pt=96 config-interval=-1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max={gop} "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
     "mjpeg": "jpegenc quality=90 ! rtpjpegpay name=pay0 pt=26",
@@ -53,7 +55,7 @@ class Counter:
 def factory_of(options):
     width, height = (int(side) for side in options.size.split("x"))
     caps = f"width={width},height={height},framerate={options.fps}/1"
-    picture = f"videotestsrc is-live=true pattern=ball ! video/x-raw,{caps}"
+    picture = f"videotestsrc is-live=true pattern={options.pattern} ! video/x-raw,{caps}"
     if options.counter:
         picture = (
             f"appsrc name=counter is-live=true format=time caps=video/x-raw,format=GRAY8,{caps}"
@@ -110,6 +112,7 @@ def main():
     parser.add_argument("--size", default="320x240")
     parser.add_argument("--fps", type=int, default=25)
     parser.add_argument("--gop", type=int, default=10)
+    parser.add_argument("--pattern", default="ball", help="of videotestsrc")
     parser.add_argument("--counter", action="store_true")
     parser.add_argument("--user")
     parser.add_argument("--password")

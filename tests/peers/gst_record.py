@@ -1,11 +1,14 @@
 """
 A GStreamer RTSP server that takes a published stream; run by the system's python3, which has gi.
 
-    gst_record.py [USER PASSWORD]    with Digest, if they are given
+    gst_record.py [--user USER --password PASSWORD] [--certificate PEM --key PEM]
+
+with Digest and over TLS, if they are given.
 
 Says its port in a line, then `frames N` in another for every frame it took.
 """
 
+import argparse
 import sys
 
 import gi
@@ -13,8 +16,12 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
+parser = argparse.ArgumentParser()
+for option in ("--user", "--password", "--certificate", "--key"):
+    parser.add_argument(option)
+options = parser.parse_args()
 Gst.init(None)
 frames = 0
 
@@ -46,13 +53,19 @@ factory.set_launch(
     "appsink name=out emit-signals=true sync=false )"
 )
 factory.connect("media-configure", configure)
-if len(sys.argv) > 1:
-    user, password = sys.argv[1:]
+if options.user or options.certificate:
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "publisher")
     auth = GstRtspServer.RTSPAuth()
-    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-    auth.add_digest(user, password, token)
+    if options.user:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(options.user, options.password, token)
+    else:
+        auth.set_default_token(token)
+    if options.certificate:
+        auth.set_tls_certificate(
+            Gio.TlsCertificate.new_from_files(options.certificate, options.key)
+        )
     server.set_auth(auth)
     permissions = GstRtspServer.RTSPPermissions()
     permissions.add_permission_for_role("publisher", "media.factory.access", True)

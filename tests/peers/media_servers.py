@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from streamer.packets import AudioPacket, AudioTrack, VideoCodec, VideoPacket, VideoTrack
+from streamer.rtsp import TlsFiles
 
 PATIENCE_S = 10
 _SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -33,16 +34,14 @@ _SOUND = {
 _ENCODERS = {"h264": ("libx264", {7, 8}), "hevc": ("libx265", {32, 33, 34})}
 
 
-def encode(
-    codec: VideoCodec = "h264", frames: int = 60, size: tuple[int, int] = (160, 96), gop: int = 20
-) -> tuple[VideoTrack, list[VideoPacket]]:
+def encode(codec: VideoCodec = "h264", frames: int = 60) -> tuple[VideoTrack, list[VideoPacket]]:
     """Grey pictures as an encoder of ours would give them; timestamps begin at 100 s."""
-    width, height = size
+    width, height = 160, 96
     name, kinds = _ENCODERS[codec]
     encoder = av.CodecContext.create(name, "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 90_000), Fraction(25)
-    encoder.gop_size = gop
+    encoder.gop_size = 20
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
     if codec == "hevc":
         encoder.options["x265-params"] = "log-level=none:repeat-headers=1:bframes=0:pools=1"
@@ -144,8 +143,10 @@ class GstRecord:
 
 
 @contextmanager
-def gstreamer(*credentials: str) -> Iterator[GstRecord]:
-    """GStreamer's server, with Digest if a user and a password are given."""
+def gstreamer(
+    user: str | None = None, password: str | None = None, tls: TlsFiles | None = None
+) -> Iterator[GstRecord]:
+    """GStreamer's server, with Digest if a user and a password are given, and with TLS if *tls*."""
     probe = "import gi; gi.require_version('GstRtspServer', '1.0')"
     there = (
         _SYSTEM_PYTHON.exists()
@@ -160,8 +161,13 @@ def gstreamer(*credentials: str) -> Iterator[GstRecord]:
             "gstreamer1.0-libav"
         )
     script = Path(__file__).with_name("gst_record.py")
+    command = [_SYSTEM_PYTHON, str(script)]
+    if user is not None and password is not None:
+        command += ["--user", user, "--password", password]
+    if tls is not None:
+        command += ["--certificate", str(tls.cert), "--key", str(tls.key)]
     process = subprocess.Popen(
-        [_SYSTEM_PYTHON, str(script), *credentials],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

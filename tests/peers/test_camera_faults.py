@@ -21,8 +21,7 @@ import av
 import pytest
 
 from streamer.app import Pipeline as Configured
-from streamer.config import parse_config
-from streamer.config.models import RtspSourceConfig, StandbyConfig
+from streamer.config import RtspSourceConfig, StandbyConfig, parse_config
 from streamer.errors import (
     SourceAuthError,
     SourceError,

@@ -15,6 +15,8 @@ import pytest
 
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.publishing.publisher import Publisher
+from streamer.publishing.target import Target, parse_target
+from streamer.rtsp import TlsFiles
 from tests.peers.media_servers import (
     PATIENCE_S,
     encode,
@@ -23,11 +25,13 @@ from tests.peers.media_servers import (
     free_port,
     gstreamer,
 )
+from tests.unit.rtsp.certificates import make_certificate
 
 
 @contextmanager
-def publishing(url: str, video: VideoTrack, audio: AudioTrack | None = None, **how: object):
-    publisher = Publisher(url, video, audio, first_s=0.1, max_s=0.2, **how)
+def publishing(to: str | Target, video: VideoTrack, audio: AudioTrack | None = None, **how: object):
+    target = parse_target(to) if isinstance(to, str) else to
+    publisher = Publisher(target, video, audio, first_s=0.1, max_s=0.2, **how)
     publisher.start()
     try:
         yield publisher
@@ -88,7 +92,7 @@ def test_an_rtsp_listener_gets_every_frame_from_time_zero(tmp_path, codec, trans
     track, packets = encode(codec)
     path = tmp_path / "got.mkv"
     with ffmpeg_listener("rtsp", path) as (url, ffmpeg):
-        with publishing(url, track, transport=transport) as publisher:
+        with publishing(parse_target(url, transport), track) as publisher:
             wait_live(publisher)
             assert publisher.take_key_request()
             for packet in packets:
@@ -214,23 +218,34 @@ def test_a_server_that_goes_and_returns_is_reached_again(tmp_path):
     assert len(times) > 60
 
 
-def test_a_new_size_begins_a_new_stream(tmp_path):
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.mark.parametrize("how", ["trusted", "unchecked"])
+def test_every_frame_arrives_over_tls(certificate, how):
     track, packets = encode()
-    wide, wider = encode(size=(320, 96))
-    with gstreamer() as server:
-        url = f"rtsp://127.0.0.1:{server.port}/live"
-        with publishing(url, track) as publisher:
+    trust = {"tls_ca": str(certificate.cert)} if how == "trusted" else {"tls_verify": False}
+    with gstreamer(tls=certificate) as server:
+        target = parse_target(f"rtsps://127.0.0.1:{server.port}/live", **trust)
+        with publishing(target, track) as publisher:
             wait_live(publisher)
             for packet in packets:
                 publisher.send_video(packet)
             assert server.wait_frames(len(packets)) == len(packets)
-            publisher.update(wide)
-            wait_for(lambda: publisher.statistics()["restarts"] == 1)
-            wait_live(publisher)
-            assert publisher.take_key_request()
-            for packet in wider:
-                publisher.send_video(packet)
-            total = len(packets) + len(wider)
-            assert server.wait_frames(total) == total
-    assert publisher.statistics()["last_error"] is None
-    assert publisher.statistics()["packets"] == total
+
+
+def test_a_server_whose_certificate_is_not_trusted_gets_nothing(certificate):
+    track, packets = encode()
+    with gstreamer("joe", "s3cret", certificate) as server:
+        place = f"127.0.0.1:{server.port}/live"
+        target = parse_target(f"rtsps://joe:s3cret@{place}")
+        with publishing(target, track) as publisher, streaming(publisher, packets):
+            wait_for(lambda: publisher.statistics()["restarts"] >= 1)
+        assert server.wait_frames(0) == 0
+    assert publisher.statistics()["packets"] == 0
+    assert publisher.statistics()["last_error"] == (
+        f"rtsps://{place}: no secure connection: its certificate is not trusted, or is another "
+        "host's: name its authority in tls_ca, or set tls_verify: false"
+    )

@@ -23,6 +23,16 @@ from streamer import errors
             "rtsp://cam/user=me&password=x&channel=1.sdp",
             "rtsp://cam/user=***&password=***&channel=1.sdp",
         ),
+        (
+            "http://cam/whip?jwt=a.b&stream_key=k&streamkey=k&n=1",
+            "http://cam/whip?jwt=***&stream_key=***&streamkey=***&n=1",
+        ),
+        (
+            "srt://host:9000?streamid=publish:k&passphrase=p&mode=caller",
+            "srt://host:9000?streamid=***&passphrase=***&mode=caller",
+        ),
+        ("http://h/a?access_token=t&api_key=k", "http://h/a?access_token=***&api_key=***"),
+        ("http://h/a?keyframes=2&monkey=3", "http://h/a?keyframes=2&monkey=3"),
         ("mail a@b.example", "mail a@b.example"),
     ],
 )

@@ -93,15 +93,41 @@ class Client:
     def ask(
         self, method: str, uri: str | None = None, body: str = "", **headers: str | None
     ) -> Answer:
-        """Send a request and wait for its answer; header names are written with underscores."""
-        uri = self.url if uri is None else uri
-        answer = self._ask(method, uri, body, headers)
+        """
+        Send a request and wait for its answer, to the second one where the first was a challenge.
+
+        Header names are written with underscores.
+        """
+        answer = self.ask_once(method, uri, body, **headers)
         if answer.status == 401 and self._credentials is not None:
             self.learn(answer)
-            answer = self._ask(method, uri, body, headers)
+            answer = self.ask_once(method, uri, body, **headers)
         if method == "SETUP" and answer.status == 200:
             self.session = answer["Session"].partition(";")[0]
         return answer
+
+    def ask_once(
+        self, method: str, uri: str | None = None, body: str = "", **headers: str | None
+    ) -> Answer:
+        """Send a request and wait for its answer, whatever it is."""
+        self.send(self.request(method, uri, body, **headers))
+        return self.answer()
+
+    def request(
+        self, method: str, uri: str | None = None, body: str = "", **headers: str | None
+    ) -> bytes:
+        """The next request, with what is known of credentials and session."""
+        uri = self.url if uri is None else uri
+        self._cseq += 1
+        fields = {"CSeq": str(self._cseq), "Session": self.session}
+        if self._challenge is not None:
+            fields["Authorization"] = self._authorization(method, uri)
+        if body:
+            fields["Content-Length"] = str(len(body))
+        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"{method} {uri} RTSP/1.0"]
+        lines += [f"{name}: {value}" for name, value in fields.items() if value is not None]
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
     def learn(self, answer: Answer) -> None:
         """Take a challenge of the algorithm that this client knows."""
@@ -164,19 +190,6 @@ class Client:
             headers = [tuple(line.split(": ", 1)) for line in lines]
             length = next((int(v) for k, v in headers if k == "Content-Length"), 0)
             return Answer(int(status.split(" ")[1]), headers, self._take(length))
-
-    def _ask(self, method: str, uri: str, body: str, headers: dict[str, str | None]) -> Answer:
-        self._cseq += 1
-        fields = {"CSeq": str(self._cseq), "Session": self.session}
-        if self._challenge is not None:
-            fields["Authorization"] = self._authorization(method, uri)
-        if body:
-            fields["Content-Length"] = str(len(body))
-        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = [f"{method} {uri} RTSP/1.0"]
-        lines += [f"{name}: {value}" for name, value in fields.items() if value is not None]
-        self.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
-        return self.answer()
 
     def _authorization(self, method: str, uri: str) -> str:
         assert self._credentials is not None

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from streamer.rtsp.carriers import TransportOffer, choose_transport
+from streamer.rtsp.carriers import PacketQueue, TransportOffer, UdpCarrier, choose_transport
 
 TCP, UDP = "RTP/AVP/TCP", "RTP/AVP"
 
@@ -52,3 +54,41 @@ def test_what_cannot_be_served_is_not_chosen(value):
 
 def test_udp_can_be_left_out():
     assert choose_transport("RTP/AVP;unicast;client_port=5000-5001", udp=False) is None
+
+
+class Refused:
+    """A UDP socket at whose other end nobody listens, as a platform says it."""
+
+    def __init__(self, error: type[OSError]) -> None:
+        self._error = error
+
+    def send(self, data: bytes) -> int:
+        raise self._error
+
+    def recv(self, size: int) -> bytes:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionRefusedError, ConnectionResetError], ids=["posix", "windows"]
+)
+def test_a_viewer_that_no_longer_listens_is_noticed(error):
+    async def scene() -> int:
+        refusals: list[None] = []
+        carrier = UdpCarrier(
+            "127.0.0.1",
+            "127.0.0.1",
+            on_room=lambda: None,
+            on_life=lambda: None,
+            on_refused=lambda: refusals.append(None),
+        )
+        end = Refused(error)
+        carrier._sockets[0] = end
+        queue = PacketQueue()
+        queue.append((0, b"head", b"body"))
+        carrier.send(queue)
+        carrier._heard(end, reports=True)
+        await asyncio.sleep(0)
+        return len(refusals)
+
+    assert asyncio.run(scene()) == 2

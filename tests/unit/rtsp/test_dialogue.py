@@ -7,7 +7,6 @@ import logging
 import pytest
 
 from streamer.rtsp import Credentials
-from streamer.rtsp.dialogue import Place, locate
 from tests.unit.rtsp.client import Client
 from tests.unit.rtsp.conftest import until
 from tests.unit.rtsp.streams import TINY, tiny_packet, tone
@@ -222,25 +221,28 @@ def test_what_is_not_rtsp_is_told_so_and_hung_up_on(client, data, status):
     assert client.ended()
 
 
-@pytest.mark.parametrize(
-    ("uri", "place"),
-    [
-        ("rtsp://h/masked", Place("rtsp://h/masked", "/masked", None)),
-        ("RTSP://h:8554/masked/", Place("rtsp://h:8554/masked", "/masked", None)),
-        ("rtsp://h/masked/trackID=0", Place("rtsp://h/masked", "/masked", 0)),
-        ("rtsp://h/masked/trackID=1/", Place("rtsp://h/masked", "/masked", 1)),
-        ("rtsp://h/masked?a=b/trackID=1", Place("rtsp://h/masked", "/masked", 1)),
-        ("rtsp://h/masked/trackID=1?a=b", Place("rtsp://h/masked", "/masked", 1)),
-        ("rtsp://me:s3cret@h/masked", Place("rtsp://h/masked", "/masked", None)),
-        ("rtsp://h/m%61sked", Place("rtsp://h/m%61sked", "/masked", None)),
-        ("rtsp://h", Place("rtsp://h", "/", None)),
-        ("/masked", Place("rtsp://here:1/masked", "/masked", None)),
-        ("masked", None),
-        ("", None),
-    ],
-)
-def test_uris_are_read(uri, place):
-    assert locate(uri, "here:1") == place
+def test_a_second_play_tells_no_numbers_for_they_are_unknown(server, client):
+    client.watch()
+    again = client.play()
+    assert again.status == 200
+    assert again["Range"] == "npt=now-"
+    assert again.all("RTP-Info") == []
+    client.ask("PAUSE")
+    assert client.play().all("RTP-Info")
+
+
+def test_a_stream_that_is_not_known_yet_is_to_be_asked_for_again(server):
+    mount = server.mount("/later")
+    with Client(server.address, "/later") as client:
+        for method in ("DESCRIBE", "SETUP"):
+            answer = client.ask(method, transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+            assert answer.status == 503
+            assert int(answer["Retry-After"]) > 0
+        mount.begin(TINY)
+        assert client.ask("DESCRIBE").status == 200
+        client.watch()
+        mount.send_video(tiny_packet(1, key=True))
+        assert b"00000001" in client.receive()
 
 
 @pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])

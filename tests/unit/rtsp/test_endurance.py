@@ -106,7 +106,7 @@ def test_a_viewer_that_was_too_slow_goes_on_with_a_key_frame_and_whole_packets(s
 
 @pytest.mark.parametrize("watches", [False, True])
 def test_a_viewer_that_accepts_nothing_is_hung_up_on(serve, watches):
-    server = serve(stall_s=0.5)
+    server = serve(stall_s=0.5, messages_per_s=1e6)
     mount = server.mount("/masked", TINY)
     with Client(server.address, receive_buffer=4096) as client:
         if watches:

@@ -12,11 +12,11 @@ from fractions import Fraction
 import pytest
 
 from streamer.errors import SinkError
-from streamer.packets import AudioPacket, AudioTrack, VideoTrack
+from streamer.packets import AudioPacket, AudioTrack
 from streamer.rtsp.mount import KeyRequests
 from tests.unit.rtsp.client import Client, Rtp
 from tests.unit.rtsp.conftest import until
-from tests.unit.rtsp.streams import TIME_BASE, TINY, tiny_packet, tone
+from tests.unit.rtsp.streams import TINY, tiny_packet, tone
 
 PCM = AudioTrack("pcm_mulaw", 8000, 1, Fraction(1, 8000))
 
@@ -191,35 +191,27 @@ def test_after_a_pause_time_has_passed_and_numbers_go_on(mount, client):
     assert 0 < (after.timestamp - before.timestamp) & 0xFFFFFFFF < 90_000
 
 
-def test_an_update_changes_the_description_and_viewers_wait_for_a_key_frame(server, mount, client):
-    client.watch()
-    mount.send_video(tiny_packet(1, key=True))
-    assert numbers(client, 1) == [1]
-    larger = VideoTrack(
-        "h264", 128, 96, Fraction(25), TIME_BASE, (b"\x67\x64\x00\x28", b"\x68\xee")
-    )
-    mount.update(larger)
-    mount.send_video(tiny_packet(2))
-    mount.send_video(tiny_packet(3, key=True))
-    assert numbers(client, 3) == [3]
-    with Client(server.address) as second:
-        body = second.ask("DESCRIBE").body
-    assert b"profile-level-id=640028" in body
-    assert b" 2 IN IP4 127.0.0.1" in body
+def test_a_stream_begins_once(mount):
+    with pytest.raises(SinkError, match="begins once"):
+        mount.begin(TINY)
 
 
-def test_an_update_asks_for_a_key_frame(mount, client):
-    client.watch()
-    mount.take_key_request()
-    mount.send_video(tiny_packet(1, key=True))
-    numbers(client, 1)
-    mount.update(replace(TINY, width=128))
-    assert until(mount.take_key_request)
+def test_audio_that_cannot_be_relayed_is_told_when_the_stream_begins(server):
+    mount = server.mount("/later")
+    with pytest.raises(SinkError, match="mp3"):
+        mount.begin(TINY, replace(PCM, codec="mp3"))
+    mount.begin(TINY)
 
 
-def test_an_update_cannot_change_the_codec(mount):
-    with pytest.raises(SinkError, match="close the mount and make another"):
-        mount.update(replace(TINY, codec="hevc"))
+def test_packets_before_the_beginning_are_no_harm(server):
+    mount = server.mount("/later")
+    mount.send_video(tiny_packet(0, key=True))
+    mount.send_audio(AudioPacket(b"\x7f" * 160, 0))
+    mount.begin(TINY, PCM)
+    with Client(server.address, "/later") as client:
+        client.watch()
+        mount.send_video(tiny_packet(1, key=True))
+        assert numbers(client, 1) == [1]
 
 
 def test_a_closed_mount_says_good_bye_and_frees_its_path(server, mount, client):

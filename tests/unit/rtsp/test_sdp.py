@@ -12,7 +12,7 @@ from tests.unit.rtsp.streams import TINY, Encoder, tone
 
 
 def lines(video: VideoTrack = TINY, **changes: object) -> list[str]:
-    given = {"name": "/masked", "address": "10.0.0.1", "identity": 5, "version": 2, "audio": None}
+    given = {"name": "/masked", "address": "10.0.0.1", "identity": 5, "audio": None}
     return describe(**(given | changes), video=video).decode().split("\r\n")[:-1]
 
 
@@ -47,8 +47,8 @@ def test_audio_is_a_second_track():
 @pytest.mark.parametrize(
     ("address", "origin", "connection"),
     [
-        ("10.0.0.1", "o=- 5 2 IN IP4 10.0.0.1", "c=IN IP4 0.0.0.0"),
-        ("fd00::1", "o=- 5 2 IN IP6 fd00::1", "c=IN IP6 ::"),
+        ("10.0.0.1", "o=- 5 1 IN IP4 10.0.0.1", "c=IN IP4 0.0.0.0"),
+        ("fd00::1", "o=- 5 1 IN IP6 fd00::1", "c=IN IP6 ::"),
     ],
 )
 def test_the_origin_is_the_server_as_the_viewer_sees_it(address, origin, connection):

@@ -156,14 +156,12 @@ def test_two_streams_share_a_server_until_the_last_ends():
     assert sinks[1].statistics()["viewers_in_all"] == 0
 
 
-def test_a_path_that_is_taken_is_refused():
+def test_a_path_that_is_taken_is_refused_at_once():
     servers = RtspServers()
     first, second = (serve(servers, "rtsp://127.0.0.1:0/a") for _ in range(2))
-    for sink in (first, second):
-        sink.open(stream_info())
-    first.write(*shot())
+    first.open(stream_info())
     with pytest.raises(SinkError, match="another stream has this path"):
-        second.write(*shot())
+        second.open(stream_info())
     second.close()
     first.close()
 
