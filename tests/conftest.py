@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -143,3 +144,11 @@ def no_thread_is_left_behind() -> Iterator[None]:
     while ours() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not ours(), f"threads left behind: {ours()}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End although a test left a thread behind, which has been said: it would keep us for ever."""
+    stuck = [t for t in threading.enumerate() if t.name.startswith("streamer-") and not t.daemon]
+    if stuck:
+        sys.stdout.flush()
+        os._exit(pytest.ExitCode.TESTS_FAILED)
