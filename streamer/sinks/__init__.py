@@ -26,9 +26,10 @@ from streamer.sinks.discard import DiscardSink
 from streamer.sinks.display import DisplaySink, window_problem
 from streamer.sinks.encoder import EncoderSettings
 from streamer.sinks.images import ImagesSink, PictureKind, write_picture
+from streamer.sinks.outlets import Outlet, PublishedOutlet, ServedOutlet
 from streamer.sinks.paths import fill_path
 from streamer.sinks.record import RecordSink
-from streamer.sinks.relay import Outlet, PublishedOutlet, RelaySink, ServedOutlet
+from streamer.sinks.relay import RelaySink
 
 __all__ = [
     "DiscardSink",

@@ -1,0 +1,177 @@
+"""Where a relay's packets go: to viewers of a server of ours, or to a server of somebody else."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from streamer.config import ServeAddress
+from streamer.errors import SinkError
+from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
+from streamer.publishing import Publisher, Transport, carries, parse_target
+from streamer.rtsp import Credentials, Mount, RtspServer, RtspServers, TlsFiles, audio_format
+
+_CLOSE_S = 2.0
+"""For a publisher's farewell to its server."""
+
+
+class Outlet(Protocol):
+    """Where a relay's packets go. `open` before anything else, `begin` once, `close` always."""
+
+    @property
+    def watched(self) -> bool:
+        """Somebody gets the packets; where nobody does, nothing need be encoded."""
+        ...
+
+    def open(self) -> None:
+        """Make ready. Raises SinkError."""
+        ...
+
+    def takes(self, audio: AudioTrack) -> bool:
+        """Whether audio of that kind can be sent."""
+        ...
+
+    def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
+        """Say what the packets will be. Raises SinkError."""
+        ...
+
+    def send_video(self, packet: VideoPacket) -> None:
+        """Hand over one packet; never waits."""
+        ...
+
+    def send_audio(self, packet: AudioPacket) -> None:
+        """Hand over one packet; never waits."""
+        ...
+
+    def take_key_request(self) -> bool:
+        """Whether somebody waits for a key frame."""
+        ...
+
+    def close(self) -> None:
+        """End the stream. Twice is once."""
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain JSON values, free of credentials. Thread-safe."""
+        ...
+
+
+class ServedOutlet:
+    """A path at an RTSP server in this process."""
+
+    def __init__(self, address: ServeAddress, servers: RtspServers, tls: TlsFiles | None) -> None:
+        self._address = address
+        self._servers = servers
+        self._tls = tls
+        self._server: RtspServer | None = None
+        self._mount: Mount | None = None
+        self._last: dict[str, Any] = {}
+
+    @property
+    def watched(self) -> bool:
+        """A viewer plays."""
+        return self._mount is not None and self._mount.watched
+
+    def open(self) -> None:
+        """Listen, and take the path. Raises SinkError when one of them cannot be had."""
+        address = self._address
+        credentials = None
+        if address.username is not None and address.password is not None:
+            credentials = Credentials(address.username, address.password)
+        self._server = self._servers.take(address.host, address.port, credentials, self._tls)
+        self._mount = self._server.mount(address.path)
+
+    def takes(self, audio: AudioTrack) -> bool:
+        """Whether RTP has a format for that audio."""
+        try:
+            audio_format(audio)
+        except SinkError:
+            return False
+        return True
+
+    def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
+        """Let viewers in."""
+        assert self._mount is not None  # noqa: S101 - the sink opens before it begins
+        self._mount.begin(video, audio)
+
+    def send_video(self, packet: VideoPacket) -> None:
+        """Hand over one packet; never waits."""
+        if self._mount is not None:
+            self._mount.send_video(packet)
+
+    def send_audio(self, packet: AudioPacket) -> None:
+        """Hand over one packet; never waits."""
+        if self._mount is not None:
+            self._mount.send_audio(packet)
+
+    def take_key_request(self) -> bool:
+        """Whether a viewer waits for a key frame."""
+        return self._mount is not None and self._mount.take_key_request()
+
+    def close(self) -> None:
+        """Say good-bye to the viewers. Twice is once."""
+        if self._mount is not None:
+            self._last = self._mount.statistics()
+            self._mount.close()
+            self._mount = None
+        if self._server is not None:
+            self._servers.give_back(self._server)
+            self._server = None
+
+    def statistics(self) -> dict[str, Any]:
+        """`{serve, viewers, viewers_in_all, …}`, as `Mount.statistics`. Thread-safe."""
+        mount = self._mount
+        return {"serve": self._address.url, **(mount.statistics() if mount else self._last)}
+
+
+class PublishedOutlet:
+    """A publisher to another server; it connects once it knows what the packets are."""
+
+    watched = True
+
+    def __init__(
+        self,
+        url: str,
+        transport: Transport,
+        *,
+        tls_verify: bool = True,
+        tls_ca: str | None = None,
+    ) -> None:
+        """Raises ConfigError: nothing can be published there from here, as `parse_target`."""
+        self._target = parse_target(url, transport, tls_verify=tls_verify, tls_ca=tls_ca)
+        self._publisher: Publisher | None = None
+
+    def open(self) -> None:
+        """Nothing yet: what will be sent is not known."""
+
+    def takes(self, audio: AudioTrack) -> bool:
+        """Whether the way of publishing has a place for that audio."""
+        return carries(self._target.muxer, audio.codec)
+
+    def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
+        """Begin to connect."""
+        self._publisher = Publisher(self._target, video, audio)
+        self._publisher.start()
+
+    def send_video(self, packet: VideoPacket) -> None:
+        """Hand over one packet; never waits."""
+        if self._publisher is not None:
+            self._publisher.send_video(packet)
+
+    def send_audio(self, packet: AudioPacket) -> None:
+        """Hand over one packet; never waits."""
+        if self._publisher is not None:
+            self._publisher.send_audio(packet)
+
+    def take_key_request(self) -> bool:
+        """Whether the server waits for a key frame."""
+        return self._publisher is not None and self._publisher.take_key_request()
+
+    def close(self) -> None:
+        """End the stream at the server. Twice is once."""
+        if self._publisher is not None:
+            self._publisher.close(_CLOSE_S)
+
+    def statistics(self) -> dict[str, Any]:
+        """`{publish, state, restarts, …}`, as `Publisher.statistics`. Thread-safe."""
+        publisher = self._publisher
+        return {"publish": self._target.name, **(publisher.statistics() if publisher else {})}
