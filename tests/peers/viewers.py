@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,7 +41,12 @@ class Viewer(Protocol):
     def __call__(self, url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen: ...
 
 
-def run(command: list[str], package: str, **environment: str) -> str:
+def run(
+    command: list[str],
+    package: str,
+    excused: Callable[[str], bool] = lambda printed: False,
+    **environment: str,
+) -> str:
     """What *command* prints, both outputs together; skips where it is not installed."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed: apt-get install {package}")
@@ -54,7 +60,7 @@ def run(command: list[str], package: str, **environment: str) -> str:
         text=True,
         env=os.environ | environment,
     )
-    assert done.returncode == 0, done.stdout[-2000:]
+    assert done.returncode == 0 or excused(done.stdout), done.stdout[-2000:]
     return done.stdout
 
 
@@ -91,12 +97,27 @@ def gstreamer(url: str, codec: str, transport: str, frames: int, folder: Path) -
         f"! rtp{short}depay ! {short}parse ! avdec_{short} "
         f"! identity eos-after={frames + 1} silent=false name=probe ! fakesink sync=false"
     )
-    text = run(["gst-launch-1.0", "-v", *pipeline.split()], "gstreamer1.0-tools gstreamer1.0-libav")
+    command = ["gst-launch-1.0", "-v", *pipeline.split()]
+    text = run(command, "gstreamer1.0-tools gstreamer1.0-libav", _cancelled_its_own_pause)
     size = re.search(r"probe.*caps = video/x-raw.*width=\(int\)(\d+), height=\(int\)(\d+)", text)
     assert size, text[-2000:]
     stamps = re.findall(r"chain .*? pts: (\d+):(\d+):([\d.]+)", text)
     times_s = [int(h) * 3600 + int(m) * 60 + float(s) for h, m, s in stamps]
     return Seen((int(size[1]), int(size[2])), times_s)
+
+
+def _cancelled_its_own_pause(printed: str) -> bool:
+    """
+    Whether GStreamer saw all it wanted, and failed only by cancelling its own last request.
+
+    At its end rtspsrc sends PAUSE from one thread while another cancels it, to close. Cancelled in
+    the middle of the send, GStreamer 1.22 takes that for a connection that was lost
+    (`writev_bytes` in gstrtspconnection.c); with its own server too.
+    """
+    watching, end, closing = printed.partition("Got EOS from element")
+    reasons = re.findall(r"ERROR: .*\n.*\n.*\n(.*)", closing)
+    own = {"Could not send message. (Received end-of-file)"}
+    return bool(end) and "ERROR" not in watching and set(reasons) == own
 
 
 def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen:
