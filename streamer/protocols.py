@@ -7,6 +7,7 @@ Unless a method says otherwise, an object is used by one thread at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -67,39 +68,50 @@ class ModelInfo:
     name: str
     sha256: str
     precision: str
-    """`fp32` or `fp16`: the precision of the file's weights."""
+    """`fp32`, `fp16` or `int8`: the precision of the file's weights."""
     input_size: tuple[int, int]
-    """(height, width) in pixels of the network's input."""
+    """(height, width) in pixels of the network's own input, the largest that it is run at."""
     providers: tuple[str, ...]
-    """onnxruntime's execution providers in use, best first."""
+    """What runs it: onnxruntime's execution providers, best first, or `OpenVINO CPU`."""
     threads: int
     """Threads within an operator."""
 
 
 class Segmenter(Protocol):
-    """A model that estimates an alpha from one image."""
+    """A model that estimates an alpha from one image, at one of several sizes of its input."""
 
     @property
     def info(self) -> ModelInfo:
         """Which model really runs."""
         ...
 
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """
+        (height, width) of each network input that it is ready for, smallest first.
+
+        `warm_up` may take some out, never the largest, which is `info.input_size`.
+        """
+        ...
+
     def warm_up(self) -> None:
         """
-        Run once, so that the first `segment` is as fast as the others.
+        Run each size once, so that the first `segment` is as fast as the others.
 
         Raises:
             SegmentError: the model does not run.
         """
         ...
 
-    def segment(self, image: Image, out: Alpha) -> None:
+    def segment(self, image: Image, out: Alpha, size: tuple[int, int] | None = None) -> None:
         """
         Estimate the foreground alpha of one image into *out*.
 
         Args:
-            image: (H, W, 3) uint8 BGR, C-contiguous; borrowed.
-            out: (H, W) uint8, 0 background to 255 foreground; overwritten.
+            image: (H, W, 3) uint8 BGR; borrowed. May be a part of a larger picture: its rows
+                apart, their pixels packed.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Likewise.
+            size: one of `sizes`, to which the image is stretched; the largest when None.
 
         Raises:
             SegmentError: inference failed; *out* is undefined.
@@ -114,33 +126,64 @@ class Segmenter(Protocol):
 
 
 class Matting(Protocol):
-    """How frames get their mattes: by the model alone, or with the help of their neighbours."""
+    """
+    How frames get their mattes: by the model alone, or with the help of their neighbours.
+
+    One that looks ahead holds frames until it has seen what comes after them: each call returns
+    the mattes that are ready, of whichever frames; none is skipped and their order is kept.
+    """
 
     @property
     def info(self) -> ModelInfo | None:
         """The model that runs, or None where there is none."""
         ...
 
+    @property
+    def delay(self) -> int:
+        """Frames that it holds at most after a call; 0: each matte comes back at once. Fixed."""
+        ...
+
     def warm_up(self) -> None:
         """Load and run what is needed. Raises ModelError."""
         ...
 
-    def matte(self, frame: Frame, alpha: Alpha) -> Matte:
+    def matte(self, frame: Frame, alpha: Alpha) -> Sequence[Matte]:
         """
-        Write the alpha of *frame* into *alpha* and return it with the frame's own stamp.
+        Take the next frame, and return the mattes that are ready, oldest first.
+
+        Of a live stream better one at each call than several at some: these wait for the sinks.
 
         Args:
-            frame: frames come in order; a new `stamp.epoch` means nothing before it counts. Never
-                a stand-by frame.
-            alpha: (H, W) uint8, overwritten; the returned matte borrows it.
+            frame: frames come in order; a new `stamp.epoch` means nothing before it counts, and
+                then none is held. Never a stand-by frame.
+            alpha: (H, W) uint8, where the frame's alpha is written.
+
+        Both are borrowed until the frame's matte is returned: its alpha is *alpha*, its stamp the
+        frame's own.
 
         Raises:
-            SegmentError: no matte could be made; *alpha* is undefined and must not be shown.
+            SegmentError: a matte could not be made; the alphas of this frame and of all that are
+                held are undefined and must not be shown.
         """
         ...
 
+    def flush(self) -> Sequence[Matte]:
+        """
+        The mattes of all frames that are held, in order, as nothing comes after them.
+
+        Called at the end, before the first frame of an epoch and before a stand-by frame.
+
+        Raises:
+            SegmentError: as `matte`.
+        """
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """How mattes are made and what that took, as plain JSON values. Thread-safe."""
+        ...
+
     def close(self) -> None:
-        """Release the model. Twice is once."""
+        """Release the model; frames that are held are read no more. Twice is once."""
         ...
 
 

@@ -169,6 +169,7 @@ class FrameRing:
         self._waiting: deque[_Slot] = deque()
         self._leased = 0
         self._closed = False
+        self._aborted = False
         self._changed = threading.Condition()
 
     def reserve(self, height: int, width: int, timeout: float | None = None) -> Reservation:
@@ -299,10 +300,15 @@ class FrameRing:
     def abort(self) -> None:
         """Close, and drop what waits as `stale`."""
         with self._changed:
-            self._closed = True
+            self._closed = self._aborted = True
             while self._waiting:
                 self._free.append(self._drop_oldest("stale"))
             self._changed.notify_all()
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the stream ended by `abort`: what is still in work is not wanted either."""
+        return self._aborted
 
     def statistics(self) -> RingStatistics:
         """How full the ring is now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamer.clock import Clock, SystemClock
-from streamer.errors import EndOfStream, SourceLost
+from streamer.errors import EndOfStream, SegmentError, SourceLost
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, Stamp, StreamInfo
 from streamer.protocols import ModelInfo
 
@@ -88,21 +89,102 @@ class FakeSource:
 
 
 class FakeSegmenter:
-    """The alpha is the image's blue; *on_segment* is called first, to wait or to raise."""
+    """
+    The alpha is the image's blue, at whatever size.
 
-    def __init__(self, on_segment: Callable[[Image], Any] = lambda image: None) -> None:
-        self.info = ModelInfo("fake", "0" * 64, "fp32", (64, 64), ("CPUExecutionProvider",), 1)
+    Args:
+        on_segment: called first, to wait or to raise.
+        sides: of its square sizes.
+    """
+
+    def __init__(
+        self,
+        on_segment: Callable[[Image], Any] = lambda image: None,
+        *,
+        sides: tuple[int, ...] = (64,),
+    ) -> None:
+        self.sizes = tuple((side, side) for side in sorted(sides))
+        self.info = ModelInfo(
+            "fake", "0" * 64, "fp32", self.sizes[-1], ("CPUExecutionProvider",), 1
+        )
+        self.asked: list[tuple[int, int]] = []
         self.closed = False
         self._on_segment = on_segment
 
     def warm_up(self) -> None:
         pass
 
-    def segment(self, image: Image, out: Alpha) -> None:
+    def segment(self, image: Image, out: Alpha, size: tuple[int, int] | None = None) -> None:
+        if size is not None and size not in self.sizes:
+            raise ValueError(f"not ready for {size}, only for {self.sizes}")
+        if self.closed:
+            raise SegmentError("fake: the model is closed")
         self._on_segment(image)
+        self.asked.append(size or self.sizes[-1])
         np.copyto(out, image[:, :, 0])
 
     def close(self) -> None:
+        self.closed = True
+
+
+class FakeMatting:
+    """
+    A matting that looks ahead; the alpha is the image's blue, as it is when the matte is returned.
+
+    Args:
+        delay: how many frames it holds.
+        in_bursts: return nothing until one more than *delay* are held, and then all.
+        on_matte, on_flush: called first with the frames held, to block or to raise.
+    """
+
+    info = None
+
+    def __init__(
+        self,
+        delay: int = 0,
+        *,
+        in_bursts: bool = False,
+        on_matte: Callable[[int], Any] = lambda held: None,
+        on_flush: Callable[[int], Any] = lambda held: None,
+    ) -> None:
+        self.delay = delay
+        self.closed = False
+        self.flushed: list[list[int]] = []
+        self._in_bursts = in_bursts
+        self._on_matte = on_matte
+        self._on_flush = on_flush
+        self._held: deque[tuple[Frame, Alpha]] = deque()
+
+    def warm_up(self) -> None:
+        pass
+
+    def matte(self, frame: Frame, alpha: Alpha) -> list[Matte]:
+        epochs = {held.stamp.epoch for held, _ in self._held}
+        assert epochs <= {frame.stamp.epoch}, "was not flushed before an epoch"
+        assert not frame.stamp.standby
+        self._held.append((frame, alpha))
+        self._on_matte(len(self._held))
+        if len(self._held) <= self.delay:
+            return []
+        return self._give(len(self._held) if self._in_bursts else 1)
+
+    def flush(self) -> list[Matte]:
+        self.flushed.append([frame.stamp.index for frame, _ in self._held])
+        self._on_flush(len(self._held))
+        return self._give(len(self._held))
+
+    def _give(self, how_many: int) -> list[Matte]:
+        mattes = []
+        for frame, alpha in (self._held.popleft() for _ in range(how_many)):
+            np.copyto(alpha, frame.image[:, :, 0])
+            mattes.append(Matte(alpha, frame.stamp, "inferred"))
+        return mattes
+
+    def statistics(self) -> dict[str, Any]:
+        return {"mode": "fake", "delay_frames": self.delay}
+
+    def close(self) -> None:
+        self._held.clear()
         self.closed = True
 
 

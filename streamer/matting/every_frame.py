@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streamer.frame import Alpha, Frame, Matte
 from streamer.protocols import ModelInfo, Segmenter
 
@@ -26,10 +28,23 @@ class EveryFrame:
         """Run the model once. Raises SegmentError."""
         self._segmenter.warm_up()
 
-    def matte(self, frame: Frame, alpha: Alpha) -> Matte:
+    @property
+    def delay(self) -> int:
+        """None: each matte comes back at once."""
+        return 0
+
+    def matte(self, frame: Frame, alpha: Alpha) -> tuple[Matte]:
         """Infer the alpha of *frame* into *alpha*, (H, W) uint8. Raises SegmentError."""
         self._segmenter.segment(frame.image, alpha)
-        return Matte(alpha, frame.stamp, "inferred")
+        return (Matte(alpha, frame.stamp, "inferred"),)
+
+    def flush(self) -> tuple[()]:
+        """Nothing, as nothing is held."""
+        return ()
+
+    def statistics(self) -> dict[str, Any]:
+        """How mattes are made."""
+        return {"mode": "every_frame", "delay_frames": 0}
 
     def close(self) -> None:
         """Release the model. Twice is once."""

@@ -12,6 +12,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from streamer.cpu import name_thread
 from streamer.errors import SourceTimeout
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.protocols import Source
@@ -106,6 +107,7 @@ class Attempt:
             return answer  # type: ignore[return-value]  # a queue cannot tie an answer to its call
 
     def _serve(self) -> None:
+        name_thread(self.stage)
         try:
             while (call := self._calls.get()) is not None:
                 try:

@@ -26,27 +26,38 @@ _MOST_AUDIO = 4096
 
 
 class InHand:
-    """Whether the matting stage holds a frame that nobody has counted yet. Thread-safe."""
+    """
+    How many frames the matting stage holds that nobody has counted yet.
+
+    The stage takes and gives them; whoever waits for it no longer forfeits them. Thread-safe.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._held = False
+        self._held = 0
+        self._forfeited = False
         self._lock = threading.Lock()
 
     def take(self) -> None:
-        """A frame is being worked on."""
+        """One more frame is being worked on."""
         with self._lock:
-            self._held = True
+            if self._forfeited:
+                self._metrics.drop("stale")
+            else:
+                self._held += 1
 
     def give(self) -> bool:
-        """It goes on to the sinks; false where it was forfeited meanwhile."""
+        """One goes on to the sinks; false where it was forfeited meanwhile."""
         with self._lock:
-            held, self._held = self._held, False
-        return held
+            if not self._forfeited:
+                self._held -= 1
+            return not self._forfeited
 
     def forfeit(self) -> None:
-        """It will reach no sink: count it, once."""
-        if self.give():
+        """None will reach a sink, nor any that is taken later: count each, once."""
+        with self._lock:
+            held, self._held, self._forfeited = self._held, 0, True
+        for _ in range(held):
             self._metrics.drop("stale")
 
 
@@ -147,12 +158,16 @@ class SinkWorker:
         self.opened = True
         self._call(lambda: self._sink.open(info))
 
-    def put(self, delivery: Delivery) -> None:
-        """Queue one delivery; of a file this waits for room, of a live stream the oldest goes."""
+    def put(self, delivery: Delivery, *, patient: bool = False) -> None:
+        """
+        Queue one delivery; of a file this waits for room, of a live stream the oldest goes.
+
+        A *patient* one waits for room always: it comes with others that were ready at once.
+        """
         refused: Delivery | None = None
         reason: DropReason = "stale"
         with self._changed:
-            if not self._live:
+            if patient or not self._live:
                 self._changed.wait_for(lambda: len(self._queue) < self._depth or self._gone)
             if self._gone:
                 refused = delivery

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from streamer.errors import EndOfStream
@@ -15,9 +16,15 @@ from streamer.protocols import Matting
 from streamer.ring import FrameRing, Lease
 
 
+class _ForfeitedError(Exception):
+    """Nobody waits for this stage any longer."""
+
+
 class MattingStage:
     """
     Makes the matte of each frame in a ring and hands both to every sink.
+
+    It keeps the leases of the frames that a matting which looks ahead holds, oldest first.
 
     Args:
         matting: how frames get their mattes.
@@ -43,43 +50,77 @@ class MattingStage:
         self._workers = workers
         self._metrics = metrics
         self._presence = presence
+        self._held: deque[tuple[Lease, int]] = deque()
 
     def run(self, ring: FrameRing) -> None:
-        """Work until *ring* is closed and empty. Raises ModelError."""
+        """Work until *ring* is closed and empty. Raises SegmentError."""
         try:
             while True:
                 try:
                     lease = ring.take()
                 except EndOfStream:
-                    return
+                    break
                 with lease:
-                    matte: Matte | None
-                    if lease.frame.stamp.standby:
-                        matte = self._standby.matte(lease, self._presence.state)
-                    else:
-                        matte = self._matte(lease)
-                    if matte is None:
-                        return
-                    delivery = Delivery(lease, matte, self._workers, self._metrics)
-                    for worker in self._workers:
-                        worker.put(delivery)
+                    self._matte(lease)
+            if not ring.aborted:
+                self._flush()
+        except _ForfeitedError:
+            pass
         finally:
-            self._standby.close()
-
-    def _matte(self, lease: Lease) -> Matte | None:
-        """The matte of a frame; None where it was forfeited meanwhile."""
-        started_ns = time.monotonic_ns()
-        self._metrics.latency("wait").record(started_ns - lease.frame.stamp.captured_ns)
-        self.in_hand.take()
-        try:
-            matte = self._matting.matte(lease.frame, lease.alpha)
-        except BaseException:
             self.in_hand.forfeit()
-            raise
-        if not self.in_hand.give():
-            return None
-        self._metrics.latency("infer").record(time.monotonic_ns() - started_ns)
-        self._metrics.count(matte.origin)
-        self._metrics.matte_age(matte.age)
-        self._standby.keep(lease, matte)
-        return matte
+
+    def close(self) -> None:
+        """Let go of the frames that are held; when the matting is closed. Twice is once."""
+        self._standby.close()
+        while self._held:
+            self._held.popleft()[0].release()
+
+    def _matte(self, lease: Lease) -> None:
+        """Get one frame its matte, now or later."""
+        stamp = lease.frame.stamp
+        held = bool(self._held)
+        if held and (stamp.standby or stamp.epoch != self._held[-1][0].frame.stamp.epoch):
+            self._flush()
+        if stamp.standby:
+            matte = self._standby.matte(lease, self._presence.state)
+            self._deliver(lease, matte, patient=held)
+            return
+        given_ns = time.monotonic_ns()
+        self._metrics.latency("wait").record(given_ns - stamp.captured_ns)
+        self.in_hand.take()
+        lease.retain()
+        self._held.append((lease, given_ns))
+        mattes = self._matting.matte(lease.frame, lease.alpha)
+        self._metrics.latency("infer").record(time.monotonic_ns() - given_ns)
+        self._hand_on(mattes)
+        if len(self._held) > self._matting.delay:
+            raise RuntimeError(f"the matting holds {len(self._held)} frames")
+
+    def _flush(self) -> None:
+        """Deliver what is held; a delivery that follows at once should be patient too."""
+        if self._held:
+            self._hand_on(self._matting.flush(), patient=True)
+        if self._held:
+            raise RuntimeError(f"the matting still holds {len(self._held)} frames")
+
+    def _hand_on(self, mattes: Sequence[Matte], *, patient: bool = False) -> None:
+        """Deliver the oldest frames with their *mattes*."""
+        for matte in mattes:
+            if not self._held or matte.stamp != self._held[0][0].frame.stamp:
+                raise RuntimeError(f"the matting returned out of its turn: {matte}")
+            if not self.in_hand.give():
+                raise _ForfeitedError
+            lease, given_ns = self._held.popleft()
+            with lease:
+                if self._matting.delay:
+                    self._metrics.latency("held").record(time.monotonic_ns() - given_ns)
+                self._metrics.count(matte.origin)
+                self._metrics.matte_age(matte.age)
+                self._standby.keep(lease, matte)
+                # Of several at once the later would push the earlier out of a short queue.
+                self._deliver(lease, matte, patient=patient or len(mattes) > 1)
+
+    def _deliver(self, lease: Lease, matte: Matte, *, patient: bool = False) -> None:
+        delivery = Delivery(lease, matte, self._workers, self._metrics)
+        for worker in self._workers:
+            worker.put(delivery, patient=patient)

@@ -57,6 +57,18 @@ class Statistics:
     """Whether any stage still works."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When something was, by the wall and by the CPU time of the process until then."""
+
+    wall_s: float
+    cpu_s: float
+
+    @classmethod
+    def now(cls) -> Self:
+        return cls(time.monotonic(), time.process_time())
+
+
 class Pipeline:
     """
     One stream from a source over mattes to sinks.
@@ -102,7 +114,7 @@ class Pipeline:
         self._stall_s = stall_s
         self._capacity = ring_capacity
         standby = standby or Standby()
-        self._leases = 1 + len(sinks) * (sink_queue + 1) + standby.leases
+        self._leases = 1 + matting.delay + len(sinks) * (sink_queue + 1) + standby.leases
         self._metrics = metrics or Metrics()
         self._workers = [
             SinkWorker(sink, f"sinks[{number}] {sink.name}", sink_queue, self._metrics)
@@ -141,8 +153,8 @@ class Pipeline:
         self._window: SinkWorker | None = None
         self._lock = threading.Lock()
         self._stopped_at: float | None = None
-        self._started_at: float | None = None
-        self._ended_at: float | None = None
+        self._began: _Moment | None = None
+        self._ended: _Moment | None = None
 
     def start(self) -> None:
         """
@@ -216,7 +228,7 @@ class Pipeline:
     @property
     def abandoned(self) -> tuple[str, ...]:
         """Stages stuck in a call that never returned; their threads keep the process alive."""
-        attempts = self._reconnecting.left if self._reconnecting and self._ended_at else ()
+        attempts = self._reconnecting.left if self._reconnecting and self._ended else ()
         return (*self._threads.abandoned, *attempts)
 
     def statistics(self) -> Statistics:
@@ -233,8 +245,9 @@ class Pipeline:
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
         summary = self._metrics.summary()
-        ended = self._ended_at or time.monotonic()
-        wall_s = ended - (self._started_at or ended)
+        ended = self._ended or _Moment.now()
+        began = self._began or ended
+        wall_s = ended.wall_s - began.wall_s
         model = self._matting.info
         info = self._info
         presence = self._presence.status()
@@ -251,8 +264,10 @@ class Pipeline:
             **summary,
             "fps": round(summary["frames"]["emitted"] / wall_s, 3) if wall_s > 0 else 0.0,
             "wall_s": round(wall_s, 3),
+            "cpu_s": round(ended.cpu_s - began.cpu_s, 3),
             "reconnects": presence.reconnects,
             "model": asdict(model) if model is not None else None,
+            "matting": self._matting.statistics(),
             "rss_peak_mb": peak_rss_mb(),
             "sinks": [
                 {**worker.sink.statistics(), "dropped": worker.dropped} for worker in self._workers
@@ -268,7 +283,7 @@ class Pipeline:
             return
         if failure[0] is None:
             self.stop()
-            if self._ended_at is None:
+            if self._ended is None:
                 self.join()
         else:
             self.abort()
@@ -324,7 +339,7 @@ class Pipeline:
     def _run_matting(self) -> None:
         try:
             self._matting.warm_up()
-            self._started_at = time.monotonic()
+            self._began = _Moment.now()
             self._ready.set()
             self._opened.wait()
             if self._ring is not None:
@@ -333,6 +348,7 @@ class Pipeline:
             for worker in self._workers:
                 worker.end()
             self._matting.close()
+            self._mattes.close()
 
     def _run_sink(self, worker: SinkWorker) -> None:
         try:
@@ -370,7 +386,7 @@ class Pipeline:
                 self._window = None
                 self._close_window(window)
                 window = None
-        self._ended_at = self._ended_at or time.monotonic()
+        self._ended = self._ended or _Moment.now()
 
     def _serve(self, window: SinkWorker) -> bool:
         """Give the window a turn; false when there is nothing more for it."""

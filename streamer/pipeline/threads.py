@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from streamer.cpu import name_thread
 from streamer.errors import StageFailed, StopRequested
 
 logger = logging.getLogger("streamer.pipeline")
@@ -37,6 +38,7 @@ class Threads:
         """Do *work* in the thread `streamer-stage`; what it raises is the stage's failure."""
 
         def guarded() -> None:
+            name_thread(stage)
             try:
                 work()
             except StopRequested:

@@ -1,82 +1,114 @@
-"""What every segmenter and every matting promises, over the real ones and the fakes."""
+"""What every matting promises, over the real ones and the fakes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from streamer.config import ModelConfig
-from streamer.frame import Frame, Stamp
+from streamer.frame import Alpha, Frame, Matte, Stamp
 from streamer.matting import EveryFrame
-from streamer.protocols import Segmenter
+from streamer.protocols import Matting
 from streamer.segmentation import load_segmenter
-from tests.fakes import FakeSegmenter
+from tests.fakes import FakeMatting
 
-Make = Callable[[], Segmenter]
-
-
-@pytest.fixture(params=["onnx", "fake"])
-def make(request, make_model) -> Make:
-    if request.param == "fake":
-        return FakeSegmenter
-    path = make_model()
-    return lambda: load_segmenter(ModelConfig(name=str(path)))[0]
+MakeMatting = Callable[[], Matting]
 
 
-@pytest.mark.parametrize("shape", [(48, 64), (1, 1), (33, 77)])
-def test_the_whole_of_out_is_written_and_the_image_left_alone(make: Make, shape) -> None:
-    segmenter = make()
-    segmenter.warm_up()
-    image = np.random.default_rng(3).integers(0, 256, (*shape, 3), np.uint8)
-    kept = image.copy()
-    results = []
-    for before in (0, 255):
-        out = np.full(shape, before, np.uint8)
-        segmenter.segment(image, out)
-        results.append(out)
-    assert (results[0] == results[1]).all()
-    assert (image == kept).all()
+@pytest.fixture(params=["every_frame", "fake-0", "fake-1", "fake-5", "fake-5-in-bursts"])
+def make_matting(request, make_model) -> MakeMatting:
+    if request.param == "every_frame":
+        path = make_model()
+        return lambda: EveryFrame(load_segmenter(ModelConfig(name=str(path)))[0])
+    delay, in_bursts = int(request.param.split("-")[1]), request.param.endswith("bursts")
+    return lambda: FakeMatting(delay, in_bursts=in_bursts)
 
 
-def test_the_same_image_gives_the_same_alpha_after_another_size(make: Make) -> None:
-    segmenter = make()
-    image = np.random.default_rng(4).integers(0, 256, (48, 64, 3), np.uint8)
-    first, again = np.empty((48, 64), np.uint8), np.empty((48, 64), np.uint8)
-    segmenter.segment(image, first)
-    segmenter.segment(np.zeros((20, 30, 3), np.uint8), np.empty((20, 30), np.uint8))
-    segmenter.segment(image, again)
-    assert (first == again).all()
+def frames(count: int, *, epoch: int = 0) -> Iterator[Frame]:
+    numbers = np.random.default_rng(5)
+    for index in range(count):
+        image = numbers.integers(0, 256, (48, 64, 3), np.uint8)
+        yield Frame(image, Stamp(index, index, Fraction(1, 25), 0, epoch))
 
 
-def test_what_runs_is_plain_data_for_the_report(make: Make) -> None:
-    info = json.loads(json.dumps(asdict(make().info)))
-    assert info["providers"]
-    assert len(info["sha256"]) == 64
-
-
-def test_closing_twice_is_once(make: Make) -> None:
-    segmenter = make()
-    segmenter.close()
-    segmenter.close()
-    assert segmenter.info.name
-
-
-def test_a_matte_carries_its_frames_stamp_and_borrows_the_alpha(make: Make) -> None:
-    segmenter = make()
-    matting = EveryFrame(segmenter)
+def test_each_frame_gets_its_matte_once_in_order_and_in_its_own_alpha(make_matting) -> None:
+    matting = make_matting()
     matting.warm_up()
-    image = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
+    given: list[tuple[Frame, Alpha]] = []
+    mattes: list[Matte] = []
+    for frame in frames(13):
+        given.append((frame, np.full((48, 64), 99, np.uint8)))
+        mattes += matting.matte(*given[-1])
+        assert len(given) - len(mattes) <= matting.delay
+    mattes += matting.flush()
+    for matte, (frame, alpha) in zip(mattes, given, strict=True):
+        assert matte.stamp == frame.stamp
+        assert matte.alpha is alpha
+        assert not (alpha == 99).all(), "it was written"
+    assert not matting.flush(), "nothing is held after a flush"
+    matting.close()
+
+
+def test_after_a_flush_an_epoch_gives_what_it_would_give_alone(make_matting) -> None:
+    alphas: list[list[np.ndarray]] = []
+    for epochs in ([0, 1], [1]):
+        matting = make_matting()
+        matting.warm_up()
+        for epoch in epochs:
+            mattes: list[Matte] = []
+            for frame in frames(7, epoch=epoch):
+                mattes += matting.matte(frame, np.zeros((48, 64), np.uint8))
+            mattes += matting.flush()
+        alphas.append([matte.alpha for matte in mattes])
+        matting.close()
+    assert np.array_equal(alphas[0], alphas[1])
+
+
+def test_the_image_is_left_alone(make_matting) -> None:
+    matting = make_matting()
+    matting.warm_up()
+    given = list(frames(6))
+    kept = [frame.image.copy() for frame in given]
+    for frame in given:
+        matting.matte(frame, np.zeros((48, 64), np.uint8))
+    matting.flush()
+    assert np.array_equal(kept, [frame.image for frame in given])
+    matting.close()
+
+
+def test_statistics_are_plain_data_for_the_report_at_any_time(make_matting) -> None:
+    matting = make_matting()
+    before = json.loads(json.dumps(matting.statistics()))
+    matting.warm_up()
+    for frame in frames(3):
+        matting.matte(frame, np.zeros((48, 64), np.uint8))
+    after = json.loads(json.dumps(matting.statistics()))
+    for statistics in (before, after):
+        assert statistics["mode"]
+        assert statistics["delay_frames"] == matting.delay
+    matting.close()
+
+
+def test_a_matting_is_closed_twice_and_with_frames_held(make_matting) -> None:
+    matting = make_matting()
+    matting.warm_up()
+    for frame in frames(3):
+        matting.matte(frame, np.zeros((48, 64), np.uint8))
+    matting.close()
+    matting.close()
+
+
+def test_every_frames_matte_is_the_models(make_model) -> None:
+    segmenter = load_segmenter(ModelConfig(name=str(make_model())))[0]
+    matting = EveryFrame(segmenter)
+    frame = next(frames(1))
     alpha, expected = np.empty((48, 64), np.uint8), np.empty((48, 64), np.uint8)
-    frame = Frame(image, Stamp(7, 7, Fraction(1, 25), 0, 2))
-    matte = matting.matte(frame, alpha)
-    segmenter.segment(image, expected)
-    assert matte.stamp is frame.stamp
-    assert matte.alpha is alpha
+    (matte,) = matting.matte(frame, alpha)
+    segmenter.segment(frame.image, expected)
     assert (matte.origin, matte.age) == ("inferred", 0)
     assert (alpha == expected).all()
     matting.close()

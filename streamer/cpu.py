@@ -1,0 +1,114 @@
+"""Where the CPU time of this process goes: names and priorities of threads, and what each spent."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_TASKS = Path("/proc/self/task")
+"""Linux's folder of threads, see proc(5); nowhere else is there one."""
+
+_NICE = 10
+"""Of 19: about a tenth of the weight of an ordinary thread."""
+
+
+def name_thread(name: str) -> None:
+    """
+    Call the present thread so in `top -H` and its like; on Linux, elsewhere nothing happens.
+
+    Threads that it starts through a library inherit the name, of which 15 characters are kept.
+    """
+    with suppress(OSError):
+        (_TASKS / str(threading.get_native_id()) / "comm").write_text(name[:15])
+
+
+@contextmanager
+def thread_named(name: str) -> Iterator[None]:
+    """Within this the present thread is called so, and after it as before."""
+    before = ""
+    with suppress(OSError):
+        before = (_TASKS / str(threading.get_native_id()) / "comm").read_text().rstrip("\n")
+    name_thread(name)
+    try:
+        yield
+    finally:
+        if before:
+            name_thread(before)
+
+
+def give_way() -> None:
+    """
+    Let other threads go before the present one where they compete, and before those it starts.
+
+    On Linux, where priorities are of threads; elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def giving_way(work: Callable[[], T]) -> T:
+    """Do *work* in a thread of its own that gives way, as do the threads that it starts."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        give_way()
+        try:
+            results.append(work())
+        except BaseException as error:  # it is raised where it was asked for
+            failures.append(error)
+
+    thread = threading.Thread(target=guarded, name="streamer-loading")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+class ThreadTimes:
+    """
+    Which threads spend the CPU time of this process from now on.
+
+    It is read by `sample`, often: what a thread spent after the last one before its end is not
+    known. Threads of Python go by their names, others by `NAME (native)`, where NAME is that of the
+    thread that started them, or one of their own. On Linux; elsewhere nothing is known. For one
+    thread.
+    """
+
+    def __init__(self) -> None:
+        self._spent_ns = Counter[str]()
+        self._read_ns: dict[int, int] = {}
+        self.sample()
+        self._spent_ns.clear()
+
+    def sample(self) -> None:
+        """Read what each thread has spent until now."""
+        ours = {thread.native_id: thread.name for thread in threading.enumerate()}
+        read_ns: dict[int, int] = {}
+        with suppress(OSError):
+            for task in list(_TASKS.iterdir()):
+                number = int(task.name)
+                try:
+                    read_ns[number] = int((task / "schedstat").read_text().split()[0])
+                    name = ours.get(number) or f"{(task / 'comm').read_text().strip()} (native)"
+                except (OSError, IndexError):  # it has just ended
+                    continue
+                # A number that is given again belongs to another thread, which starts from 0.
+                before_ns = self._read_ns.get(number, 0)
+                new = read_ns[number] < before_ns
+                self._spent_ns[name] += read_ns[number] - (0 if new else before_ns)
+        self._read_ns = read_ns
+
+    def seconds(self) -> dict[str, float]:
+        """CPU seconds by name until the last sample, largest first."""
+        return {name: ns / 1e9 for name, ns in self._spent_ns.most_common()}
