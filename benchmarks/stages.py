@@ -91,11 +91,12 @@ def stage_costs(path: Path, segmenter: OnnxSegmenter) -> list[Cost]:
     alpha: Alpha = np.empty(image.shape[:2], np.uint8)
     segmenter.segment(image, alpha)
     composer = Composer()
+    tensors, run = segmenter._sized[segmenter.info.input_size]
     return [
         decode,
-        cost("pre", lambda: segmenter._preprocess(image)),
-        cost("model (trivial)", segmenter._run),
-        cost("post", lambda: segmenter._postprocess(alpha)),
+        cost("pre", lambda: tensors.fill(image)),
+        cost("model (trivial)", run),
+        cost("post", lambda: tensors.read(alpha)),
         cost("compose side by side", lambda: composer.compose(image, alpha)),
     ]
 

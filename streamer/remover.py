@@ -25,7 +25,7 @@ class BackgroundRemover:
 
     Args:
         model: a registered name, a path to an `.onnx` file, or `auto`.
-        precision: `auto`, `fp32` or `fp16`.
+        precision: `auto`, `fp32`, `fp16` or `int8`.
         rgba: cutouts are (H, W, 4) with straight soft alpha instead of (H, W, 3) on black.
         threshold: the mask is where alpha is at least this, in (0, 1].
         providers: `auto` or execution providers in order of preference.
@@ -44,7 +44,7 @@ class BackgroundRemover:
         self,
         model: str = "rmbg-1.4",
         *,
-        precision: Literal["auto", "fp32", "fp16"] = "auto",
+        precision: Literal["auto", "fp32", "fp16", "int8"] = "auto",
         rgba: bool = False,
         threshold: float = 0.5,
         providers: Literal["auto"] | Sequence[Provider] = "auto",

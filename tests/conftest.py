@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# onnxruntime looks at it once, when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import cv2
 import numpy as np
 import onnx

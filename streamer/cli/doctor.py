@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
@@ -49,6 +50,8 @@ def installed(distribution: str) -> str | None:
 
 
 def _versions() -> Iterator[Finding]:
+    # As in streamer.segmentation, which is not imported yet: a broken onnxruntime is a finding.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("ok", "streamer", __version__)
     for module, distributions in PACKAGES:
@@ -144,6 +147,20 @@ def _models() -> Iterator[Finding]:
         )
 
 
+def _openvino() -> Iterator[Finding]:
+    from streamer.segmentation import openvino
+
+    if not openvino.is_installed():
+        yield Finding(
+            "advice",
+            "openvino",
+            'not installed; it runs int8 files faster on a CPU: pip install "streamer[openvino]"',
+        )
+        return
+    openvino.load_openvino()
+    yield Finding("ok", "openvino", f"openvino {installed('openvino') or 'of unknown version'}")
+
+
 def _npm() -> Iterator[Finding]:
     from streamer.segmentation.npm import npm_command
 
@@ -160,7 +177,7 @@ Check = Callable[[], Iterator[Finding]]
 NEEDED: tuple[Check, ...] = (_versions, _providers, _encoder)
 """What the main job cannot do without."""
 
-USEFUL: tuple[Check, ...] = (_window, _cameras, _models, _npm)
+USEFUL: tuple[Check, ...] = (_window, _cameras, _models, _openvino, _npm)
 """What some jobs need; looked at after what is needed."""
 
 

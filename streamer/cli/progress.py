@@ -121,3 +121,58 @@ def counting(label: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=total)
         yield lambda: progress.advance(task)
+
+
+class Steps:
+    """
+    A bar for each step of a long work: call it with (step, done, total).
+
+    Without a terminal it says once that the step begins.
+    """
+
+    def __init__(self) -> None:
+        self._progress: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, done: int, total: int, /) -> None:
+        """Show how much of *step* is done."""
+        if step not in self._tasks:
+            self._tasks[step] = self._begin(step, total)
+        if self._progress is not None:
+            self._progress.update(self._tasks[step], completed=done, total=total)
+
+    def _begin(self, step: str, total: int) -> Any:
+        if not sys.stderr.isatty():
+            say(f"{step} ...")
+            return None
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+            self._progress = Progress(
+                "{task.description:<12}",
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        return self._progress.add_task(step, total=total)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()

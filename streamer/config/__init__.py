@@ -1,6 +1,12 @@
 """What a user can ask for, as plain validated data. `load` reads it from YAML."""
 
 from streamer.config.addresses import ServeAddress
+from streamer.config.backends import (
+    BackendOptions,
+    CudaOptions,
+    OpenVinoOptions,
+    TensorRtOptions,
+)
 from streamer.config.load import load_config, parse_config
 from streamer.config.models import (
     ComposeConfig,
@@ -36,9 +42,11 @@ from streamer.config.sources import (
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "BackendOptions",
     "ComposeConfig",
     "Config",
     "ContractConfig",
+    "CudaOptions",
     "DiscardSinkConfig",
     "DisplaySinkConfig",
     "FileSourceConfig",
@@ -47,6 +55,7 @@ __all__ = [
     "Layout",
     "MattingConfig",
     "ModelConfig",
+    "OpenVinoOptions",
     "Panel",
     "PipelineConfig",
     "Provider",
@@ -60,6 +69,7 @@ __all__ = [
     "SourceConfig",
     "StandbyConfig",
     "SyntheticSourceConfig",
+    "TensorRtOptions",
     "UsbSourceConfig",
     "load_config",
     "parse_config",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from streamer.config.addresses import ServeAddress
+from streamer.config.backends import BackendOptions
 from streamer.config.data import Data
 from streamer.config.sinks import (
     DisplaySinkConfig,
@@ -47,8 +48,9 @@ class ModelConfig(Data):
     name: str = "rmbg-1.4"
     """A name that `streamer models list` shows, a path to an `.onnx` file, or `auto`:
     `rmbg-1.4` or, where that cannot be had, `isnet`."""
-    precision: Literal["auto", "fp32", "fp16"] = "auto"
-    """`auto` takes fp16 on a GPU and fp32 elsewhere, as far as the model has them."""
+    precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
+    """`auto` takes fp16 on a GPU; on a CPU the int8 file that `streamer models optimize` made and
+    proved, or else fp32; as far as the model has them."""
     input_size: int | None = Field(None, ge=32)
     """Side of the square network input in pixels, for graphs that allow it; the model's own."""
     providers: Literal["auto"] | list[Provider] = "auto"
@@ -58,6 +60,11 @@ class ModelConfig(Data):
     """Threads within an operator; `auto`: as many as there are cores for us."""
     normalize: bool = False
     """Stretch each alpha to its own minimum and maximum: for pictures, not for video."""
+    backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    """What runs it. `auto`: OpenVINO for an int8 file on a CPU where it is installed, which it runs
+    faster, unless matting is `tracked`, and onnxruntime for all else. `openvino` is for the CPU."""
+    options: BackendOptions = BackendOptions()
+    """Of CUDA, TensorRT and OpenVINO."""
     contract: ContractConfig | None = None
     """For a local `.onnx` file only."""
 
@@ -67,6 +74,14 @@ class ModelConfig(Data):
         if providers == []:
             raise ValueError("names no provider: write `auto` or a list such as [cuda, cpu]")
         return providers
+
+    @model_validator(mode="after")
+    def _openvino_is_for_the_cpu(self) -> ModelConfig:
+        if self.backend == "openvino" and self.providers not in ("auto", ["cpu"]):
+            raise ValueError(
+                "backend: openvino runs on the CPU: leave providers out, or write [cpu]"
+            )
+        return self
 
     @model_validator(mode="after")
     def _contract_is_for_a_file(self) -> ModelConfig:
@@ -80,8 +95,18 @@ class ModelConfig(Data):
 class MattingConfig(Data):
     """How frames get their mattes."""
 
-    mode: Literal["every_frame"] = "every_frame"
-    """`every_frame`: the model runs on each."""
+    mode: Literal["every_frame", "tracked"] = "every_frame"
+    """`every_frame`: the model runs on each; `tracked`: on key frames, cropped to the subject, and
+    optical flow carries their mattes to the frames between."""
+    max_interval: int = Field(12, ge=1, le=60)
+    """`tracked`: frames from one key frame to the next while something moves, at most."""
+    refresh_s: float = Field(2.0, gt=0)
+    """`tracked`: seconds from one key frame to the next while nothing moves."""
+    whole_s: float = Field(3.0, gt=0)
+    """`tracked`: seconds after which the model looks at the whole frame again."""
+    delay_frames: int = Field(0, ge=0, le=60)
+    """`tracked`, live: frames by which the picture is delayed, so that mattes rest on key frames
+    from both sides. Files always are: they wait."""
 
 
 class RefineConfig(Data):

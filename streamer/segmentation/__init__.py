@@ -1,5 +1,11 @@
 """Models: which there are, how their weights get here, and how one runs."""
 
+import os
+
+# onnxruntime would otherwise keep a device id and a database of events in the user's cache, and
+# send them to its makers. It looks once, when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 from streamer.segmentation.segmenter import OnnxSegmenter, load_segmenter
 from streamer.segmentation.session import loadable_providers
 from streamer.segmentation.weights import Progress

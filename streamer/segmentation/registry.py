@@ -20,8 +20,9 @@ import yaml
 
 from streamer.errors import ModelError, ModelNotFound
 
-Precision = Literal["fp32", "fp16"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
+Precision = Literal["fp32", "fp16", "int8"]
+SHIPPED: tuple[Precision, ...] = ("fp32", "fp16")
+"""What a registered model may have files of; int8 is made here, by `optimize`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def _entry(name: str, fields: dict[str, Any]) -> ModelEntry:
         files=MappingProxyType(
             {
                 precision: _file(fields["files"][precision])
-                for precision in PRECISIONS
+                for precision in SHIPPED
                 if precision in fields["files"]
             }
         ),

@@ -1,51 +1,60 @@
 """
-One model behind the `Segmenter` contract: preprocessing, a bound session, postprocessing.
+One model behind the `Segmenter` contract, at several sizes of its input.
 
 Everything is allocated when the model is loaded, or when a frame's size is new, and then reused;
-the session's input and output are bound once.
+each size has its own input and output, bound once.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
-import onnxruntime as ort
 
 from streamer.config import ModelConfig
-from streamer.errors import ModelError, SegmentError
+from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
+from streamer.segmentation import openvino
+from streamer.segmentation.onnxruntime import OnnxRuntime
 from streamer.segmentation.registry import Contract
-from streamer.segmentation.session import (
-    automatic_providers,
-    core_count,
-    device_of,
-    open_session,
-    pick,
-)
+from streamer.segmentation.runtime import Run, Runtime
+from streamer.segmentation.session import automatic_providers, core_count
+from streamer.segmentation.tensors import Tensors
 from streamer.segmentation.weights import Progress, resolve
 
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+logger = logging.getLogger("streamer.segmentation")
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
 
 
 def load_segmenter(
-    model: ModelConfig, progress: Progress | None = None
+    model: ModelConfig, progress: Progress | None = None, *, ladder: Sequence[int] = ()
 ) -> tuple[OnnxSegmenter, str | None]:
     """
     The model that *model* asks for, fetched if need be and loaded; and why it is a fall-back.
+
+    Args:
+        model: what is asked for.
+        progress: told of a download.
+        ladder: smaller sides of a square input to be ready for too; those that the graph cannot
+            do are left out, and so are all where it has one size only.
 
     Returns:
         The segmenter, and for `name: auto` that had to take another model the reason, else None.
 
     Raises:
         ModelError: it cannot be had, loaded or run as asked.
+        MissingDependency: `backend: openvino`, and it is not installed.
     """
-    wanted = automatic_providers() if model.providers == "auto" else model.providers
-    on_gpu = wanted[0] != "cpu"
-    resolved = resolve(model, on_gpu=on_gpu, progress=progress)
+    if model.backend == "openvino":
+        openvino.load_openvino()
+        on_gpu = False
+    else:
+        wanted = automatic_providers() if model.providers == "auto" else model.providers
+        on_gpu = wanted[0] != "cpu"
+    resolved = resolve(model, on_gpu=on_gpu, progress=progress, resizable=bool(ladder))
     segmenter = OnnxSegmenter(
         resolved.path,
         resolved.contract,
@@ -53,27 +62,29 @@ def load_segmenter(
         name=resolved.name,
         sha256=resolved.sha256,
         precision=resolved.precision,
+        ladder=ladder,
     )
     return segmenter, resolved.fallback_reason
 
 
 class OnnxSegmenter:
     """
-    An ONNX matting model on onnxruntime.
+    An ONNX matting model, on onnxruntime or OpenVINO.
 
     Args:
         path: the model's file.
         contract: how it wants its input and means its output.
-        model: size, providers, threads and normalisation that were asked for.
+        model: size, backend, providers, threads and normalisation that were asked for.
         name: how the model is called in the report.
         sha256: the file's hash, for the report.
         precision: of the file's weights; None where unknown: read off the graph's input.
+        ladder: smaller sides of a square input to be ready for too, as far as the graph can.
 
     Raises:
         ModelError: the graph does not fit its contract or the size that was asked for.
-        ModelCorrupt, ProviderError: see `open_session`.
+        ModelCorrupt, ProviderError, MissingDependency: see `OnnxRuntime` and `OpenVinoRuntime`.
 
-    Not thread-safe: a binding belongs to one thread at a time.
+    Not thread-safe: what is bound belongs to one thread at a time.
     """
 
     def __init__(
@@ -85,78 +96,94 @@ class OnnxSegmenter:
         name: str,
         sha256: str,
         precision: str | None,
+        ladder: Sequence[int] = (),
     ) -> None:
         threads = core_count() if model.threads == "auto" else model.threads
-        session = open_session(path, model.providers, threads)
-        source = pick(session.get_inputs(), contract.input, "input", path)
-        target = pick(session.get_outputs(), contract.output, "output", path)
-        height, width = _input_size(source.shape, contract.input_size, model.input_size, path)
-        if source.type not in _DTYPES or target.type not in _DTYPES:
-            raise ModelError(f"{path}: wants {source.type}, gives {target.type}: not float tensors")
-
-        self._session: ort.InferenceSession | None = session
-        self._logits = contract.logits
-        self._normalize = model.normalize
-        self._small: Image = np.empty((height, width, 3), np.uint8)
-        self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
-        self._tensor = np.zeros((1, 3, height, width), _DTYPES[source.type])
-        rank = max(len(target.shape), 2)
-        self._estimate = np.zeros((1,) * (rank - 2) + (height, width), _DTYPES[target.type])
-        self._alpha: Alpha = np.empty((height, width), np.uint8)
-        self._probability = np.empty((height, width), np.float32)
-        levels = np.arange(256, dtype=np.float64) / 255
-        self._tables = [
-            ((levels - mean) / std).astype(np.float32)
-            for mean, std in zip(contract.mean, contract.std, strict=True)
-        ]
-        self._device = device_of(session)
-        self._bind(session, source.name, target.name)
+        runtime: Runtime
+        if _takes_openvino(model, precision, several=bool(ladder)):
+            runtime = openvino.OpenVinoRuntime(
+                path, contract, model, threads=threads, precision=precision
+            )
+        else:
+            runtime = OnnxRuntime(path, contract, model, threads=threads, sha256=sha256)
+        signature = runtime.signature
+        own, any_size = _input_size(
+            signature.shape, contract.input_size, model.input_size, path, name
+        )
+        smaller = {(side, side) for side in ladder if side < min(own)} if any_size else set()
+        self._name = name
+        self._own = own
+        self._sized: dict[Size, tuple[Tensors, Run]] = {}
+        for size in [own, *sorted(smaller)]:
+            tensors = Tensors(
+                size,
+                contract,
+                dtype=signature.dtype,
+                output_dtype=signature.output_dtype,
+                output_rank=signature.output_rank,
+                normalize=model.normalize,
+                smooth=size != own,
+            )
+            try:
+                self._sized[size] = tensors, runtime.bind(tensors.input, tensors.estimate)
+            except ModelError as error:
+                if size == own:
+                    raise ModelError(f"{path}: {_unfit(own, any_size)}: {error}") from error
+                self._leave_out(size, error)
+        self._any_size = any_size
         self._info = ModelInfo(
             name=name,
             sha256=sha256,
-            precision=precision or ("fp16" if self._tensor.dtype == np.float16 else "fp32"),
-            input_size=(height, width),
-            providers=tuple(session.get_providers()),
+            precision=precision or ("fp16" if signature.dtype == "float16" else "fp32"),
+            input_size=own,
+            providers=runtime.providers,
             threads=threads,
         )
-
-    def _bind(self, session: ort.InferenceSession, source: str, target: str) -> None:
-        """
-        Bind the input where the model runs and the output where we read it.
-
-        On a GPU the input tensor lives there and is updated in place; the output is bound to our
-        host array, so that onnxruntime copies it there without an allocation. On a CPU both are
-        our arrays, without a copy.
-        """
-        self._binding: Any = session.io_binding()
-        if self._device[0] == "cpu":
-            self._input = ort.OrtValue.ortvalue_from_numpy(self._tensor)
-        else:
-            self._input = ort.OrtValue.ortvalue_from_numpy(self._tensor, *self._device)
-        self._output = ort.OrtValue.ortvalue_from_numpy(self._estimate)
-        self._binding.bind_ortvalue_input(source, self._input)
-        self._binding.bind_ortvalue_output(target, self._output)
 
     @property
     def info(self) -> ModelInfo:
         """Which model really runs."""
         return self._info
 
-    def warm_up(self) -> None:
-        """Run once on black. Raises SegmentError."""
-        self._tensor.fill(0)
-        self._run()
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes that it is ready for, smallest first; after `warm_up` each is proved."""
+        return tuple(sorted(self._sized, key=lambda size: size[0] * size[1]))
 
-    def segment(self, image: Image, out: Alpha) -> None:
+    def warm_up(self) -> None:
+        """
+        Run each size once on black; a size of the ladder that the graph cannot do is left out.
+
+        Raises:
+            SegmentError: the model does not run at its own size.
+        """
+        # The largest and then the smallest: TensorRT builds its engine for all that is between.
+        for size in sorted(self._sized, key=lambda size: (size != self._own, size)):
+            tensors, run = self._sized[size]
+            tensors.input.fill(0)
+            try:
+                run()
+            except SegmentError as error:
+                if size == self._own:
+                    raise SegmentError(
+                        f"{self._name}: {_unfit(size, self._any_size)}: {error}"
+                    ) from error
+                del self._sized[size]
+                self._leave_out(size, error)
+
+    def segment(self, image: Image, out: Alpha, size: Size | None = None) -> None:
         """
         Estimate the foreground alpha of one image into *out*.
 
         The image is stretched to the network's size bilinearly, in RGB as `(x/255 - mean) / std`;
-        the estimate is stretched back bilinearly (BRIA's reference code for RMBG-1.4).
+        the estimate is stretched back bilinearly (BRIA's reference code for RMBG-1.4). At a size
+        of the ladder, a picture more than twice as large is shrunk by averaging.
 
         Args:
-            image: (H, W, 3) uint8 BGR, C-contiguous; borrowed.
-            out: (H, W) uint8, 0 background to 255 foreground; overwritten.
+            image: (H, W, 3) uint8 BGR; borrowed. May be a part of a larger picture: its rows
+                apart, their pixels packed.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Likewise.
+            size: one of `sizes`; the model's own when None.
 
         Raises:
             SegmentError: inference failed; *out* is undefined.
@@ -165,91 +192,74 @@ class OnnxSegmenter:
         """
         if image.shape[:2] != out.shape:
             raise ValueError(f"an image of {image.shape} and an alpha of {out.shape}")
-        self._preprocess(image)
-        self._run()
-        self._postprocess(out)
-
-    def _preprocess(self, image: Image) -> None:
-        height, width = self._alpha.shape
-        cv2.resize(image, (width, height), dst=self._small, interpolation=cv2.INTER_LINEAR)
-        cv2.split(self._small, self._planes)
-        for channel, (plane, table) in enumerate(
-            zip(reversed(self._planes), self._tables, strict=True)
-        ):
-            if self._tensor.dtype == np.float32:
-                cv2.LUT(plane, table, dst=self._tensor[0, channel])
-            else:
-                cv2.LUT(plane, table, dst=self._probability)
-                np.copyto(self._tensor[0, channel], self._probability, casting="same_kind")
-
-    def _run(self) -> None:
-        if self._session is None:
-            raise SegmentError("the model is closed")
+        if not self._sized:
+            raise SegmentError(f"{self._name}: the model is closed")
+        if size is not None and size not in self._sized:
+            raise ValueError(f"not ready for {size}, only for {self.sizes}")
+        tensors, run = self._sized[size or self._own]
+        tensors.fill(image)
         try:
-            if self._device[0] != "cpu":
-                self._input.update_inplace(self._tensor)
-            self._session.run_with_iobinding(self._binding)
-        except Exception as error:  # onnxruntime's errors have no common base
-            text = str(error).strip().splitlines() or [type(error).__name__]
-            raise SegmentError(f"{self._info.name}: inference failed: {text[0]}") from error
-
-    def _postprocess(self, out: Alpha) -> None:
-        estimate: Any = self._estimate.reshape(self._alpha.shape)
-        if self._logits or self._normalize or estimate.dtype != np.float32:
-            np.copyto(self._probability, estimate)
-            estimate = self._probability
-        if self._logits:
-            _sigmoid(estimate)
-        height, width = out.shape
-        if self._normalize:
-            _stretch(cv2.resize(estimate, (width, height)), out)
-            return
-        _to_bytes(estimate, self._alpha)
-        cv2.resize(self._alpha, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+            run()
+        except SegmentError as error:
+            raise SegmentError(f"{self._name}: inference failed: {error}") from error
+        tensors.read(out)
 
     def close(self) -> None:
         """Release the model's memory. Twice is once."""
-        self._binding = None
-        self._session = None
+        self._sized.clear()
+
+    def _leave_out(self, size: Size, error: ModelError) -> None:
+        height, width = size
+        logger.info("%s: %dx%d is left out: %s", self._name, width, height, error)
+
+
+def _takes_openvino(model: ModelConfig, precision: str | None, *, several: bool) -> bool:
+    """
+    Whether OpenVINO is to run the file: asked for, or faster for an int8 file on a CPU.
+
+    Not by itself for *several* sizes: its memory grows as they take turns.
+    """
+    if model.backend != "auto":
+        return model.backend == "openvino"
+    if several:
+        return False
+    wanted = automatic_providers() if model.providers == "auto" else model.providers
+    if precision != "int8" or wanted[0] != "cpu" or not openvino.is_installed():
+        return False
+    try:
+        openvino.load_openvino()
+    except MissingDependency as error:
+        logger.warning("%s: onnxruntime runs the model", error)
+        return False
+    return True
 
 
 def _input_size(
-    shape: list[Any], contract: int | None, wanted: int | None, path: Path
-) -> tuple[int, int]:
-    """(height, width) from what the graph fixes, what was asked for and what the contract says."""
-    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
-        raise ModelError(f"{path}: its input is {shape}, not [1, 3, height, width]")
-    fixed = [side if isinstance(side, int) and side > 0 else None for side in shape[2:]]
-    size = [side or wanted or contract for side in fixed]
-    if None in size:
+    shape: Sequence[int | None], contract: int | None, wanted: int | None, path: Path, name: str
+) -> tuple[Size, bool]:
+    """
+    The input's size from what the graph fixes, what was asked for and what the contract says.
+
+    Returns:
+        The size, and whether the graph would take others too.
+    """
+    if len(shape) != 4 or shape[1] not in (3, None):
+        raise ModelError(f"{path}: its input is {list(shape)}, not [1, 3, height, width]")
+    height, width = (side or wanted or contract for side in shape[2:])
+    if height is None or width is None:
         raise ModelError(f"{path}: takes any size: say which with model.input_size, such as 1024")
-    height, width = size[0] or 0, size[1] or 0
     if wanted is not None and (height, width) != (wanted, wanted):
+        model = path if name == path.name else name
         raise ModelError(
-            f"model.input_size: {wanted} is not possible: {path.name} is made for {width}x{height}"
+            f"model.input_size: {wanted} is not possible: {path.name} is made for "
+            f"{width}x{height}: "
+            f"`streamer models optimize {model}` may make a file of it that takes others"
         )
-    return height, width
+    return (height, width), shape[2] is None and shape[3] is None
 
 
-def _sigmoid(values: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-    """`1 / (1 + exp(-x))` in place; cannot overflow: `exp` is of at most 80."""
-    np.clip(values, -80, 80, out=values)
-    np.negative(values, out=values)
-    np.exp(values, out=values)
-    np.add(values, 1, out=values)
-    np.reciprocal(values, out=values)
-
-
-def _to_bytes(estimate: np.ndarray[Any, np.dtype[np.float32]], out: Alpha) -> None:
-    """Write `round(255 * clip(estimate, 0, 1))` into *out*; what is not a number becomes 0."""
-    np.maximum(estimate, 0, out=estimate)
-    cv2.convertScaleAbs(estimate, dst=out, alpha=255)
-
-
-def _stretch(estimate: Any, out: Alpha) -> None:
-    """Min-max normalise into *out*; a flat estimate, which has no foreground to find, becomes 0."""
-    low, high = float(estimate.min()), float(estimate.max())
-    if not high - low > 1e-6:
-        out.fill(0)
-        return
-    np.copyto(out, np.rint((estimate - low) * (255 / (high - low))), casting="unsafe")
+def _unfit(size: Size, any_size: bool) -> str:
+    """What to say of a graph that does not run at its own size."""
+    height, width = size
+    way_out = "; another model.input_size may do, such as a multiple of 64" if any_size else ""
+    return f"does not run at {width}x{height}{way_out}"

@@ -14,12 +14,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import onnxruntime as ort
 
-from streamer.config import Provider
+from streamer.config import BackendOptions, ModelConfig, Provider
 from streamer.errors import ModelCorrupt, ModelError, ProviderError
+from streamer.segmentation.cache import cache_folder, make_folder
+from streamer.segmentation.runtime import first_line
 
 logger = logging.getLogger("streamer.segmentation")
 
@@ -51,7 +52,7 @@ _PROBE = bytes.fromhex(
 )
 """A model of one Identity node, opset 13, float32 [1] in and out."""
 
-# onnxruntime would otherwise keep a device id and a database of events in the user's cache.
+# For where onnxruntime was imported before us: the package's ORT_DISABLE_TELEMETRY came too late.
 ort.disable_telemetry_events()
 
 
@@ -99,39 +100,76 @@ def core_count() -> int:
     return os.cpu_count() or 1
 
 
+def provider_options(provider: Provider, options: BackendOptions, sha256: str) -> dict[str, str]:
+    """
+    What onnxruntime is told for *provider*, in its own words.
+
+    TensorRT's engines lie in a folder for each model and version of onnxruntime: they do not
+    outlive a change of either (onnxruntime's page on its TensorRT execution provider).
+    """
+    if provider == "cuda":
+        return {
+            "cudnn_conv_algo_search": options.cuda.conv_search.upper(),
+            "enable_cuda_graph": str(int(options.cuda.cuda_graphs)),
+        }
+    if provider == "tensorrt":
+        chosen = {
+            "trt_fp16_enable": str(options.tensorrt.fp16),
+            "trt_cuda_graph_enable": str(options.tensorrt.cuda_graphs),
+        }
+        if options.tensorrt.engine_cache:
+            folder = cache_folder() / "tensorrt" / f"{sha256[:16]}-onnxruntime-{ort.__version__}"
+            chosen |= {
+                "trt_engine_cache_enable": "True",
+                "trt_engine_cache_path": str(folder),
+                "trt_timing_cache_enable": "True",
+                "trt_timing_cache_path": str(folder),
+            }
+        return chosen
+    return {}
+
+
 def open_session(
-    path: Path,
-    providers: Literal["auto"] | Sequence[Provider],
-    threads: int,
+    path: Path, model: ModelConfig, *, threads: int, sha256: str
 ) -> ort.InferenceSession:
     """
     A session for the model at *path*.
 
     Args:
         path: an ONNX file.
-        providers: `auto` tries each that may load, best first; a list is taken as it stands.
+        model: its `providers`, of which `auto` takes the best that loads and a list is taken as
+            it stands, and its `options`.
         threads: threads within an operator.
+        sha256: of the file.
 
     Raises:
-        ProviderError: a named provider does not load.
+        ProviderError: a named provider does not load, or not with its options.
         ModelCorrupt: the file is not a model.
+        ModelFetchError: the folder for TensorRT's engines cannot be written.
     """
-    if providers == "auto":
+    if model.providers == "auto":
         best: Provider = next(iter(automatic_providers()), "cpu")
         wanted: list[Provider] = [best] if best == "cpu" else [best, "cpu"]
     else:
-        wanted = list(providers)
+        wanted = list(model.providers)
         for provider in wanted:
             if reason := _missing(provider):
                 raise ProviderError(
                     f"model.providers: {provider} does not load: {reason}; "
                     f"here there are: {', '.join(loadable_providers())}"
                 )
-    return _session(path, wanted, threads)
+    options = [provider_options(provider, model.options, sha256) for provider in wanted]
+    for chosen in options:
+        if "trt_engine_cache_path" in chosen:
+            make_folder(Path(chosen["trt_engine_cache_path"]))
+    return _session(path, wanted, threads, options)
 
 
 def _session(
-    model: Path | bytes, providers: Sequence[Provider], threads: int
+    model: Path | bytes,
+    providers: Sequence[Provider],
+    threads: int,
+    provider_options: Sequence[dict[str, str]] = (),
 ) -> ort.InferenceSession:
     names = [_NAMES[provider] for provider in providers]
     if any(provider in ("cuda", "tensorrt") for provider in providers):
@@ -144,13 +182,22 @@ def _session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(
-            model if isinstance(model, bytes) else str(model), options, providers=names
+            model if isinstance(model, bytes) else str(model),
+            options,
+            providers=names,
+            provider_options=list(provider_options) or None,
         )
     except Exception as error:  # onnxruntime's errors have no common base
+        reason = first_line(error)
+        if "graph capture" in reason.lower() or "cuda graph" in reason.lower():
+            raise ProviderError(
+                f"model.options.{providers[0]}.cuda_graphs: this model cannot be recorded: "
+                f"{reason}: leave it out"
+            ) from error
         if names[0] != CPU and "Provider" in str(error):
-            raise ProviderError(f"{providers[0]} does not load: {_first_line(error)}") from error
+            raise ProviderError(f"{providers[0]} does not load: {reason}") from error
         raise ModelCorrupt(
-            f"{model!s:.200}: onnxruntime cannot load this model: {_first_line(error)}; "
+            f"{model!s:.200}: onnxruntime cannot load this model: {reason}; "
             "is it a complete ONNX file? `streamer models pull NAME` fetches a good one"
         ) from error
     absent = [p for p in providers if _NAMES[p] not in session.get_providers()]
@@ -163,6 +210,14 @@ def _session(
     return session
 
 
+def uses_cuda_graphs(session: ort.InferenceSession, model: ModelConfig) -> bool:
+    """Whether the session's best provider records its runs, which fixes where its tensors lie."""
+    best = session.get_providers()[0]
+    return (best == _NAMES["cuda"] and model.options.cuda.cuda_graphs) or (
+        best == _NAMES["tensorrt"] and model.options.tensorrt.cuda_graphs
+    )
+
+
 def device_of(session: ort.InferenceSession) -> tuple[str, int]:
     """Onnxruntime's (device type, device id) where this session's tensors should live."""
     best = session.get_providers()[0]
@@ -170,16 +225,3 @@ def device_of(session: ort.InferenceSession) -> tuple[str, int]:
         if _NAMES[provider] == best:
             return spec
     return ("cpu", 0)
-
-
-def pick(nodes: Sequence[Any], name: str | None, what: str, path: Path) -> Any:
-    """The input or output called *name*, or the first. Raises ModelError naming what there is."""
-    for node in nodes:
-        if name is None or node.name == name:
-            return node
-    have = ", ".join(node.name for node in nodes)
-    raise ModelError(f"{path}: no {what} called {name!r}; it has: {have}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

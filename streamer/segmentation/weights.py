@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
 from streamer.segmentation import hub, npm
+from streamer.segmentation.artefacts import Artefact, Kind, command, find, key_of
 from streamer.segmentation.cache import (
     LOCAL_FILE,
     Progress,
@@ -35,7 +36,7 @@ from streamer.segmentation.registry import (
     lookup,
 )
 
-__all__ = ["Progress", "Resolved", "cached_path", "fetch", "precision_of", "resolve"]
+__all__ = ["Progress", "Resolved", "artefact_of", "cached_path", "fetch", "precision_of", "resolve"]
 
 DEFAULT_MODEL = "rmbg-1.4"
 FALLBACK_MODEL = "isnet"
@@ -56,34 +57,52 @@ class Resolved:
     contract: Contract
     fallback_reason: str | None
     """Why `auto` did not take its first choice; None where it did."""
+    artefact: Artefact | None = None
+    """What `path` belongs to where it was made here; None for a file as it was shipped."""
+
+    @property
+    def size_multiple(self) -> int | None:
+        """The input's sides may be any multiple of it; None where that is not known."""
+        return self.artefact.size_multiple if self.artefact is not None else None
 
 
-def resolve(model: ModelConfig, *, on_gpu: bool, progress: Progress | None = None) -> Resolved:
+def resolve(
+    model: ModelConfig,
+    *,
+    on_gpu: bool,
+    progress: Progress | None = None,
+    resizable: bool = False,
+    shipped: bool = False,
+) -> Resolved:
     """
     Find the weights of *model*, fetching them when needed.
 
     Args:
         model: `name` is a registered model, a path to an `.onnx` file, or `auto`.
-        on_gpu: inference will run on a GPU: `precision: auto` then prefers fp16, else fp32.
+        on_gpu: inference will run on a GPU: `precision: auto` then prefers fp16, else the int8
+            file that was made and proved here, else fp32.
         progress: told how far a download is.
+        resizable: a graph that takes several sizes is wanted, where there is a choice.
+        shipped: a file as it was shipped, whatever was made of it here and `precision` says.
 
     Raises:
         ModelNotFound: no such name or file.
-        ModelError: the model has no file of the precision asked for.
+        ModelError: the model has no file of the precision asked for, or not for a GPU.
         ModelFetchError: it is not cached and cannot be downloaded.
         ModelCorrupt: what was downloaded has the wrong hash.
     """
+    wish = _Wish(model, on_gpu, resizable, shipped, progress)
     if model.name.endswith(".onnx"):
-        return _local(model)
+        return _local(wish)
     if model.name != "auto":
-        return _registered(lookup(model.name), model, on_gpu, progress, None)
+        return _registered(lookup(model.name), wish, None)
     try:
-        return _registered(lookup(DEFAULT_MODEL), model, on_gpu, progress, None)
+        return _registered(lookup(DEFAULT_MODEL), wish, None)
     except (ModelFetchError, ModelCorrupt) as error:
         reason = str(error)
     logger.warning("model: auto falls back to %s: %s", FALLBACK_MODEL, reason)
     try:
-        return _registered(lookup(FALLBACK_MODEL), model, on_gpu, progress, reason)
+        return _registered(lookup(FALLBACK_MODEL), wish, reason)
     except ModelFetchError as error:
         raise ModelFetchError(f"model.name: auto: {reason}; and {error}") from error
     except ModelCorrupt:
@@ -138,9 +157,9 @@ def cached_path(entry: ModelEntry, precision: Precision) -> Path | None:
 
 
 def precision_of(
-    entry: ModelEntry, wanted: Literal["auto", "fp32", "fp16"], *, on_gpu: bool
+    entry: ModelEntry, wanted: Literal["auto"] | Precision, *, on_gpu: bool
 ) -> Precision:
-    """Which file to take. Raises ModelError when *wanted* is one that *entry* lacks."""
+    """Which shipped file to take. Raises ModelError when *wanted* is one that *entry* lacks."""
     if wanted != "auto":
         entry.file(wanted)
         return wanted
@@ -148,26 +167,104 @@ def precision_of(
     return preferred if preferred in entry.files else next(iter(entry.files))
 
 
-def _registered(
-    entry: ModelEntry,
-    model: ModelConfig,
-    on_gpu: bool,
-    progress: Progress | None,
-    fallback_reason: str | None,
-) -> Resolved:
-    precision = precision_of(entry, model.precision, on_gpu=on_gpu)
-    path = fetch(entry, precision, progress)
-    sha256 = entry.file(precision).sha256
-    return Resolved(entry.name, path, sha256, precision, entry.contract, fallback_reason)
+def artefact_of(entry: ModelEntry) -> Artefact | None:
+    """What `streamer models optimize` made of *entry* here, or None. Quick, as `cached_path`."""
+    return find(key_of(_original(entry).sha256, entry.contract))
 
 
-def _local(model: ModelConfig) -> Resolved:
-    path = Path(model.name).expanduser()
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What `resolve` was asked for."""
+
+    model: ModelConfig
+    on_gpu: bool
+    resizable: bool
+    shipped: bool
+    progress: Progress | None
+
+
+def _registered(entry: ModelEntry, wish: _Wish, fallback_reason: str | None) -> Resolved:
+    sha256 = _original(entry).sha256
+    made = _made(entry.name, entry.name, sha256, entry.contract, "fp32" in entry.files, wish)
+    if made is None:
+        wanted = "auto" if wish.shipped else wish.model.precision
+        precision = precision_of(entry, wanted, on_gpu=wish.on_gpu)
+        path = fetch(entry, precision, wish.progress)
+        sha256 = entry.file(precision).sha256
+        return Resolved(entry.name, path, sha256, precision, entry.contract, fallback_reason)
+    path, kind, artefact = made
+    sha256 = artefact.sha256(kind)
+    return Resolved(entry.name, path, sha256, kind, entry.contract, fallback_reason, artefact)
+
+
+def _local(wish: _Wish) -> Resolved:
+    name = wish.model.name
+    path = Path(name).expanduser()
     if not path.is_file():
-        raise ModelNotFound(f"model.name: {model.name}: no such file: check the path")
-    wants = model.contract or ContractConfig()
+        raise ModelNotFound(f"model.name: {name}: no such file: check the path")
+    wants = wish.model.contract or ContractConfig()
     contract = Contract(wants.input, wants.output, None, wants.mean, wants.std, wants.logits)
-    return Resolved(path.name, path, sha256_of(path), None, contract, None)
+    sha256 = sha256_of(path)
+    made = _made(path.name, name, sha256, contract, True, wish)
+    if made is None:
+        return Resolved(path.name, path, sha256, None, contract, None)
+    optimised, kind, artefact = made
+    return Resolved(path.name, optimised, artefact.sha256(kind), kind, contract, None, artefact)
+
+
+def _made(
+    name: str, asked_as: str, sha256: str, contract: Contract, has_float: bool, wish: _Wish
+) -> tuple[Path, Kind, Artefact] | None:
+    """
+    Which file that was made here to take instead of the shipped one, or None.
+
+    Args:
+        name: the model's, for messages.
+        asked_as: what `streamer models optimize` calls it.
+        sha256: of the shipped file that it was made of.
+        contract: the model's.
+        has_float: fp32 is shipped.
+        wish: what is wanted.
+    """
+    precision = wish.model.precision
+    if wish.shipped or precision == "fp16":
+        return None
+    if wish.on_gpu:
+        if precision == "int8":
+            raise ModelError(
+                "model.precision: int8 is for the CPU; a GPU runs it slower than fp16: "
+                "write fp16 or auto, or providers: [cpu]"
+            )
+        return None
+    any_size = wish.resizable or wish.model.input_size is not None
+    if precision == "fp32" and has_float and not any_size:
+        return None
+    artefact = find(key_of(sha256, contract))
+    if artefact is None:
+        if precision == "int8":
+            raise ModelError(
+                f"model.precision: {name} has no int8 file here: `{command(asked_as)}` makes one"
+            )
+        if precision == "auto":
+            logger.warning(
+                "%s: `%s` would make it several times as fast on this CPU", name, command(asked_as)
+            )
+        return None
+    kind: Kind = "fp32" if precision == "fp32" else "int8"
+    try:
+        path = artefact.verified(kind)
+    except ModelCorrupt as error:
+        if precision != "auto":
+            raise
+        logger.warning("%s; until then it runs as it was shipped", error)
+        return None
+    logger.info("%s: %s", name, artefact.described(kind))
+    return path, kind, artefact
+
+
+def _original(entry: ModelEntry) -> ModelFile:
+    """The file of *entry* that an artefact is made of."""
+    return entry.file(precision_of(entry, "auto", on_gpu=False))
 
 
 def _fetch_alone(entry: ModelEntry, file: ModelFile, progress: Progress | None) -> Path:

@@ -72,7 +72,7 @@ def test_arguments_out_of_range_are_named(make_model) -> None:
     with pytest.raises(ConfigError, match="threshold"):
         BackgroundRemover(str(make_model()), threshold=0)
     with pytest.raises(ConfigError, match="precision"):
-        BackgroundRemover(str(make_model()), precision="int8")
+        BackgroundRemover(str(make_model()), precision="int4")
 
 
 def test_the_public_names_are_sorted_and_there() -> None:

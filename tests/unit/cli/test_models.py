@@ -1,6 +1,13 @@
 from pathlib import Path
 
-from streamer.segmentation import weights
+import cv2
+import numpy as np
+import pytest
+
+from streamer.cli import calibrating
+from streamer.segmentation import optimize as optimizing
+from streamer.segmentation import session, weights
+from streamer.segmentation.artefacts import Artefact
 
 
 def test_the_list_names_models_licences_and_what_is_cached(streamer):
@@ -45,3 +52,112 @@ def test_pull_prints_the_licence_and_then_the_path(streamer, monkeypatch):
     assert result.stdout == "isnet.onnx\n"
     assert "licence" in result.stderr
     assert result.stderr.count("downloading isnet") == 1
+
+
+@pytest.fixture
+def optimised(monkeypatch, tmp_path):
+    """Notes what is asked of the optimiser, which gives an artefact at once."""
+    asked = []
+
+    def optimize(model, pictures, **options):
+        asked.append((model, pictures, options))
+        options["steps"]("folding", 0, 1)
+        return Artefact(
+            tmp_path / "made",
+            {
+                "comparisons": [
+                    {
+                        "size": [1024, 1024],
+                        "pictures": 10,
+                        "mad": 0.0026,
+                        "worst_mad": 0.0058,
+                        "iou": 0.9951,
+                        "speed_up": 5.04,
+                        "shipped_speed_up": 6.0,
+                    }
+                ],
+                "size_multiple": 64,
+            },
+        )
+
+    monkeypatch.setattr(optimizing, "optimize", optimize)
+    return asked
+
+
+def test_optimize_tells_the_proof_and_prints_the_path_alone(streamer, optimised, tmp_path):
+    result = streamer("models", "optimize", "isnet", "--limit", "0.01", "--force")
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path / 'made' / 'int8.onnx'}\n"
+    assert "mean difference 0.0026" in result.stderr
+    assert "5.0 times as fast as folded fp32 and 6.0 times" in result.stderr
+    assert "any multiple of 64" in result.stderr
+    model, pictures, options = optimised[0]
+    assert model.name == "isnet"
+    assert (options["limit"], options["force"]) == (0.01, True)
+    assert "astronaut" in pictures.described
+
+
+def test_optimize_calibrates_on_the_clip_it_is_given(streamer, optimised, clip):
+    result = streamer("models", "optimize", "isnet", "--calibrate", clip)
+    assert result.exit_code == 0, result.stderr
+    _, pictures, _ = optimised[0]
+    assert len(pictures.calibration) >= 5
+    assert {image.shape for image in pictures.calibration} == {(720, 1280, 3)}
+
+
+def test_optimize_calibrates_on_a_single_picture(streamer, optimised, tmp_path):
+    cv2.imwrite(str(tmp_path / "cat.png"), np.zeros((8, 16, 3), np.uint8))
+    result = streamer("models", "optimize", "isnet", "--calibrate", tmp_path / "cat.png")
+    assert result.exit_code == 0, result.stderr
+    _, pictures, _ = optimised[0]
+    assert [image.shape for image in pictures.calibration] == [(8, 16, 3)]
+    assert len(pictures.proof) > 1
+
+
+def test_optimize_tells_at_once_that_there_is_no_such_clip(streamer, optimised):
+    result = streamer("models", "optimize", "isnet", "--calibrate", "nowhere.mp4")
+    assert result.exit_code == 3
+    assert "nowhere.mp4" in result.stderr
+    assert not optimised
+
+
+def test_optimize_names_the_extra_that_is_missing(streamer, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = streamer("models", "optimize", "isnet")
+    assert result.exit_code == 2
+    assert 'pip install "streamer[optimize]"' in result.stderr
+
+
+def test_without_pictures_installed_drawn_ones_serve(monkeypatch):
+    monkeypatch.setattr(calibrating, "_shipped", lambda package, name: None)
+    pictures = calibrating.pictures(None)
+    assert pictures.described == "drawn frames"
+    assert len(pictures.calibration) > 5
+    assert len(pictures.proof) > 5
+
+
+def test_what_stands_in_the_proof_has_no_credentials(monkeypatch):
+    monkeypatch.setattr(calibrating, "_source", lambda data: None)
+    monkeypatch.setattr(calibrating, "_frames", lambda source: [np.zeros((4, 4, 3), np.uint8)] * 3)
+    monkeypatch.setattr(calibrating, "_shipped", lambda package, name: None)
+    assert "secret" not in calibrating.pictures("rtsp://me:secret@camera/live").described
+
+
+def test_int8_is_listed_as_something_to_make(streamer):
+    result = streamer("models", "list")
+    assert "streamer models optimize" in " ".join(result.stdout.split())
+
+
+def test_the_path_of_int8_that_was_not_made_says_how_to_make_it(streamer):
+    result = streamer("models", "path", "isnet", "--precision", "int8")
+    assert result.exit_code == 4
+    assert "streamer models optimize isnet" in result.stderr
+
+
+def test_path_takes_what_a_run_would(streamer, monkeypatch):
+    made = Artefact(Path("made"), {})
+    monkeypatch.setattr(weights, "artefact_of", lambda entry: made)
+    monkeypatch.setattr(session, "loadable_providers", lambda: ("cpu",))
+    for choice in ("auto", "int8"):
+        result = streamer("models", "path", "isnet", "--precision", choice)
+        assert result.stdout == f"{Path('made/int8.onnx')}\n"

