@@ -1,0 +1,109 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+CONFIG = """
+source: {{type: synthetic}}
+model: {{name: {model}}}
+sinks: [{{type: discard}}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path, make_model):
+    def write(name, **model):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(CONFIG.format(model=make_model(f"{name}.onnx", **model)))
+        return path
+
+    return write
+
+
+SMALL = ("--frames", 3, "--size", "160x90")
+
+
+def folder(path, *levels):
+    path.mkdir()
+    for index, level in enumerate(levels):
+        cv2.imwrite(str(path / f"{index}.png"), np.full((20, 30), level, np.uint8))
+    return path
+
+
+def test_the_clips_are_listed_with_what_they_show(streamer):
+    result = streamer("eval", "--list")
+    assert result.exit_code == 0
+    assert "two people who pass each other" in result.stdout
+    assert "safety" in result.stdout
+
+
+def test_a_configuration_is_measured_over_the_clips_that_were_chosen(streamer, tmp_path, config):
+    result = streamer("eval", config("mine"), "--clips", "moving,nobody", *SMALL, "--out", "o")
+    assert result.exit_code == 0, result.output
+    assert "moving" in result.stdout
+    assert "CPU s/frame" in result.stdout
+    report = json.loads((tmp_path / "o" / "eval.json").read_text())
+    (found,) = report["configurations"]
+    assert found["name"] == "mine"
+    assert found["matting"]["mode"] == "every_frame"
+    assert found["model"]["input_size"] == [64, 64]
+    assert list(found["clips"]) == ["moving", "nobody"]
+    moving = found["clips"]["moving"]
+    assert moving["frames"] == 3
+    assert moving["mean"]["mad"] > 0
+    assert moving["mean"]["cpu_s"] > 0
+    assert len(moving["by_frame"]["dtssd"]) == 3
+    for name in ("moving-error.png", "moving-worst-mine.png", "nobody-worst-mine.png"):
+        assert cv2.imread(str(tmp_path / "o" / name)) is not None, name
+
+
+def test_several_configurations_stand_beside_each_other(streamer, tmp_path, config):
+    light, dark = config("light", bias=9.0), config("dark", bias=-9.0)
+    result = streamer("eval", light, dark, "--clips", "still,moving", *SMALL, "--out", "o")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "o" / "eval.json").read_text())
+    mads = {found["name"]: found["average"]["mad"] for found in report["configurations"]}
+    assert mads["light"] > mads["dark"] > 0
+    assert result.stdout.count("average, normal") == 2
+    assert (tmp_path / "o" / "still-worst-dark.png").is_file()
+
+
+def test_one_value_can_be_changed_for_all(streamer, tmp_path, config):
+    path = config("mine", size="side")
+    arguments = ("eval", path, "--clips", "still", *SMALL, "--out", "o")
+    result = streamer(*arguments, "--set", "model.input_size=96")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "o" / "eval.json").read_text())
+    assert report["configurations"][0]["model"]["input_size"] == [96, 96]
+
+
+def test_files_are_compared_with_files(streamer, tmp_path):
+    ours, truth = folder(tmp_path / "ours", 0, 51), folder(tmp_path / "truth", 0, 0)
+    result = streamer("eval", "--prediction", ours, "--truth", truth, "--out", "o")
+    assert result.exit_code == 0, result.output
+    assert "100.0" in result.stdout or "100" in result.stdout
+    report = json.loads((tmp_path / "o" / "eval.json").read_text())
+    assert report["mean"]["mad"] == pytest.approx(100)
+    assert (tmp_path / "o" / "prediction-error.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "name a configuration"),
+        (("none.yaml",), 2, "none.yaml"),
+        (("--prediction", "a"), 2, "go together"),
+        (("--prediction", "none", "--truth", "here"), 3, "none: no such file"),
+        (("c.yaml", "--clips", "nonsense"), 2, "see `streamer eval --list`"),
+        (("c.yaml", "--size", "big"), 2, "write 1280x720"),
+        (("c.yaml", "--size", "33x33"), 2, "must be even"),
+    ],
+)
+def test_what_cannot_be_done_is_told(streamer, tmp_path, config, arguments, code, words):
+    config("c")
+    folder(tmp_path / "here", 0)
+    result = streamer("eval", *arguments)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
