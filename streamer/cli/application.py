@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from streamer import __version__
-from streamer.cli import cameras, config, demo, doctor, failures, image, logs, models, relay, run
+from streamer.cli import (
+    bench,
+    cameras,
+    config,
+    demo,
+    doctor,
+    evaluation,
+    failures,
+    image,
+    logs,
+    models,
+    relay,
+    run,
+)
 from streamer.cli.interruption import Interruption
 
 app = typer.Typer(
@@ -58,9 +71,11 @@ app.command("run")(run.run)
 app.command("preview")(run.preview)
 app.command("relay")(relay.relay)
 app.command("image")(image.image)
+app.command("eval")(evaluation.evaluate)
 app.command("demo")(demo.demo)
 app.command("cameras")(cameras.cameras)
 app.add_typer(models.app, name="models")
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 
