@@ -14,16 +14,17 @@ from streamer.config import (
     FileSourceConfig,
     ImagesSourceConfig,
     RtspSourceConfig,
+    SourceConfig,
     UsbSourceConfig,
     load_config,
 )
-from streamer.matting import EveryFrame
+from streamer.loading import load_matting
 from streamer.metrics import Metrics
 from streamer.pipeline import Pipeline as PipelineOfParts
 from streamer.pipeline import Standby
 from streamer.protocols import Source
 from streamer.rtsp import RtspServers
-from streamer.segmentation import Progress, load_segmenter
+from streamer.segmentation import Progress
 from streamer.sinks import make_sink
 from streamer.sources import make_source
 
@@ -85,7 +86,7 @@ class Pipeline(PipelineOfParts):
         source = make_source(config.source)
         if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
             _try(source)
-        segmenter, fallback = load_segmenter(config.model, progress)
+        matting, fallback = load_matting(config, progress, live=_is_live(config.source))
         metrics = Metrics()
         servers = servers or RtspServers()
         sinks = [
@@ -104,7 +105,7 @@ class Pipeline(PipelineOfParts):
             camera = config.source
         pipeline = cls(
             source,
-            EveryFrame(segmenter),
+            matting,
             sinks,
             fresh=partial(make_source, camera) if camera else None,
             reconnect=camera.reconnect if camera else None,
@@ -123,6 +124,11 @@ class Pipeline(PipelineOfParts):
         if report["model"] is not None:
             report["model"]["fallback"] = self._fallback
         return report
+
+
+def _is_live(source: SourceConfig) -> bool:
+    """Whether its frames are lost rather than wait."""
+    return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
 
 
 def _try(source: Source) -> None:

@@ -1,5 +1,25 @@
 """How frames get their mattes."""
 
+from streamer.config import MattingConfig
 from streamer.matting.every_frame import EveryFrame
+from streamer.matting.tracked import Tracked
+from streamer.protocols import Matting, Segmenter
 
-__all__ = ["EveryFrame"]
+__all__ = ["LADDER", "EveryFrame", "Tracked", "make_matting"]
+
+LADDER = (384, 512, 640, 768, 896)
+"""Sides in pixels of the smaller network inputs that tracking likes to have."""
+
+
+def make_matting(config: MattingConfig, segmenter: Segmenter, *, live: bool) -> Matting:
+    """
+    What *config* describes.
+
+    Args:
+        config: mode, intervals, delay.
+        segmenter: the model; owned by the result.
+        live: frames do not wait for the model.
+    """
+    if config.mode == "tracked":
+        return Tracked(segmenter, config, live=live)
+    return EveryFrame(segmenter)

@@ -1,0 +1,37 @@
+"""From a configuration to the model and the matting that it asks for."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from streamer.config import Config
+from streamer.cpu import giving_way
+from streamer.matting import LADDER, make_matting
+from streamer.protocols import Matting
+from streamer.segmentation import Progress, load_segmenter
+
+
+def load_matting(
+    config: Config, progress: Progress | None = None, *, live: bool = False
+) -> tuple[Matting, str | None]:
+    """
+    The model and matting of *config*; its source and sinks are left alone.
+
+    Args:
+        config: what is wanted.
+        progress: told of a model's download.
+        live: frames will not wait for the model.
+
+    Returns:
+        The matting, the caller's to warm up and close; and why its model is a fall-back, if it is.
+
+    Raises:
+        ModelError: the model cannot be had or loaded.
+    """
+    if config.matting.mode == "every_frame":
+        segmenter, fallback = load_segmenter(config.model, progress)
+    else:
+        load = partial(load_segmenter, config.model, progress, ladder=LADDER)
+        # Live, the model's threads must not hold up those that every frame passes through.
+        segmenter, fallback = giving_way(load) if live else load()
+    return make_matting(config.matting, segmenter, live=live), fallback

@@ -1,0 +1,102 @@
+"""One alpha out of two: of two keys, or of what the model says and what was known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamer.frame import Alpha
+from streamer.matting.flow import AlphaCarrier
+from streamer.matting.keys import Lead
+
+_DOUBT = 12.0
+"""Grey levels of residual at which a key counts for 1/e of what it would."""
+_LEAST = 1e-3
+_CALM_GAIN = 0.2
+"""How far a calm place follows each new estimate."""
+_CALM, _MOVED = 20, 80
+"""Levels of alpha: a change below the first is calm, above the second is followed at once."""
+
+
+class Blender:
+    """
+    Mixes alphas of one size.
+
+    Args:
+        size: (H, W) of the alphas.
+        luma_size: (h, w) of the residuals.
+    """
+
+    def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
+        self._carrier = AlphaCarrier(size, luma_size)
+        self._size = (size[1], size[0])
+        self._other: Alpha = np.empty(size, np.uint8)
+        self._small = [np.empty(luma_size, np.float32) for _ in range(2)]
+        self._weights = [np.empty(size, np.float32) for _ in range(2)]
+        self._calm = np.empty(size, np.uint8)
+        self._rise: Alpha = np.empty(size, np.uint8)
+        self._fall: Alpha = np.empty(size, np.uint8)
+        self._gain = _gain_table()
+
+    def carry(self, lead: Lead, out: Alpha) -> None:
+        """Write the alpha of *lead*'s key, carried to the frame, into *out*."""
+        if lead.still:
+            np.copyto(out, lead.key.alpha)
+        else:
+            self._carrier.carry(lead.key.alpha, lead.flow, out)
+
+    def between(self, first: Lead, second: Lead, share: float, out: Alpha) -> None:
+        """
+        Write the mean of two keys' alphas, carried to the frame along their leads, into *out*.
+
+        *share* is the weight of the second one, in 0..1, where both explain the picture equally
+        well; where one does not, it counts for less.
+        """
+        self.carry(first, out)
+        self.carry(second, self._other)
+        for lead, part, small, large in zip(
+            (first, second), (1 - share, share), self._small, self._weights, strict=True
+        ):
+            # part * exp(-(residual / doubt)^2): a Gaussian of the photometric error.
+            np.multiply(lead.residual, lead.residual, out=small)
+            np.multiply(small, -1 / _DOUBT**2, out=small)
+            np.exp(small, out=small)
+            np.add(small, _LEAST, out=small)
+            np.multiply(small, part, out=small)
+            cv2.resize(small, self._size, dst=large, interpolation=cv2.INTER_LINEAR)
+        cv2.blendLinear(out, self._other, self._weights[0], self._weights[1], dst=out)
+
+    def agree(self, estimate: Alpha, second: Alpha, known: Alpha) -> None:
+        """Replace *estimate* by the median of the three, pixel by pixel; *second* is a scratch."""
+        cv2.min(estimate, second, dst=self._fall)
+        cv2.max(estimate, second, dst=second)
+        cv2.min(second, known, dst=second)
+        cv2.max(self._fall, second, dst=estimate)
+
+    def settle(self, estimate: Alpha, known: Alpha, calm: Alpha) -> None:
+        """
+        Steady *estimate* by what was *known*, where nothing moves.
+
+        Small changes are followed slowly, large ones at once.
+
+        Args:
+            estimate: (H, W) uint8 of the model; updated.
+            known: (H, W) uint8, carried to this frame.
+            calm: (h, w) uint8, not 0 where the picture is explained by one that is not displaced.
+        """
+        cv2.subtract(estimate, known, dst=self._rise)
+        cv2.subtract(known, estimate, dst=self._fall)
+        cv2.LUT(self._rise, self._gain, dst=self._rise)
+        cv2.LUT(self._fall, self._gain, dst=self._fall)
+        cv2.add(known, self._rise, dst=self._rise)
+        cv2.subtract(self._rise, self._fall, dst=self._rise)
+        cv2.resize(calm, self._size, dst=self._calm, interpolation=cv2.INTER_NEAREST)
+        cv2.copyTo(self._rise, self._calm, dst=estimate)
+
+
+def _gain_table() -> Alpha:
+    """By how much to follow a change of so many levels."""
+    change = np.arange(256, dtype=np.float64)
+    ramp = np.clip((change - _CALM) / (_MOVED - _CALM), 0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return np.rint(change * (_CALM_GAIN + (1 - _CALM_GAIN) * ramp)).astype(np.uint8)

@@ -1,0 +1,102 @@
+"""
+Dense optical flow between small pictures, and alphas carried along it at full size.
+
+A flow is (h, w, 2) float32 in pixels of the luma picture: what is at (x, y) now was at
+(x, y) + flow in the other picture.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import Alpha
+from streamer.matting.luma import Luma
+
+Flow = NDArray[np.float32]
+
+Residual = NDArray[np.float32]
+"""(h, w) float32: grey levels that a flow leaves unexplained, averaged over small areas."""
+
+_AREA = 5
+
+_ONE_MAP: Any = None
+"""For `remap`: its map has both coordinates."""
+
+
+class FlowFinder:
+    """
+    Dense inverse search (Kroeger et al. 2016), and how well it explains a picture.
+
+    Args:
+        size: (h, w) of the luma pictures.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        # Down to the finest scale but with wide steps and without the variational refinement, which
+        # smooths the subject's motion into that of the background: half the error of the presets.
+        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._search.setFinestScale(0)
+        self._search.setPatchStride(5)
+        self._search.setGradientDescentIterations(6)
+        self._search.setVariationalRefinementIterations(0)
+        height, width = size
+        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+        self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
+        self._map = np.empty((height, width, 2), np.float32)
+        self._seen = np.empty(size, np.uint8)
+        self._gap = np.empty(size, np.uint8)
+
+    def find(self, now: Luma, other: Luma, flow: Flow) -> None:
+        """Update *flow*, which holds a guess, so that it leads from *now* to *other*."""
+        self._search.calc(now, other, flow)
+
+    def residual(self, now: Luma, other: Luma, flow: Flow, out: Residual) -> None:
+        """Write how little *other*, carried along *flow*, looks like *now* into *out*."""
+        self.carry(other, flow, self._seen)
+        self.difference(now, self._seen, out)
+
+    def difference(self, one: Luma, other: Luma, out: Residual) -> None:
+        """Write by how much *one* and *other* differ as they stand into *out*."""
+        cv2.absdiff(one, other, dst=self._gap)
+        cv2.boxFilter(self._gap, cv2.CV_32F, (_AREA, _AREA), dst=out)
+
+    def carry(self, picture: Luma, flow: Flow, out: Luma) -> None:
+        """Write *picture*, as it was where *flow* leads to, into *out*; its border goes on."""
+        cv2.add(self._grid, flow, dst=self._map)
+        cv2.remap(
+            picture, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+class AlphaCarrier:
+    """
+    Carries alphas of full size along small flows.
+
+    Args:
+        size: (H, W) of the alphas.
+        luma_size: (h, w) of the flows.
+    """
+
+    def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
+        height, width = size
+        self._width, self._height = width, height
+        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+        self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
+        self._map = np.empty((height, width, 2), np.float32)
+        self._scale = np.array([width / luma_size[1], height / luma_size[0]], np.float32)
+        self._scaled = np.empty((*luma_size, 2), np.float32)
+
+    def carry(self, alpha: Alpha, flow: Flow, out: Alpha) -> None:
+        """Write *alpha*, as it was where *flow* leads to, into *out*; its border goes on beyond."""
+        np.multiply(flow, self._scale, out=self._scaled)
+        cv2.resize(
+            self._scaled, (self._width, self._height), dst=self._map, interpolation=cv2.INTER_LINEAR
+        )
+        cv2.add(self._map, self._grid, dst=self._map)
+        cv2.remap(
+            alpha, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
+        )

@@ -1,0 +1,94 @@
+"""Key frames: those whose alpha the model gave, and how the frames around them lead there."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamer.frame import Alpha
+from streamer.matting.flow import Flow, FlowFinder, Residual
+from streamer.matting.luma import Luma
+
+_STILL = 2.0
+"""Grey levels by which no small area of two pictures may differ if they show the same..."""
+_NOISE = 2.0
+"""...beyond so many times their mean difference, which noise makes."""
+_CALM_PX = 0.4
+"""Of the luma picture."""
+_CALM_LEVELS = 10.0
+
+
+class Key:
+    """
+    A frame that the model is asked for, and then its alpha; everything is a copy of its own.
+
+    Args:
+        size: (H, W) of the frames.
+        luma_size: (h, w) of their luma pictures.
+    """
+
+    def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
+        self.number = 0
+        """Of its frame, counted by the matting."""
+        self.scene = 0
+        self.pts_s = 0.0
+        self.luma: Luma = np.empty(luma_size, np.uint8)
+        self.alpha: Alpha = np.empty(size, np.uint8)
+        self.known: Alpha = np.empty(size, np.uint8)
+        """What the alpha was taken for before the model was asked; if `has_known`."""
+        self.calm: Alpha = np.empty(luma_size, np.uint8)
+        """Not 0 where `known` was not carried far, and fits."""
+        self.has_known = False
+        self.near: Alpha = np.empty(luma_size, np.uint8)
+        """Not 0 where there is a subject, or close to one."""
+        self.is_empty = False
+        """There is no subject."""
+
+
+class Lead:
+    """
+    The way from a frame to a key: flow and residual, in buffers of its own.
+
+    Args:
+        size: (h, w) of the luma pictures.
+    """
+
+    key: Key
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.still = False
+        """Frame and key show the same: the flow is none."""
+        self.flow: Flow = np.zeros((*size, 2), np.float32)
+        self.residual: Residual = np.zeros(size, np.float32)
+        self._number = -1
+
+    def leads_to(self, key: Key) -> bool:
+        """Whether it is the way to *key*."""
+        return self._number == key.number and self.key is key
+
+    def follow(self, finder: FlowFinder, luma: Luma, key: Key, guess: Lead | None) -> None:
+        """Lead from *luma* to *key*; *guess* is a neighbour's way, to begin with."""
+        if guess is None or not guess.leads_to(key):
+            self.flow.fill(0)
+        elif guess is not self:
+            np.copyto(self.flow, guess.flow)
+        self.key, self._number = key, key.number
+        finder.difference(luma, key.luma, self.residual)
+        self.still = self.residual.max() <= _STILL + _NOISE * self.residual.mean()
+        if self.still:
+            self.flow.fill(0)
+            return
+        finder.find(luma, key.luma, self.flow)
+        finder.residual(luma, key.luma, self.flow, self.residual)
+
+    def copy(self, other: Lead) -> None:
+        """Become the same way as *other*."""
+        self.key, self._number, self.still = other.key, other._number, other.still
+        np.copyto(self.flow, other.flow)
+        np.copyto(self.residual, other.residual)
+
+    def calm(self, out: Alpha) -> None:
+        """Write 1 where hardly anything moves and the picture is explained into *out*, else 0."""
+        x, y = cv2.split(self.flow)
+        length = cv2.magnitude(x, y)
+        np.logical_and(length < _CALM_PX, self.residual < _CALM_LEVELS, out=out.view(np.bool_))

@@ -1,0 +1,101 @@
+"""What the model is made to look at in a key frame, and what becomes of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from streamer.frame import Alpha, Image
+from streamer.matting.blending import Blender
+from streamer.matting.keys import Key
+from streamer.matting.subject import Box, Crop, CropPlanner, find_subjects, touches
+from streamer.protocols import Segmenter
+
+View = Literal["crops", "whole", "glance"]
+"""
+`crops`: around the subjects as they were known; `whole`: the frame first, to find them; `glance`:
+likewise, with a smaller input where that finds any.
+"""
+
+_GLANCE_PX = 512
+_DOUBTFUL = 0.08
+"""Share of the subject's area by which an alpha differs from what was known: ask once more."""
+_NEAR_PX = 13
+"""Of the luma picture, around a subject: what moves there concerns it."""
+
+
+class Looker:
+    """
+    Makes the alphas of key frames of one size.
+
+    Args:
+        segmenter: borrowed.
+        key: one like those to come, for its sizes.
+    """
+
+    def __init__(self, segmenter: Segmenter, key: Key) -> None:
+        self._segmenter = segmenter
+        height, width = key.alpha.shape
+        sides = [side for side, other in segmenter.sizes if side == other]
+        self._sides = sides or [segmenter.info.input_size[0]]
+        self._planner = CropPlanner(height, width, self._sides)
+        self._blender = Blender(key.alpha.shape, key.luma.shape)
+        self._part: Alpha = np.empty_like(key.alpha)
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_NEAR_PX, _NEAR_PX))
+
+    def look(self, key: Key, image: Image, view: View) -> None:
+        """
+        Fill the alpha of *key*, `near` and `is_empty`, from *image* and what is `known`.
+
+        Raises:
+            SegmentError: inference failed; the alpha is undefined.
+        """
+        subjects = find_subjects(key.known) if view == "crops" and key.has_known else []
+        if not subjects or not self._look_at(self._planner.follow(subjects), image, key.alpha):
+            subjects = self._search(image, key.alpha, glance=view == "glance")
+            if subjects:
+                self._look_at(self._planner.follow(subjects), image, key.alpha)
+        elif self._is_doubtful(key):
+            self._search(image, self._part, glance=False)
+            self._blender.agree(key.alpha, self._part, key.known)
+        key.is_empty = not find_subjects(key.alpha)
+        if key.is_empty:
+            key.alpha.fill(0)
+        elif key.has_known:
+            self._blender.settle(key.alpha, key.known, key.calm)
+        height, width = key.near.shape
+        cv2.resize(key.alpha, (width, height), dst=key.near, interpolation=cv2.INTER_AREA)
+        cv2.dilate(key.near, self._kernel, dst=key.near)
+
+    def _is_doubtful(self, key: Key) -> bool:
+        """Whether the alpha differs from what was known as much as a failure of the model would."""
+        gap = cv2.norm(key.alpha, key.known, cv2.NORM_L1)
+        return gap > _DOUBTFUL * cv2.norm(key.known, cv2.NORM_L1)
+
+    def _search(self, image: Image, out: Alpha, *, glance: bool) -> list[Box]:
+        """The subjects in the whole of *image*; *out* is a scratch."""
+        sides = [self._sides[-1]]
+        if glance:
+            sides = [side for side in self._sides if side >= _GLANCE_PX][:1] + sides
+        for side in sides:
+            self._segmenter.segment(image, out, (side, side))
+            if found := find_subjects(out):
+                return found
+        return []
+
+    def _look_at(self, crops: Sequence[Crop], image: Image, out: Alpha) -> bool:
+        """
+        Write the alpha of *crops* into *out*, 0 outside of them, the larger where they overlap.
+
+        False where a subject goes on beyond its crop.
+        """
+        out.fill(0)
+        for crop in crops:
+            place = crop.box.slices
+            part = self._part[place]
+            self._segmenter.segment(image[place], part, (crop.side, crop.side))
+            cv2.max(out[place], part, dst=out[place])
+        return not any(touches(out, crop.box) for crop in crops)

@@ -1,0 +1,47 @@
+"""What the pictures alone tell: a cut, darkness, something new."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamer.frame import Alpha
+from streamer.matting.flow import Residual
+from streamer.matting.luma import Luma, mean_difference
+
+_CUT_STEP = 14.0
+"""Mean change from one frame to the next, in grey levels, that a cut has at least."""
+_CUT_SHARE = 0.45
+"""Of the picture that no flow explains after a cut."""
+_UNEXPLAINED = 14.0
+"""Grey levels of residual that no flow explains."""
+_DARK = 12.0
+"""Mean luma of a covered camera or a room without light."""
+_FLAT = 3.0
+"""Standard deviation of luma below which there is nothing to see."""
+_NEW_SHARE = 0.004
+"""Of the picture that is unexplained where something has come in."""
+
+
+def is_blind(luma: Luma) -> bool:
+    """Whether the camera is covered or the light is off: nothing could be told apart."""
+    mean, deviation = cv2.meanStdDev(luma)
+    return bool(mean[0, 0] < _DARK or deviation[0, 0] < _FLAT)
+
+
+def is_cut(before: Luma, luma: Luma, residual: Residual) -> bool:
+    """Whether *luma* is of another scene than the picture *before*, given its way to a key."""
+    if mean_difference(before, luma) < _CUT_STEP:
+        return False
+    return float(np.count_nonzero(residual > _UNEXPLAINED)) > _CUT_SHARE * residual.size
+
+
+def unexplained(residual: Residual, weight: Alpha) -> float:
+    """The mean residual in grey levels where *weight*, (h, w) uint8, is not 0; 0 where it is."""
+    return float(cv2.mean(residual, mask=weight)[0])
+
+
+def is_new(residual: Residual, near: Alpha) -> bool:
+    """Whether something came in where *near*, (h, w) uint8, is 0: away from the subjects."""
+    fresh = (residual > 2 * _UNEXPLAINED) & (near == 0)
+    return float(np.count_nonzero(fresh)) > _NEW_SHARE * residual.size

@@ -1,0 +1,307 @@
+"""One unbroken stream of frames of one size, and the mattes that its key frames give them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamer.config import MattingConfig
+from streamer.frame import Alpha, Frame, Matte
+from streamer.matting.asking import Asking
+from streamer.matting.blending import Blender
+from streamer.matting.flow import FlowFinder
+from streamer.matting.keys import Key, Lead
+from streamer.matting.looking import Looker, View
+from streamer.matting.luma import Luma, Shrinker, mean_difference
+from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
+from streamer.protocols import Segmenter
+
+_URGENT = 7.0
+"""Grey levels that the flow leaves unexplained around the subjects: time for a key frame."""
+_LOST = 18.0
+"""Likewise: what is carried is no matte of this frame any more."""
+_FADE = 6
+"""Frames over which a live stream goes over to a new key frame."""
+_KEYS = 4
+_EMPTY_S = 1.0
+"""Seconds from one key frame to the next while nobody is there."""
+_SEARCH_S = 0.1
+"""Seconds from one look at the whole frame to the next, at least, whatever moves."""
+_SEARCH_LIVE_S = 0.4
+"""Likewise for a live stream."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What tracking took so far."""
+
+    key_frames: int = 0
+    searches: int = 0
+    """Of the whole frame."""
+    scenes: int = 0
+    lost: int = 0
+    """Frames whose carried matte was not trusted, and left empty."""
+
+
+class _Held:
+    """A frame whose matte is not given back yet. Frame and alpha are borrowed."""
+
+    frame: Frame
+    alpha: Alpha
+    number: int
+    blind: bool
+    strain: float
+    """Grey levels that `lead` leaves unexplained around the subjects."""
+
+    def __init__(self, luma_size: tuple[int, int]) -> None:
+        self.luma: Luma = np.empty(luma_size, np.uint8)
+        self.lead = Lead(luma_size)
+        """The way to the key that was the newest when the frame came."""
+
+
+class Track:
+    """
+    Follows the subjects of one stream.
+
+    Args:
+        segmenter: borrowed.
+        asking: how the model is asked.
+        config: intervals.
+        frame: the first, for its size and epoch.
+        tally: counted in.
+        live: frames do not wait for the model.
+        delay: how many frames are held at most.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        asking: Asking,
+        config: MattingConfig,
+        frame: Frame,
+        tally: Tally,
+        *,
+        live: bool,
+        delay: int,
+    ) -> None:
+        height, width = frame.image.shape[:2]
+        self._shape = frame.image.shape
+        self._epoch = frame.stamp.epoch
+        self._asking = asking
+        self._config = config
+        self._live = live
+        self._delay = delay
+        self._tally = tally
+        self._shrinker = Shrinker(height, width)
+        self._luma_size = self._shrinker.size
+        self._finder = FlowFinder(self._luma_size)
+        self._blender = Blender((height, width), self._luma_size)
+        self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
+        self._looker = Looker(segmenter, self._spare[0])
+        self._keys: list[Key] = []
+        """Of this scene, oldest first."""
+        self._asked: Key | None = None
+        self._held: deque[_Held] = deque()
+        self._idle: list[_Held] = []
+        self._leads = [Lead(self._luma_size) for _ in range(2)]
+        """Of the frame whose matte is made: to the keys on both sides of it."""
+        self._guess: Lead | None = None
+        """Of the frame that came last, to the newest key."""
+        self._coming = Lead(self._luma_size)
+        """Likewise, to the key that the model is working on."""
+        self._near: Alpha = np.empty(self._luma_size, np.uint8)
+        self._previous: Luma = np.zeros(self._luma_size, np.uint8)
+        self._number = -1
+        self._scene = 0
+        self._blind = False
+        self._alone = 0
+        """The last frame that was given one key's matte alone."""
+        self._turned = 0
+        """The first frame that was given a matte after the newest key, which came too late for it."""
+        self._searched_s = 0.0
+        """When, by the frames' time, the whole frame was looked at."""
+
+    def fits(self, frame: Frame) -> bool:
+        """Whether *frame* belongs to this stream."""
+        return frame.image.shape == self._shape and frame.stamp.epoch == self._epoch
+
+    def take(self, frame: Frame, alpha: Alpha) -> list[Matte]:
+        """See `Matting.matte`."""
+        self._hear()
+        held = self._hold(frame, alpha)
+        mattes = []
+        if self._is_new_scene(held):
+            mattes = self.flush()
+            self._begin_scene(held)
+        np.copyto(self._previous, held.luma)
+        self._held.append(held)
+        if not held.blind and not self._asking.busy and (view := self._view(held)):
+            self._ask(held, view)
+            self._hear()
+        elif self._asked is not None:
+            self._coming.follow(self._finder, held.luma, self._asked, self._coming)
+        while self._held and self._is_ready(self._held[0]):
+            mattes.append(self._give())
+        return mattes
+
+    def flush(self) -> list[Matte]:
+        """See `Matting.flush`."""
+        return [self._give() for _ in range(len(self._held))]
+
+    def _hold(self, frame: Frame, alpha: Alpha) -> _Held:
+        self._number += 1
+        held = self._idle.pop() if self._idle else _Held(self._luma_size)
+        held.frame, held.alpha, held.number = frame, alpha, self._number
+        self._shrinker.shrink(frame.image, held.luma)
+        held.blind = is_blind(held.luma)
+        return held
+
+    def _is_new_scene(self, held: _Held) -> bool:
+        """Whether one begins with *held*; if not, it leads to the newest key from here on."""
+        if not self._number:
+            return True
+        if held.blind or self._blind:
+            return held.blind != self._blind
+        if not self._keys:
+            return mean_difference(self._previous, held.luma) > _LOST
+        held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess)
+        self._guess = held.lead
+        held.strain = self._strain(held.lead)
+        return is_cut(self._previous, held.luma, held.lead.residual)
+
+    def _begin_scene(self, held: _Held) -> None:
+        self._scene += 1
+        self._tally.scenes += 1
+        self._blind = held.blind
+        self._spare += self._keys
+        self._keys.clear()
+        self._guess = None
+        self._alone = held.number
+
+    def _view(self, held: _Held) -> View | None:
+        """What the model should look at in this frame; None where it need not."""
+        search: View = "glance" if self._live else "whole"
+        least_s = _SEARCH_LIVE_S if self._live else _SEARCH_S
+        if not self._keys:
+            return search
+        newest = self._keys[-1]
+        now_s = held.frame.stamp.pts_s
+        searched_s = now_s - self._searched_s
+        if newest.is_empty:
+            due = searched_s >= _EMPTY_S or (not held.lead.still and searched_s >= least_s)
+            return search if due else None
+        if searched_s >= least_s and is_new(held.lead.residual, self._near):
+            return search
+        if held.lead.still:
+            due = now_s - newest.pts_s >= self._config.refresh_s
+        else:
+            gap = held.number - newest.number
+            due = gap >= self._config.max_interval or held.strain > _URGENT
+        if not due:
+            return None
+        return "whole" if searched_s >= self._config.whole_s else "crops"
+
+    def _ask(self, held: _Held, view: View) -> None:
+        # A long delay may span more keys than there are: it gets them once.
+        key = self._spare.pop() if self._spare else Key(self._shape[:2], self._luma_size)
+        key.number, key.scene, key.pts_s = held.number, self._scene, held.frame.stamp.pts_s
+        np.copyto(key.luma, held.luma)
+        key.has_known = bool(self._keys) and not self._keys[-1].is_empty
+        if key.has_known:
+            self._blender.carry(held.lead, key.known)
+            held.lead.calm(key.calm)
+        if view != "crops":
+            self._searched_s = key.pts_s
+            self._tally.searches += 1
+        self._tally.key_frames += 1
+        self._asked = key
+        self._asking.ask(key, held.frame.image, self._looker, view)
+
+    def _hear(self) -> None:
+        """Take the model's answer, if there is one."""
+        key = self._asking.answer()
+        if key is None or key is not self._asked:
+            return  # of another stream
+        self._asked = None
+        if key.scene != self._scene:
+            self._spare.append(key)
+            return
+        if self._guess is not None:
+            self._leads[0].copy(self._guess)
+        self._guess = self._coming if key.number < self._number else None
+        self._keys.append(key)
+        oldest = self._held[0].number if self._held else self._number
+        coming = self._held[0].number if self._held else self._number + 1
+        self._turned = coming if key.number < coming else key.number - _FADE
+        while len(self._keys) > 2 and self._keys[1].number <= oldest:
+            self._spare.append(self._keys.pop(0))
+
+    def _is_ready(self, held: _Held) -> bool:
+        if len(self._held) > self._delay or held.blind:
+            return True
+        return not self._live and bool(self._keys) and self._keys[-1].number >= held.number
+
+    def _give(self) -> Matte:
+        """The matte of the frame that is held longest."""
+        held = self._held.popleft()
+        self._idle.append(held)
+        age = self._fill(held)
+        if age is None:
+            held.alpha.fill(0)
+            return Matte(held.alpha, held.frame.stamp, "empty")
+        return Matte(held.alpha, held.frame.stamp, "propagated" if age else "inferred", age)
+
+    def _fill(self, held: _Held) -> int | None:
+        """Write the alpha of *held*; its age, or None where it cannot be trusted."""
+        if held.blind or not self._keys:
+            return None
+        before = next((key for key in reversed(self._keys) if key.number <= held.number), None)
+        after = next((key for key in self._keys if key.number > held.number), None)
+        if before is not None and before.number == held.number:
+            np.copyto(held.alpha, before.alpha)
+            self._alone = held.number
+            return None if before.is_empty else 0
+        if before is not None and after is not None:
+            start = max(before.number, self._alone)
+            return self._carry(held, before, after, (held.number - start) / (after.number - start))
+        self._alone = held.number
+        if before is None:
+            return self._carry(held, self._keys[0], None, 0.0)
+        place = self._keys.index(before)
+        faded = (held.number - self._turned + 1) / _FADE
+        if self._live and place > 0 and faded < 1:
+            return self._carry(held, self._keys[place - 1], before, faded)
+        return self._carry(held, before, None, 0.0)
+
+    def _carry(self, held: _Held, one: Key, two: Key | None, share: float) -> int | None:
+        """Write the alphas of one key or the mean of two into that of *held*; see `_fill`."""
+        if one.is_empty and (two is None or two.is_empty):
+            return None
+        first = self._lead(held, one, 0)
+        strain = self._strain(first)
+        second = self._lead(held, two, 1) if two is not None else None
+        if second is not None:
+            strain = min(strain, self._strain(second))
+        if strain > _LOST:
+            self._tally.lost += 1
+            return None
+        if second is None:
+            self._blender.carry(first, held.alpha)
+        else:
+            self._blender.between(first, second, share, held.alpha)
+        return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
+
+    def _lead(self, held: _Held, key: Key, slot: int) -> Lead:
+        """The way from *held* to *key*."""
+        if held.lead.leads_to(key):
+            return held.lead
+        lead = self._leads[slot]
+        lead.follow(self._finder, held.luma, key, lead)
+        return lead
+
+    def _strain(self, lead: Lead) -> float:
+        """Grey levels that *lead* leaves unexplained around the subjects of its key."""
+        self._finder.carry(lead.key.near, lead.flow, self._near)
+        return unexplained(lead.residual, self._near)
