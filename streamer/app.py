@@ -86,7 +86,8 @@ class Pipeline(PipelineOfParts):
         source = make_source(config.source)
         if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
             _try(source)
-        matting, fallback = load_matting(config, progress, live=_is_live(config.source))
+        live = _is_live(config.source)
+        matting, fallback = load_matting(config, progress, live=live)
         metrics = Metrics()
         servers = servers or RtspServers()
         sinks = [
@@ -111,7 +112,8 @@ class Pipeline(PipelineOfParts):
             reconnect=camera.reconnect if camera else None,
             standby=Standby(config.standby, draw_card),
             ring_capacity=config.pipeline.ring_capacity,
-            sink_queue=config.pipeline.sink_queue,
+            # What a matting that looks ahead gives at once, sinks take while it goes on.
+            sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
             stall_s=config.pipeline.stall_s,
             metrics=metrics,
         )

@@ -98,6 +98,9 @@ class MattingConfig(Data):
     mode: Literal["every_frame", "tracked"] = "every_frame"
     """`every_frame`: the model runs on each; `tracked`: on key frames, cropped to the subject, and
     optical flow carries their mattes to the frames between."""
+    effort: Literal["auto", "fast", "best"] = "auto"
+    """`tracked`: how finely and how often the model looks. `auto`: `fast` for live streams, `best`
+    for files."""
     max_interval: int = Field(12, ge=1, le=60)
     """`tracked`: frames from one key frame to the next while something moves, at most."""
     refresh_s: float = Field(2.0, gt=0)

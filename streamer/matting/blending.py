@@ -8,6 +8,7 @@ import numpy as np
 from streamer.frame import Alpha
 from streamer.matting.flow import AlphaCarrier
 from streamer.matting.keys import Lead
+from streamer.matting.subject import Box
 
 _DOUBT = 12.0
 """Grey levels of residual at which a key counts for 1/e of what it would."""
@@ -38,22 +39,23 @@ class Blender:
         self._fall: Alpha = np.empty(size, np.uint8)
         self._gain = _gain_table()
 
-    def carry(self, lead: Lead, out: Alpha) -> None:
-        """Write the alpha of *lead*'s key, carried to the frame, into *out*."""
+    def carry(self, lead: Lead, place: Box, out: Alpha) -> None:
+        """Write the alpha of *lead*'s key, carried to the frame, into *place* of *out*, else 0."""
         if lead.still:
             np.copyto(out, lead.key.alpha)
         else:
-            self._carrier.carry(lead.key.alpha, lead.flow, out)
+            out.fill(0)
+            self._carrier.carry(lead.key.alpha, lead.flow, place, out)
 
-    def between(self, first: Lead, second: Lead, share: float, out: Alpha) -> None:
+    def between(self, first: Lead, second: Lead, share: float, place: Box, out: Alpha) -> None:
         """
         Write the mean of two keys' alphas, carried to the frame along their leads, into *out*.
 
         *share* is the weight of the second one, in 0..1, where both explain the picture equally
-        well; where one does not, it counts for less.
+        well; where one does not, it counts for less. Outside of *place* it is 0.
         """
-        self.carry(first, out)
-        self.carry(second, self._other)
+        self.carry(first, place, out)
+        self.carry(second, place, self._other)
         for lead, part, small, large in zip(
             (first, second), (1 - share, share), self._small, self._weights, strict=True
         ):
@@ -64,7 +66,9 @@ class Blender:
             np.add(small, _LEAST, out=small)
             np.multiply(small, part, out=small)
             cv2.resize(small, self._size, dst=large, interpolation=cv2.INTER_LINEAR)
-        cv2.blendLinear(out, self._other, self._weights[0], self._weights[1], dst=out)
+        here = place.slices
+        one, other = (weight[here] for weight in self._weights)
+        cv2.blendLinear(out[here], self._other[here], one, other, dst=out[here])
 
     def agree(self, estimate: Alpha, second: Alpha, known: Alpha) -> None:
         """Replace *estimate* by the median of the three, pixel by pixel; *second* is a scratch."""

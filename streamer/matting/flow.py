@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from streamer.frame import Alpha
 from streamer.matting.luma import Luma
+from streamer.matting.subject import Box
 
 Flow = NDArray[np.float32]
 
@@ -22,6 +23,8 @@ Residual = NDArray[np.float32]
 """(h, w) float32: grey levels that a flow leaves unexplained, averaged over small areas."""
 
 _AREA = 5
+_MEDIAN = 5
+_SPARSE = (slice(None, None, 4), slice(None, None, 4))
 
 _ONE_MAP: Any = None
 """For `remap`: its map has both coordinates."""
@@ -47,16 +50,29 @@ class FlowFinder:
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
         self._map = np.empty((height, width, 2), np.float32)
+        self._parts = [np.empty(size, np.float32) for _ in range(2)]
         self._seen = np.empty(size, np.uint8)
         self._gap = np.empty(size, np.uint8)
 
     def find(self, now: Luma, other: Luma, flow: Flow) -> None:
         """Update *flow*, which holds a guess, so that it leads from *now* to *other*."""
         self._search.calc(now, other, flow)
+        # Patches that went astray stand alone.
+        cv2.split(flow, self._parts)
+        for part in self._parts:
+            cv2.medianBlur(part, _MEDIAN, dst=part)
+        cv2.merge(self._parts, dst=flow)
 
     def residual(self, now: Luma, other: Luma, flow: Flow, out: Residual) -> None:
-        """Write how little *other*, carried along *flow*, looks like *now* into *out*."""
+        """
+        Write how little *other*, carried along *flow*, looks like *now* into *out*.
+
+        A change of the light as a whole, up to half or double, is not counted.
+        """
         self.carry(other, flow, self._seen)
+        # By the median: who comes in changes the mean.
+        light = float(np.median(now[_SPARSE]) / max(np.median(self._seen[_SPARSE]), 1.0))
+        cv2.convertScaleAbs(self._seen, dst=self._seen, alpha=min(max(light, 0.5), 2.0))
         self.difference(now, self._seen, out)
 
     def difference(self, one: Luma, other: Luma, out: Residual) -> None:
@@ -90,13 +106,23 @@ class AlphaCarrier:
         self._scale = np.array([width / luma_size[1], height / luma_size[0]], np.float32)
         self._scaled = np.empty((*luma_size, 2), np.float32)
 
-    def carry(self, alpha: Alpha, flow: Flow, out: Alpha) -> None:
-        """Write *alpha*, as it was where *flow* leads to, into *out*; its border goes on beyond."""
+    def carry(self, alpha: Alpha, flow: Flow, place: Box, out: Alpha) -> None:
+        """
+        Write *alpha*, as it was where *flow* leads to, into *place* of *out*.
+
+        Where that is beyond the frame, its border goes on.
+        """
         np.multiply(flow, self._scale, out=self._scaled)
         cv2.resize(
             self._scaled, (self._width, self._height), dst=self._map, interpolation=cv2.INTER_LINEAR
         )
-        cv2.add(self._map, self._grid, dst=self._map)
+        here = place.slices
+        cv2.add(self._map[here], self._grid[here], dst=self._map[here])
         cv2.remap(
-            alpha, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
+            alpha,
+            self._map[here],
+            _ONE_MAP,
+            cv2.INTER_LINEAR,
+            dst=out[here],
+            borderMode=cv2.BORDER_REPLICATE,
         )

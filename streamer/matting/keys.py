@@ -12,7 +12,9 @@ from streamer.matting.luma import Luma
 _STILL = 2.0
 """Grey levels by which no small area of two pictures may differ if they show the same..."""
 _NOISE = 2.0
-"""...beyond so many times their mean difference, which noise makes."""
+"""...beyond so many times their mean difference, which noise makes..."""
+_NOISY = 8.0
+"""...up to so many grey levels; more is a change of the light."""
 _CALM_PX = 0.4
 """Of the luma picture."""
 _CALM_LEVELS = 10.0
@@ -74,7 +76,8 @@ class Lead:
             np.copyto(self.flow, guess.flow)
         self.key, self._number = key, key.number
         finder.difference(luma, key.luma, self.residual)
-        self.still = self.residual.max() <= _STILL + _NOISE * self.residual.mean()
+        noise = float(self.residual.mean())
+        self.still = noise <= _NOISY and self.residual.max() <= _STILL + _NOISE * noise
         if self.still:
             self.flow.fill(0)
             return

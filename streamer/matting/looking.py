@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -23,8 +24,28 @@ likewise, with a smaller input where that finds any.
 _GLANCE_PX = 512
 _DOUBTFUL = 0.08
 """Share of the subject's area by which an alpha differs from what was known: ask once more."""
+_FAINT = 16
+"""An alpha up to which a model says so where there is nothing."""
 _NEAR_PX = 13
 """Of the luma picture, around a subject: what moves there concerns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How finely and how often the model looks."""
+
+    detail: float
+    """Network pixels wanted for each pixel of a crop."""
+    strain: float
+    """Grey levels that the flow leaves unexplained around the subjects: time for a key frame."""
+    search: View
+    """How subjects are looked for."""
+
+
+EFFORTS = {
+    "fast": Effort(detail=0.6, strain=10.0, search="glance"),
+    "best": Effort(detail=0.95, strain=7.0, search="whole"),
+}
 
 
 class Looker:
@@ -34,16 +55,19 @@ class Looker:
     Args:
         segmenter: borrowed.
         key: one like those to come, for its sizes.
+        effort: how finely it looks.
     """
 
-    def __init__(self, segmenter: Segmenter, key: Key) -> None:
+    def __init__(self, segmenter: Segmenter, key: Key, effort: Effort) -> None:
         self._segmenter = segmenter
         height, width = key.alpha.shape
-        sides = [side for side, other in segmenter.sizes if side == other]
-        self._sides = sides or [segmenter.info.input_size[0]]
-        self._planner = CropPlanner(height, width, self._sides)
+        self._sizes = {max(size): size for size in segmenter.sizes}
+        self._sides = list(self._sizes)
+        self._glances = effort.search == "glance"
+        self._planner = CropPlanner(height, width, self._sides, effort.detail)
         self._blender = Blender(key.alpha.shape, key.luma.shape)
         self._part: Alpha = np.empty_like(key.alpha)
+        self._whole: Alpha = np.empty_like(key.alpha)
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_NEAR_PX, _NEAR_PX))
 
     def look(self, key: Key, image: Image, view: View) -> None:
@@ -53,14 +77,23 @@ class Looker:
         Raises:
             SegmentError: inference failed; the alpha is undefined.
         """
-        subjects = find_subjects(key.known) if view == "crops" and key.has_known else []
-        if not subjects or not self._look_at(self._planner.follow(subjects), image, key.alpha):
-            subjects = self._search(image, key.alpha, glance=view == "glance")
-            if subjects:
-                self._look_at(self._planner.follow(subjects), image, key.alpha)
-        elif self._is_doubtful(key):
-            self._search(image, self._part, glance=False)
-            self._blender.agree(key.alpha, self._part, key.known)
+        known = find_subjects(key.known) if key.has_known else []
+        subjects, found = known, list[Box]()
+        searched = view != "crops" or not known
+        if searched:
+            found = self._search(image, glance=view == "glance")
+            # What is known is looked at even where the search missed it: it may have failed.
+            subjects = found + [box for box in known if not any(map(box.overlaps, found))]
+        complete = self._look_at(self._planner.follow(subjects), image, key.alpha)
+        if known and not complete:
+            subjects = (
+                [*found, *known] if searched else self._search(image, glance=self._glances) or known
+            )
+            self._look_at(self._planner.follow(subjects), image, key.alpha)
+        elif key.has_known and self._is_doubtful(key):
+            if not searched:
+                self._search(image, glance=self._glances)
+            self._blender.agree(key.alpha, self._whole, key.known)
         key.is_empty = not find_subjects(key.alpha)
         if key.is_empty:
             key.alpha.fill(0)
@@ -68,6 +101,7 @@ class Looker:
             self._blender.settle(key.alpha, key.known, key.calm)
         height, width = key.near.shape
         cv2.resize(key.alpha, (width, height), dst=key.near, interpolation=cv2.INTER_AREA)
+        cv2.threshold(key.near, _FAINT, 255, cv2.THRESH_BINARY, dst=key.near)
         cv2.dilate(key.near, self._kernel, dst=key.near)
 
     def _is_doubtful(self, key: Key) -> bool:
@@ -75,14 +109,14 @@ class Looker:
         gap = cv2.norm(key.alpha, key.known, cv2.NORM_L1)
         return gap > _DOUBTFUL * cv2.norm(key.known, cv2.NORM_L1)
 
-    def _search(self, image: Image, out: Alpha, *, glance: bool) -> list[Box]:
-        """The subjects in the whole of *image*; *out* is a scratch."""
+    def _search(self, image: Image, *, glance: bool) -> list[Box]:
+        """The subjects in the whole of *image*; what the model says is then in `_whole`."""
         sides = [self._sides[-1]]
         if glance:
             sides = [side for side in self._sides if side >= _GLANCE_PX][:1] + sides
-        for side in sides:
-            self._segmenter.segment(image, out, (side, side))
-            if found := find_subjects(out):
+        for side in dict.fromkeys(sides):
+            self._segmenter.segment(image, self._whole, self._sizes[side])
+            if found := find_subjects(self._whole):
                 return found
         return []
 
@@ -96,6 +130,6 @@ class Looker:
         for crop in crops:
             place = crop.box.slices
             part = self._part[place]
-            self._segmenter.segment(image[place], part, (crop.side, crop.side))
+            self._segmenter.segment(image[place], part, self._sizes[crop.side])
             cv2.max(out[place], part, dst=out[place])
         return not any(touches(out, crop.box) for crop in crops)

@@ -19,6 +19,10 @@ _DARK = 12.0
 """Mean luma of a covered camera or a room without light."""
 _FLAT = 3.0
 """Standard deviation of luma below which there is nothing to see."""
+_GOOD = 40.0
+"""Standard deviation of luma in good light; levels here are meant for it."""
+_LEAST = 0.4
+"""Of them, in any light: there is noise."""
 _NEW_SHARE = 0.004
 """Of the picture that is unexplained where something has come in."""
 
@@ -26,14 +30,23 @@ _NEW_SHARE = 0.004
 def is_blind(luma: Luma) -> bool:
     """Whether the camera is covered or the light is off: nothing could be told apart."""
     mean, deviation = cv2.meanStdDev(luma)
-    return bool(mean[0, 0] < _DARK or deviation[0, 0] < _FLAT)
+    # One in the light before a black wall has a dark mean too, but not an even one.
+    return bool(deviation[0, 0] < (_DARK if mean[0, 0] < _DARK else _FLAT))
+
+
+def contrast(luma: Luma) -> float:
+    """How much pictures like *luma* differ, as a share of what they do in good light: to 1."""
+    _, deviation = cv2.meanStdDev(luma)
+    return float(np.clip(deviation[0, 0] / _GOOD, _LEAST, 1.0))
 
 
 def is_cut(before: Luma, luma: Luma, residual: Residual) -> bool:
     """Whether *luma* is of another scene than the picture *before*, given its way to a key."""
-    if mean_difference(before, luma) < _CUT_STEP:
+    scale = contrast(luma)
+    if mean_difference(before, luma) < _CUT_STEP * scale:
         return False
-    return float(np.count_nonzero(residual > _UNEXPLAINED)) > _CUT_SHARE * residual.size
+    share = float(np.count_nonzero(residual > _UNEXPLAINED * scale)) / residual.size
+    return share > _CUT_SHARE
 
 
 def unexplained(residual: Residual, weight: Alpha) -> float:

@@ -26,8 +26,6 @@ _TOO_WIDE = 1.6
 """How many times larger than needed a kept box may be."""
 _EDGE = 0.03
 """Share of a box's side that a subject may touch by chance."""
-_DETAIL = 0.95
-"""Network pixels wanted for each pixel of a crop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,12 @@ class Box:
             and self.right >= other.right
             and self.bottom >= other.bottom
         )
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two have pixels in common."""
+        return max(self.left, other.left) < min(self.right, other.right) and max(
+            self.top, other.top
+        ) < min(self.bottom, other.bottom)
 
     def joined(self, other: Box) -> Box:
         """The smallest box around both."""
@@ -144,12 +148,14 @@ class CropPlanner:
     Args:
         height, width: of the frames.
         sides: of the network's square inputs, ascending.
+        detail: network pixels wanted for each pixel of a crop.
     """
 
-    def __init__(self, height: int, width: int, sides: Sequence[int]) -> None:
+    def __init__(self, height: int, width: int, sides: Sequence[int], detail: float) -> None:
         self._height = height
         self._width = width
         self._sides = tuple(sides)
+        self._detail = detail
         self._crops: tuple[Crop, ...] = ()
 
     @property
@@ -203,7 +209,7 @@ class CropPlanner:
         )
 
     def _side(self, box: Box) -> int:
-        wanted = _DETAIL * max(box.width, box.height)
+        wanted = self._detail * max(box.width, box.height)
         return next((side for side in self._sides if side >= wanted), self._sides[-1])
 
     def _cost(self, box: Box) -> int:

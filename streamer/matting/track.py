@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from streamer.config import MattingConfig
@@ -13,15 +15,16 @@ from streamer.matting.asking import Asking
 from streamer.matting.blending import Blender
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
-from streamer.matting.looking import Looker, View
+from streamer.matting.looking import EFFORTS, Looker, View
 from streamer.matting.luma import Luma, Shrinker, mean_difference
 from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
+from streamer.matting.subject import Box
 from streamer.protocols import Segmenter
 
-_URGENT = 7.0
-"""Grey levels that the flow leaves unexplained around the subjects: time for a key frame."""
 _LOST = 18.0
-"""Likewise: what is carried is no matte of this frame any more."""
+"""Grey levels that the flow leaves unexplained: what it carries is no matte of this frame."""
+_STALL_S = 5.0
+"""Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
 _FADE = 6
 """Frames over which a live stream goes over to a new key frame."""
 _KEYS = 4
@@ -91,6 +94,10 @@ class Track:
         self._epoch = frame.stamp.epoch
         self._asking = asking
         self._config = config
+        effort = config.effort
+        if effort == "auto":
+            effort = "fast" if live else "best"
+        self._effort = EFFORTS[effort]
         self._live = live
         self._delay = delay
         self._tally = tally
@@ -99,11 +106,13 @@ class Track:
         self._finder = FlowFinder(self._luma_size)
         self._blender = Blender((height, width), self._luma_size)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
-        self._looker = Looker(segmenter, self._spare[0])
+        self._looker = Looker(segmenter, self._spare[0], self._effort)
         self._keys: list[Key] = []
         """Of this scene, oldest first."""
         self._asked: Key | None = None
         self._held: deque[_Held] = deque()
+        self._made: deque[Matte] = deque()
+        """Of frames before those that are held: of a scene that has ended."""
         self._idle: list[_Held] = []
         self._leads = [Lead(self._luma_size) for _ in range(2)]
         """Of the frame whose matte is made: to the keys on both sides of it."""
@@ -119,7 +128,7 @@ class Track:
         self._alone = 0
         """The last frame that was given one key's matte alone."""
         self._turned = 0
-        """The first frame that was given a matte after the newest key, which came too late for it."""
+        """The first frame that the newest key was known for, if it is of an earlier one."""
         self._searched_s = 0.0
         """When, by the frames' time, the whole frame was looked at."""
 
@@ -131,9 +140,8 @@ class Track:
         """See `Matting.matte`."""
         self._hear()
         held = self._hold(frame, alpha)
-        mattes = []
         if self._is_new_scene(held):
-            mattes = self.flush()
+            self._made.extend([self._make() for _ in range(len(self._held))])
             self._begin_scene(held)
         np.copyto(self._previous, held.luma)
         self._held.append(held)
@@ -142,13 +150,14 @@ class Track:
             self._hear()
         elif self._asked is not None:
             self._coming.follow(self._finder, held.luma, self._asked, self._coming)
-        while self._held and self._is_ready(self._held[0]):
+        mattes = []
+        while self._is_ready():
             mattes.append(self._give())
         return mattes
 
     def flush(self) -> list[Matte]:
         """See `Matting.flush`."""
-        return [self._give() for _ in range(len(self._held))]
+        return [self._give() for _ in range(len(self._made) + len(self._held))]
 
     def _hold(self, frame: Frame, alpha: Alpha) -> _Held:
         self._number += 1
@@ -182,7 +191,7 @@ class Track:
 
     def _view(self, held: _Held) -> View | None:
         """What the model should look at in this frame; None where it need not."""
-        search: View = "glance" if self._live else "whole"
+        search = self._effort.search
         least_s = _SEARCH_LIVE_S if self._live else _SEARCH_S
         if not self._keys:
             return search
@@ -198,7 +207,7 @@ class Track:
             due = now_s - newest.pts_s >= self._config.refresh_s
         else:
             gap = held.number - newest.number
-            due = gap >= self._config.max_interval or held.strain > _URGENT
+            due = gap >= self._config.max_interval or held.strain > self._effort.strain
         if not due:
             return None
         return "whole" if searched_s >= self._config.whole_s else "crops"
@@ -210,7 +219,8 @@ class Track:
         np.copyto(key.luma, held.luma)
         key.has_known = bool(self._keys) and not self._keys[-1].is_empty
         if key.has_known:
-            self._blender.carry(held.lead, key.known)
+            self._strain(held.lead)
+            self._blender.carry(held.lead, self._place(), key.known)
             held.lead.calm(key.calm)
         if view != "crops":
             self._searched_s = key.pts_s
@@ -238,12 +248,20 @@ class Track:
         while len(self._keys) > 2 and self._keys[1].number <= oldest:
             self._spare.append(self._keys.pop(0))
 
-    def _is_ready(self, held: _Held) -> bool:
-        if len(self._held) > self._delay or held.blind:
+    def _is_ready(self) -> bool:
+        """Whether the oldest frame need not wait any longer; live, all wait equally long."""
+        waiting = len(self._made) + len(self._held)
+        if self._live or not waiting or waiting > self._delay:
+            return waiting > self._delay
+        if self._made or self._held[0].blind:
             return True
-        return not self._live and bool(self._keys) and self._keys[-1].number >= held.number
+        return bool(self._keys) and self._keys[-1].number >= self._held[0].number
 
     def _give(self) -> Matte:
+        """The matte of the oldest frame."""
+        return self._made.popleft() if self._made else self._make()
+
+    def _make(self) -> Matte:
         """The matte of the frame that is held longest."""
         held = self._held.popleft()
         self._idle.append(held)
@@ -255,7 +273,7 @@ class Track:
 
     def _fill(self, held: _Held) -> int | None:
         """Write the alpha of *held*; its age, or None where it cannot be trusted."""
-        if held.blind or not self._keys:
+        if held.blind or not self._keys or self._is_stalled(held):
             return None
         before = next((key for key in reversed(self._keys) if key.number <= held.number), None)
         after = next((key for key in self._keys if key.number > held.number), None)
@@ -275,22 +293,28 @@ class Track:
             return self._carry(held, self._keys[place - 1], before, faded)
         return self._carry(held, before, None, 0.0)
 
+    def _is_stalled(self, held: _Held) -> bool:
+        """Whether the model owes a live stream an answer for too long."""
+        since_s = held.frame.stamp.pts_s - self._keys[-1].pts_s
+        return self._live and since_s > self._config.refresh_s + _STALL_S
+
     def _carry(self, held: _Held, one: Key, two: Key | None, share: float) -> int | None:
         """Write the alphas of one key or the mean of two into that of *held*; see `_fill`."""
         if one.is_empty and (two is None or two.is_empty):
             return None
         first = self._lead(held, one, 0)
-        strain = self._strain(first)
+        strain, place = self._strain(first), self._place()
         second = self._lead(held, two, 1) if two is not None else None
         if second is not None:
             strain = min(strain, self._strain(second))
+            place = place.joined(self._place())
         if strain > _LOST:
             self._tally.lost += 1
             return None
         if second is None:
-            self._blender.carry(first, held.alpha)
+            self._blender.carry(first, place, held.alpha)
         else:
-            self._blender.between(first, second, share, held.alpha)
+            self._blender.between(first, second, share, place, held.alpha)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
 
     def _lead(self, held: _Held, key: Key, slot: int) -> Lead:
@@ -305,3 +329,15 @@ class Track:
         """Grey levels that *lead* leaves unexplained around the subjects of its key."""
         self._finder.carry(lead.key.near, lead.flow, self._near)
         return unexplained(lead.residual, self._near)
+
+    def _place(self) -> Box:
+        """Where in the frame the subjects are that `_strain` has looked at last."""
+        left, top, wide, tall = cv2.boundingRect(self._near)
+        height, width = self._shape[:2]
+        across, down = width / self._luma_size[1], height / self._luma_size[0]
+        return Box(
+            math.floor(left * across),
+            math.floor(top * down),
+            min(width, math.ceil((left + wide) * across)),
+            min(height, math.ceil((top + tall) * down)),
+        )

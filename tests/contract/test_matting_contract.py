@@ -9,21 +9,32 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamer.config import ModelConfig
+from streamer.config import MattingConfig, ModelConfig
 from streamer.frame import Alpha, Frame, Matte, Stamp
-from streamer.matting import EveryFrame
+from streamer.matting import EveryFrame, Tracked
 from streamer.protocols import Matting
 from streamer.segmentation import load_segmenter
-from tests.fakes import FakeMatting
+from tests.fakes import FakeMatting, FakeSegmenter
 
 MakeMatting = Callable[[], Matting]
 
 
-@pytest.fixture(params=["every_frame", "fake-0", "fake-1", "fake-5", "fake-5-in-bursts"])
+TRACKED = {
+    "tracked-file": (MattingConfig(mode="tracked", max_interval=4), False),
+    "tracked-live": (MattingConfig(mode="tracked"), True),
+    "tracked-live-delayed": (MattingConfig(mode="tracked", delay_frames=3), True),
+}
+FAKES = ["fake-0", "fake-1", "fake-5", "fake-5-in-bursts"]
+
+
+@pytest.fixture(params=["every_frame", *TRACKED, *FAKES])
 def make_matting(request, make_model) -> MakeMatting:
     if request.param == "every_frame":
         path = make_model()
         return lambda: EveryFrame(load_segmenter(ModelConfig(name=str(path)))[0])
+    if request.param in TRACKED:
+        config, live = TRACKED[request.param]
+        return lambda: Tracked(FakeSegmenter(sides=(32, 48, 64)), config, live=live)
     delay, in_bursts = int(request.param.split("-")[1]), request.param.endswith("bursts")
     return lambda: FakeMatting(delay, in_bursts=in_bursts)
 

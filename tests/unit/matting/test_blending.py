@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from streamer.matting.blending import Blender
+from streamer.matting.keys import Key, Lead
+from streamer.matting.subject import Box
+
+SIZE, SMALL = (72, 128), (36, 64)
+
+
+def lead(value: int, residual: float | np.ndarray = 0.0) -> Lead:
+    """To a key whose alpha is *value* all over, and which explains the picture so far."""
+    key = Key(SIZE, SMALL)
+    key.alpha.fill(value)
+    made = Lead(SMALL)
+    made.key, made.still = key, True
+    made.residual[:] = residual
+    return made
+
+
+def mean_of(first: Lead, second: Lead, share: float) -> np.ndarray:
+    out = np.empty(SIZE, np.uint8)
+    Blender(SIZE, SMALL).between(first, second, share, Box(0, 0, SIZE[1], SIZE[0]), out)
+    return out
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, 200), (0.25, 160), (0.5, 120), (1, 40)])
+def test_two_keys_that_explain_the_picture_are_mixed_by_their_shares(share, expected):
+    mixed = mean_of(lead(200), lead(40), share)
+    assert np.abs(mixed.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_the_key_that_explains_the_picture_wins(share):
+    assert mean_of(lead(200, 40.0), lead(40, 1.0), share).max() < 50
+    assert mean_of(lead(200, 1.0), lead(40, 40.0), share).min() > 190
+
+
+def test_each_place_is_taken_from_the_key_that_explains_it():
+    wrong_left = np.zeros(SMALL, np.float32)
+    wrong_left[:, :32] = 40
+    mixed = mean_of(lead(200, wrong_left), lead(40, 40 - wrong_left), 0.5)
+    assert mixed[:, :60].max() < 50
+    assert mixed[:, 68:].min() > 190
+
+
+def test_where_neither_explains_the_picture_it_is_mixed_by_shares():
+    mixed = mean_of(lead(200, 90.0), lead(40, 90.0), 0.5)
+    assert np.abs(mixed.astype(int) - 120).max() <= 1
+
+
+def settled(estimate: np.ndarray, known: np.ndarray, calm: int = 1) -> np.ndarray:
+    out = estimate.copy()
+    Blender(SIZE, SMALL).settle(out, known, np.full(SMALL, calm, np.uint8))
+    return out.astype(int)
+
+
+def flat(value: int) -> np.ndarray:
+    return np.full(SIZE, value, np.uint8)
+
+
+@pytest.mark.parametrize("change", [-15, 15])
+def test_small_changes_are_followed_slowly_in_calm_places(change):
+    moved = settled(flat(100 + change), flat(100)) - 100
+    assert (np.abs(moved) <= 0.25 * abs(change)).all()
+    assert (np.sign(moved) == np.sign(change)).all()
+
+
+@pytest.mark.parametrize("change", [-100, 100])
+def test_large_changes_are_followed_at_once(change):
+    assert (settled(flat(120 + change), flat(120)) == 120 + change).all()
+
+
+def test_the_larger_the_change_the_nearer_it_is_followed():
+    known, estimate = flat(0), np.tile(np.arange(128, dtype=np.uint8) * 2, (72, 1))
+    rising = settled(estimate, known)[0]
+    assert (np.diff(rising) >= 0).all()
+
+
+@pytest.mark.parametrize("change", [-15, 15, 100])
+def test_where_it_moves_the_model_is_followed(change):
+    assert (settled(flat(100 + change), flat(100), calm=0) == 100 + change).all()
+
+
+def test_one_of_three_that_is_wrong_is_outvoted():
+    right, wrong = np.random.default_rng(1).integers(0, 256, (2, *SIZE), np.uint8)
+    for estimate, second, known in (
+        (wrong, right, right),
+        (right, wrong, right),
+        (right, right, wrong),
+    ):
+        out = estimate.copy()
+        Blender(SIZE, SMALL).agree(out, second.copy(), known)
+        assert (out == right).all()

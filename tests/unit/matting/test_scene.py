@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from streamer.matting.flow import FlowFinder
+from streamer.matting.luma import Shrinker
+from streamer.matting.scene import is_blind, is_cut, is_new
+from tests.unit.matting.footage import SIZE, dimmed, footage
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    shrinker = Shrinker(*image.shape[:2])
+    out = np.empty(shrinker.size, np.uint8)
+    shrinker.shrink(image, out)
+    return out
+
+
+def unexplained(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    finder = FlowFinder(now.shape)
+    flow, residual = np.zeros((*now.shape, 2), np.float32), np.empty(now.shape, np.float32)
+    finder.find(now, before, flow)
+    finder.residual(now, before, flow, residual)
+    return residual
+
+
+def cut(before: np.ndarray, now: np.ndarray) -> bool:
+    one, other = luma(before), luma(now)
+    return is_cut(one, other, unexplained(other, one))
+
+
+def test_a_covered_lens_shows_nothing():
+    film = footage("covered", 34)
+    assert not is_blind(luma(film.images[29]))
+    assert is_blind(luma(film.images[31]))
+
+
+def test_a_room_without_light_shows_nothing():
+    film = footage("lights", 36)
+    assert not is_blind(luma(film.images[20]))
+    assert is_blind(luma(film.images[34]))
+
+
+def test_a_wall_of_one_colour_shows_nothing():
+    assert is_blind(np.full((180, 320), 200, np.uint8))
+
+
+def test_one_in_the_light_before_a_black_wall_is_to_be_seen():
+    stage = np.full((180, 320), 2, np.uint8)
+    stage[60:120, 140:180] = 180
+    assert stage.mean() < 12
+    assert not is_blind(stage)
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.5, 0.2])
+def test_another_scene_is_a_cut_in_any_light(gain):
+    film = dimmed(footage("cuts", 61), gain)
+    for first in (30, 60):
+        assert cut(film.images[first - 1], film.images[first])
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.2])
+@pytest.mark.parametrize("name", ["noisy", "panning", "shaking", "moving", "leaving", "talking"])
+def test_noise_a_pan_and_one_who_moves_are_no_cuts(name, gain):
+    film = dimmed(footage(name, 31), gain)
+    for before, now in zip(film.images[:-3:3], film.images[3::3], strict=True):
+        assert not cut(before, now), "although frames were lost between"
+
+
+def test_what_comes_in_is_new_where_nobody_was():
+    film = footage("fast", 20)
+    empty, near = luma(film.images[5]), np.zeros(SIZE, np.uint8)
+    assert not is_new(unexplained(luma(film.images[9]), empty), near)
+    assert is_new(unexplained(luma(film.images[18]), empty), near)
+    assert not is_new(unexplained(luma(film.images[18]), empty), near + 1), "all of it is known of"
