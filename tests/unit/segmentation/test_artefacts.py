@@ -10,8 +10,9 @@ import pytest
 
 from streamer.config import ModelConfig
 from streamer.errors import ModelCorrupt, ModelError
-from streamer.segmentation import artefacts
+from streamer.segmentation import artefacts, load_segmenter
 from streamer.segmentation.artefacts import Artefact, alone, find, key_of, publish, workshop
+from streamer.segmentation.cache import sha256_of
 from streamer.segmentation.registry import lookup
 from streamer.segmentation.weights import resolve
 
@@ -74,9 +75,9 @@ def test_auto_without_one_runs_as_shipped_and_names_the_command_once(
     make_model, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = make_model("my net.onnx")
-    with caplog.at_level(logging.WARNING, "streamer.models"):
-        resolved = resolve(ModelConfig(name=str(path)), on_gpu=False)
-    assert (resolved.path, resolved.artefact) == (path, None)
+    with caplog.at_level(logging.WARNING, "streamer.segmentation"):
+        segmenter, _ = load_segmenter(ModelConfig(name=str(path)))
+    assert segmenter.info.sha256 == sha256_of(path)
     assert caplog.text.count(f"`streamer models optimize '{path}'`") == 1
 
 

@@ -1,0 +1,75 @@
+"""Making a model's int8 file for a command: pictures, progress, and what was proved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamer.cli.failures import say
+from streamer.cli.progress import Downloads, Steps
+from streamer.config import ModelConfig
+
+if TYPE_CHECKING:
+    from streamer.segmentation.artefacts import Artefact
+
+
+def optimise(
+    model: ModelConfig,
+    calibrate: str | None = None,
+    *,
+    limit: float | None = None,
+    force: bool = False,
+    keep: bool = False,
+) -> Artefact:
+    """
+    The int8 file of *model*, made now or before, with progress bars.
+
+    Args:
+        model: its name, and its size where the graph takes any.
+        calibrate: what to calibrate on, see `pictures`; None for the default set.
+        limit: mean difference of alpha to fp32 that is too much; None for the usual one.
+        force: make it anew.
+        keep: take one that was made with other pictures or settings too.
+
+    Raises:
+        MissingDependency: the extra `optimize` is not installed.
+        StreamerError: the pictures or the model cannot be had, or it did not pass.
+    """
+    from streamer.cli.calibrating import pictures
+    from streamer.segmentation.optimize import MAD_LIMIT, optimize, require_packages
+
+    require_packages()
+    shown = pictures(calibrate)
+    with Downloads() as downloads, Steps() as steps:
+
+        def tell(step: str, done: int, total: int, /) -> None:
+            downloads.close()
+            steps(step, done, total)
+
+        return optimize(
+            model,
+            shown,
+            limit=MAD_LIMIT if limit is None else limit,
+            force=force,
+            keep=keep,
+            steps=tell,
+            progress=downloads,
+        )
+
+
+def tell_proof(made: Artefact) -> None:
+    """What was proved, on standard error."""
+    proof = made.proof
+    for entry in proof["comparisons"]:
+        height, width = entry["size"]
+        shipped = entry["shipped_speed_up"]
+        than = "" if shipped is None else f" and {shipped:.1f} times as its file as shipped"
+        say(
+            f"{width}x{height}: mean difference {entry['mad']:.4f} (of a picture at most "
+            f"{entry['worst_mad']:.4f}), IoU {entry['iou']:.3f}, {entry['speed_up']:.1f} times as "
+            f"fast as folded fp32{than}, on {entry['pictures']} pictures"
+        )
+    if proof["size_multiple"] is None:
+        height, width = proof["input_size"]
+        say(f"its input stays {width}x{height}: {proof['size_kept_because']}")
+    else:
+        say(f"its input may be any multiple of {proof['size_multiple']} wide and high")
