@@ -115,6 +115,8 @@ def main() -> int:
         )
     latency = moving.report["latency_ms"]["end_to_end"]["p95"]
     captured = moving.report["frames"]["captured"]
+    for stage, values in moving.report["latency_ms"].items():
+        print(f"{stage:<12}{values['p50']:>10.1f} ms{values['p95']:>10.1f} ms")
     print(moving.report["model"], moving.report["matting"], moving.report["frames"], sep="\n")
     print(still.report["matting"], still.report["frames"], sep="\n")
     rows = [

@@ -28,7 +28,9 @@ from streamer.sources import make_source
 
 MODEL = "isnet"
 LIMIT = 40.0
-"""So many times rembg's rate `tracked` must reach."""
+"""So many times rembg's rate `tracked` with `effort: fast` must reach."""
+
+OURS = ("every_frame", "tracked", "fast")
 
 HOW_TO_GET_IT = """\
 rembg is missing in {python}. Either
@@ -42,14 +44,19 @@ Figures = Mapping[str, Any]
 
 
 def configurations(weights: Path, path: Path, folder: Path) -> dict[str, dict[str, Any]]:
-    """What is measured of ours: the very file that rembg gets on each frame, and tracked."""
-    common = {
-        "source": {"type": "file", "path": str(path)},
-        "sinks": [{"type": "record", "path": str(folder / "out.mp4"), "overwrite": True}],
-    }
+    """What is measured of ours: the very file that rembg gets on each frame, and tracked, twice."""
+    record = {"type": "record", "path": str(folder / "out.mp4"), "overwrite": True}
+    common = {"source": {"type": "file", "path": str(path)}, "sinks": [record]}
+    fast = {"mode": "tracked", "effort": "fast", "max_interval": 24}
     return {
         "every_frame": {**common, "model": {"name": str(weights)}},
         "tracked": {**common, "model": {"name": MODEL}, "matting": {"mode": "tracked"}},
+        "fast": {
+            "source": common["source"],
+            "model": {"name": MODEL},
+            "matting": fast,
+            "sinks": [{**record, "preset": "ultrafast"}],
+        },
     }
 
 
@@ -113,9 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=12, help="pictures that rembg does a round")
     parser.add_argument("--seconds", type=float, default=30.0, help="limit of each run of ours")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--ours", nargs="+", choices=["every_frame", "tracked"], default=["every_frame", "tracked"]
-    )
+    parser.add_argument("--ours", nargs="+", choices=[*OURS], default=[*OURS])
     parser.add_argument("--rembg-python", default=sys.executable, help="where rembg is installed")
     arguments = parser.parse_args(argv)
     figures = in_turns(arguments)
@@ -138,10 +143,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"| {name} | {rate:.2f} | {ratios[name]:.2f} ({', '.join(f'{r:.2f}' for r in each)}) "
             f"| {cpu_ms:,.0f} | {memory_mb:,.0f} |"
         )
-    if "tracked" not in ratios:
+    if "fast" not in ratios:
         return 0
-    kept = ratios["tracked"] >= LIMIT
-    print(f"\ntracked / rembg >= {LIMIT:g}: {'kept' if kept else 'BROKEN'}")
+    kept = ratios["fast"] >= LIMIT
+    print(f"\nfast / rembg >= {LIMIT:g}: {'kept' if kept else 'BROKEN'}")
     return 0 if kept else 1
 
 

@@ -98,8 +98,8 @@ class MattingConfig(Data):
     mode: Literal["every_frame", "tracked"] = "every_frame"
     """`every_frame`: the model runs on each; `tracked`: on key frames, cropped to the subject, and
     optical flow carries their mattes to the frames between."""
-    effort: Literal["auto", "fast", "best"] = "auto"
-    """`tracked`: how finely and how often the model looks. `auto`: `fast` for live streams, `best`
+    effort: Literal["auto", "fast", "balanced", "best"] = "auto"
+    """`tracked`: how finely and how often is looked. `auto`: `balanced` for live streams and `best`
     for files."""
     max_interval: int = Field(12, ge=1, le=60)
     """`tracked`: frames from one key frame to the next while something moves, at most."""
@@ -152,7 +152,7 @@ class PipelineConfig(Data):
 
     ring_capacity: int = Field(4, ge=1)
     """Frames that may wait for their matte."""
-    sink_queue: int = Field(2, ge=1)
+    sink_queue: int = Field(4, ge=1)
     """Mattes that may wait for each sink."""
     stall_s: float = Field(8.0, gt=0)
     """Seconds after which a sink that does not return, or a stage that does not stop, counts as

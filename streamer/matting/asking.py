@@ -9,8 +9,9 @@ import numpy as np
 
 from streamer.cpu import give_way
 from streamer.frame import Image
+from streamer.matting.effort import View
 from streamer.matting.keys import Key
-from streamer.matting.looking import Looker, View
+from streamer.matting.looking import Looker
 
 
 class Asking(Protocol):

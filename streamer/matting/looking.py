@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from streamer.frame import Alpha, Image
 from streamer.matting.blending import Blender
+from streamer.matting.effort import Effort, View
 from streamer.matting.keys import Key
 from streamer.matting.subject import Box, Crop, CropPlanner, find_subjects, touches
 from streamer.protocols import Segmenter
 
-View = Literal["crops", "whole", "glance"]
-"""
-`crops`: around the subjects as they were known; `whole`: the frame first, to find them; `glance`:
-likewise, with a smaller input where that finds any.
-"""
-
 _GLANCE_PX = 512
-_DOUBTFUL = 0.08
-"""Share of the subject's area by which an alpha differs from what was known: ask once more."""
 _FAINT = 16
 """An alpha up to which a model says so where there is nothing."""
 _NEAR_PX = 13
 """Of the luma picture, around a subject: what moves there concerns it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How finely and how often the model looks."""
-
-    detail: float
-    """Network pixels wanted for each pixel of a crop."""
-    strain: float
-    """Grey levels that the flow leaves unexplained around the subjects: time for a key frame."""
-    search: View
-    """How subjects are looked for."""
-
-
-EFFORTS = {
-    "fast": Effort(detail=0.6, strain=10.0, search="glance"),
-    "best": Effort(detail=0.95, strain=7.0, search="whole"),
-}
 
 
 class Looker:
@@ -63,7 +36,7 @@ class Looker:
         height, width = key.alpha.shape
         self._sizes = {max(size): size for size in segmenter.sizes}
         self._sides = list(self._sizes)
-        self._glances = effort.search == "glance"
+        self._effort = effort
         self._planner = CropPlanner(height, width, self._sides, effort.detail)
         self._blender = Blender(key.alpha.shape, key.luma.shape)
         self._part: Alpha = np.empty_like(key.alpha)
@@ -87,12 +60,14 @@ class Looker:
         complete = self._look_at(self._planner.follow(subjects), image, key.alpha)
         if known and not complete:
             subjects = (
-                [*found, *known] if searched else self._search(image, glance=self._glances) or known
+                [*found, *known]
+                if searched
+                else self._search(image, glance=self._effort.search == "glance") or known
             )
             self._look_at(self._planner.follow(subjects), image, key.alpha)
         elif key.has_known and self._is_doubtful(key):
             if not searched:
-                self._search(image, glance=self._glances)
+                self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
         key.is_empty = not find_subjects(key.alpha)
         if key.is_empty:
@@ -107,18 +82,14 @@ class Looker:
     def _is_doubtful(self, key: Key) -> bool:
         """Whether the alpha differs from what was known as much as a failure of the model would."""
         gap = cv2.norm(key.alpha, key.known, cv2.NORM_L1)
-        return gap > _DOUBTFUL * cv2.norm(key.known, cv2.NORM_L1)
+        return gap > self._effort.doubtful * cv2.norm(key.known, cv2.NORM_L1)
 
     def _search(self, image: Image, *, glance: bool) -> list[Box]:
         """The subjects in the whole of *image*; what the model says is then in `_whole`."""
-        sides = [self._sides[-1]]
-        if glance:
-            sides = [side for side in self._sides if side >= _GLANCE_PX][:1] + sides
-        for side in dict.fromkeys(sides):
-            self._segmenter.segment(image, self._whole, self._sizes[side])
-            if found := find_subjects(self._whole):
-                return found
-        return []
+        sides = [side for side in self._sides if side >= _GLANCE_PX] if glance else []
+        side = next(iter(sides), self._sides[-1])
+        self._segmenter.segment(image, self._whole, self._sizes[side])
+        return find_subjects(self._whole)
 
     def _look_at(self, crops: Sequence[Crop], image: Image, out: Alpha) -> bool:
         """

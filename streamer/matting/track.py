@@ -13,9 +13,10 @@ from streamer.config import MattingConfig
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting.asking import Asking
 from streamer.matting.blending import Blender
+from streamer.matting.effort import View, effort_of
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
-from streamer.matting.looking import EFFORTS, Looker, View
+from streamer.matting.looking import Looker
 from streamer.matting.luma import Luma, Shrinker, mean_difference
 from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
 from streamer.matting.subject import Box
@@ -30,10 +31,8 @@ _FADE = 6
 _KEYS = 4
 _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
-_SEARCH_S = 0.1
-"""Seconds from one look at the whole frame to the next, at least, whatever moves."""
-_SEARCH_LIVE_S = 0.4
-"""Likewise for a live stream."""
+_STILL_SEARCHES = 4
+"""While nothing moves the whole frame is looked at so many times less often."""
 
 
 @dataclass(slots=True)
@@ -94,16 +93,13 @@ class Track:
         self._epoch = frame.stamp.epoch
         self._asking = asking
         self._config = config
-        effort = config.effort
-        if effort == "auto":
-            effort = "fast" if live else "best"
-        self._effort = EFFORTS[effort]
+        self._effort = effort_of(config, live=live)
         self._live = live
         self._delay = delay
         self._tally = tally
         self._shrinker = Shrinker(height, width)
         self._luma_size = self._shrinker.size
-        self._finder = FlowFinder(self._luma_size)
+        self._finder = FlowFinder(self._luma_size, self._effort.finest_scale)
         self._blender = Blender((height, width), self._luma_size)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
         self._looker = Looker(segmenter, self._spare[0], self._effort)
@@ -129,6 +125,8 @@ class Track:
         """The last frame that was given one key's matte alone."""
         self._turned = 0
         """The first frame that the newest key was known for, if it is of an earlier one."""
+        self._misses = 0
+        """Key frames in a row without a subject."""
         self._searched_s = 0.0
         """When, by the frames' time, the whole frame was looked at."""
 
@@ -192,7 +190,7 @@ class Track:
     def _view(self, held: _Held) -> View | None:
         """What the model should look at in this frame; None where it need not."""
         search = self._effort.search
-        least_s = _SEARCH_LIVE_S if self._live else _SEARCH_S
+        least_s = self._effort.search_s
         if not self._keys:
             return search
         newest = self._keys[-1]
@@ -200,7 +198,7 @@ class Track:
         searched_s = now_s - self._searched_s
         if newest.is_empty:
             due = searched_s >= _EMPTY_S or (not held.lead.still and searched_s >= least_s)
-            return search if due else None
+            return ("whole" if self._misses % 3 == 2 else search) if due else None
         if searched_s >= least_s and is_new(held.lead.residual, self._near):
             return search
         if held.lead.still:
@@ -210,7 +208,8 @@ class Track:
             due = gap >= self._config.max_interval or held.strain > self._effort.strain
         if not due:
             return None
-        return "whole" if searched_s >= self._config.whole_s else "crops"
+        rest = _STILL_SEARCHES if held.lead.still else 1
+        return search if searched_s >= rest * self._config.whole_s else "crops"
 
     def _ask(self, held: _Held, view: View) -> None:
         # A long delay may span more keys than there are: it gets them once.
@@ -241,6 +240,7 @@ class Track:
         if self._guess is not None:
             self._leads[0].copy(self._guess)
         self._guess = self._coming if key.number < self._number else None
+        self._misses = self._misses + 1 if key.is_empty else 0
         self._keys.append(key)
         oldest = self._held[0].number if self._held else self._number
         coming = self._held[0].number if self._held else self._number + 1
