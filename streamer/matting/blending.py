@@ -66,6 +66,8 @@ class Blender:
             np.add(small, _LEAST, out=small)
             np.multiply(small, part, out=small)
             cv2.resize(small, self._size, dst=large, interpolation=cv2.INTER_LINEAR)
+        if place.is_empty:
+            return
         here = place.slices
         one, other = (weight[here] for weight in self._weights)
         cv2.blendLinear(out[here], self._other[here], one, other, dst=out[here])

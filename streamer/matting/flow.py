@@ -117,6 +117,8 @@ class AlphaCarrier:
         cv2.resize(
             self._scaled, (self._width, self._height), dst=self._map, interpolation=cv2.INTER_LINEAR
         )
+        if place.is_empty:
+            return
         here = place.slices
         cv2.add(self._map[here], self._grid[here], dst=self._map[here])
         cv2.remap(

@@ -48,6 +48,11 @@ class Box:
         return self.bottom - self.top
 
     @property
+    def is_empty(self) -> bool:
+        """It has no pixel."""
+        return self.width <= 0 or self.height <= 0
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns, for an array of the frame's size."""
         return slice(self.top, self.bottom), slice(self.left, self.right)

@@ -29,6 +29,9 @@ _STALL_S = 5.0
 _FADE = 6
 """Frames over which a live stream goes over to a new key frame."""
 _KEYS = 4
+"""At the beginning: two for the frame at hand, one that is asked for, one more."""
+_JUMP = 18.0
+"""Mean change in grey levels from one frame to the next that is a cut, while no key is known."""
 _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
 _STILL_SEARCHES = 4
@@ -172,7 +175,7 @@ class Track:
         if held.blind or self._blind:
             return held.blind != self._blind
         if not self._keys:
-            return mean_difference(self._previous, held.luma) > _LOST
+            return mean_difference(self._previous, held.luma) > _JUMP
         held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess)
         self._guess = held.lead
         held.strain = self._strain(held.lead)

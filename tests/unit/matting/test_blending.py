@@ -92,3 +92,16 @@ def test_one_of_three_that_is_wrong_is_outvoted():
         out = estimate.copy()
         Blender(SIZE, SMALL).agree(out, second.copy(), known)
         assert (out == right).all()
+
+
+def test_where_no_subject_is_left_in_the_frame_nothing_is_carried():
+    out = np.full(SIZE, 99, np.uint8)
+    gone = lead(200)
+    gone.still = False
+    Blender(SIZE, SMALL).carry(gone, Box(0, 0, 0, 0), out)
+    assert not out.any()
+    moving = [lead(200), lead(40)]
+    for each in moving:
+        each.still = False
+    Blender(SIZE, SMALL).between(*moving, 0.5, Box(0, 0, 0, 0), out)
+    assert not out.any()
