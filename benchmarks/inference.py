@@ -24,6 +24,7 @@ from benchmarks.stages import clip
 from streamer import Pipeline
 from streamer.config import FileSourceConfig, ModelConfig, parse_config
 from streamer.segmentation import load_segmenter
+from streamer.segmentation.cache import sha256_of
 from streamer.segmentation.registry import lookup
 from streamer.segmentation.session import core_count, open_session
 from streamer.segmentation.weights import fetch
@@ -89,7 +90,10 @@ def rates(model: str, frames: int, rounds: int) -> tuple[float, float]:
 
 def _bare(model: str) -> tuple[onnxruntime.InferenceSession, dict[str, object]]:
     """A session of the shipped file, with our options, and a picture of the clip for it."""
-    session = open_session(fetch(lookup(model), "fp16"), ["cpu"], core_count())
+    path = fetch(lookup(model), "fp16")
+    session = open_session(
+        path, ModelConfig(providers=["cpu"]), threads=core_count(), sha256=sha256_of(path)
+    )
     source = make_source(FileSourceConfig(type="file", path=str(clip())))
     info = source.open()
     picture = np.empty((info.height, info.width, 3), np.uint8)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib.resources import as_file
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from streamer.cli.failures import say
 from streamer.cli.shipped import template
-from streamer.config import ModelConfig
 from streamer.errors import MissingDependency, ModelError, SourceUnsupported
+
+if TYPE_CHECKING:
+    from streamer.config import ModelConfig
 
 CLIP_FPS = 25
 _CLIP = "bigbuckbunny.mp4"

@@ -59,8 +59,8 @@ class Running:
         self.process.send_signal(signum)
         self._since = time.monotonic()
 
-    def wait(self) -> Ended:
-        out, err = self.process.communicate(timeout=PATIENCE_S)
+    def wait(self, limit_s: float = PATIENCE_S) -> Ended:
+        out, err = self.process.communicate(timeout=limit_s)
         return Ended(self.process.returncode, out, err, time.monotonic() - self._since)
 
     def wait_for(self, what: Callable[[], Any]) -> Any:
@@ -101,9 +101,9 @@ class Command:
         file.write_text(json.dumps({"source": source, "sinks": sinks, **more}), encoding="utf-8")
         return ["run", str(file), "--report", str(self.report_file)]
 
-    def run(self, *arguments: str, **environment: str) -> Ended:
+    def run(self, *arguments: str, limit_s: float = PATIENCE_S, **environment: str) -> Ended:
         with self.start(*arguments, **environment) as running:
-            return running.wait()
+            return running.wait(limit_s)
 
     @contextmanager
     def start(self, *arguments: str, **environment: str) -> Iterator[Running]:

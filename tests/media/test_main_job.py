@@ -78,18 +78,22 @@ def test_the_cutout_is_black_wherever_the_mask_is(recorded: tuple[Path, dict[str
     assert 0.05 < np.mean(shares) < 0.95
 
 
+@pytest.mark.timeout(400)  # it makes an int8 file of the model first
 def test_the_demo_makes_a_video_a_sheet_and_a_report_that_agree(
     command: Command, isnet: Path, tmp_path: Path
 ):
-    out = tmp_path / "out"
+    out, models = tmp_path / "out", tmp_path / "cache" / "models"
+    models.mkdir(parents=True)
+    (models / isnet.name).symlink_to(isnet)
     ended = command.run(
         "demo",
         "--frames",
         "3",
         "--out",
         str(out),
-        STREAMER_CACHE=str(isnet.parents[1]),
+        STREAMER_CACHE=str(models.parent),
         HF_ENDPOINT="http://127.0.0.1:9",  # so that no other model is fetched
+        limit_s=380,
     )
     assert ended.code == 0, ended.err
     assert ended.errors == []
@@ -97,6 +101,8 @@ def test_the_demo_makes_a_video_a_sheet_and_a_report_that_agree(
     assert report["frames"]["captured"] == report["frames"]["emitted"] == 3
     assert report["model"]["name"] == "isnet"
     assert report["model"]["fallback"]
+    assert report["model"]["precision"] == "int8"
+    assert report["matting"]["mode"] == "tracked"
     frames = list(pictures(out / "demo.mp4"))
     assert [frame.shape for frame in frames] == [(720, 2560, 3)] * 3
     sheet = cv2.imread(str(out / "demo.png"))
