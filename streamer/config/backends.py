@@ -33,8 +33,8 @@ class OpenVinoOptions(Data):
     """How OpenVINO computes."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of what the file leaves in floats. `auto`: bf16 where the CPU has it and the file is neither
-    int8, which gains nothing by it, nor was asked for as fp32. bf16 elsewhere is an error."""
+    """Of what the file leaves in floats. `auto`: bf16 where the CPU has it and the file was not
+    asked for as fp32. bf16 elsewhere is an error."""
 
 
 class BackendOptions(Data):

@@ -64,7 +64,6 @@ class OpenVinoRuntime:
         contract: names the input and the output.
         model: the precision of what the file leaves in floats.
         threads: threads of an inference.
-        precision: of the file's weights, None where unknown.
 
     Raises:
         MissingDependency: OpenVINO is not installed.
@@ -80,7 +79,6 @@ class OpenVinoRuntime:
         model: ModelConfig,
         *,
         threads: int,
-        precision: str | None,
     ) -> None:
         ov = self._ov = load_openvino()
         graph = _read(ov, path)
@@ -108,7 +106,7 @@ class OpenVinoRuntime:
             max(given.get_partial_shape().rank.get_length(), 2),
         )
         self._core = ov.Core()
-        self._properties = _properties(self._core, model, threads, precision)
+        self._properties = _properties(self._core, model, threads)
         self._computes: Any = None
 
     @property
@@ -176,9 +174,7 @@ def _read(ov: Any, path: Path) -> Any:
         ) from error
 
 
-def _properties(
-    core: Any, model: ModelConfig, threads: int, precision: str | None
-) -> dict[str, str]:
+def _properties(core: Any, model: ModelConfig, threads: int) -> dict[str, str]:
     """How a graph is compiled. Raises ModelError for bf16 on a CPU that has none."""
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     wanted = model.options.openvino.precision
@@ -188,8 +184,7 @@ def _properties(
             "write fp32 or auto"
         )
     if wanted == "auto":
-        exact = precision == "int8" or model.precision == "fp32"
-        wanted = "bf16" if has_bf16 and not exact else "fp32"
+        wanted = "bf16" if has_bf16 and model.precision != "fp32" else "fp32"
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",

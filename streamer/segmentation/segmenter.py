@@ -109,9 +109,7 @@ class OnnxSegmenter:
         threads = core_count() if model.threads == "auto" else model.threads
         runtime: Runtime
         if _takes_openvino(model, precision, several=bool(ladder)):
-            runtime = openvino.OpenVinoRuntime(
-                path, contract, model, threads=threads, precision=precision
-            )
+            runtime = openvino.OpenVinoRuntime(path, contract, model, threads=threads)
         else:
             runtime = OnnxRuntime(path, contract, model, threads=threads, sha256=sha256)
         signature = runtime.signature

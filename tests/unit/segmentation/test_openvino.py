@@ -127,9 +127,7 @@ def test_of_several_outputs_only_the_one_that_is_named_is_taken(make_model, phot
 
 
 def test_threads_are_as_asked(make_model) -> None:
-    runtime = openvino.OpenVinoRuntime(
-        make_model(), CONTRACT, ModelConfig(), threads=1, precision=None
-    )
+    runtime = openvino.OpenVinoRuntime(make_model(), CONTRACT, ModelConfig(), threads=1)
     source, target = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 1, 64, 64), np.float32)
     compiled = runtime._compile(source.shape, target.shape)
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
@@ -146,28 +144,25 @@ class FakeCore:
 
 
 @pytest.mark.parametrize(
-    ("asked", "file", "has_bf16", "computes"),
+    ("asked", "has_bf16", "computes"),
     [
-        ({}, "fp32", True, "bf16"),
-        ({}, "fp16", True, "bf16"),
-        ({}, None, True, "bf16"),
-        ({}, "fp32", False, "f32"),
-        ({}, "int8", True, "f32"),
-        ({"precision": "fp32"}, "fp32", True, "f32"),
-        ({"options": {"openvino": {"precision": "fp32"}}}, "fp32", True, "f32"),
-        ({"options": {"openvino": {"precision": "bf16"}}}, "int8", True, "bf16"),
+        ({}, True, "bf16"),
+        ({}, False, "f32"),
+        ({"precision": "fp32"}, True, "f32"),
+        ({"options": {"openvino": {"precision": "fp32"}}}, True, "f32"),
+        ({"precision": "fp32", "options": {"openvino": {"precision": "bf16"}}}, True, "bf16"),
     ],
 )
-def test_it_computes_in_bf16_where_that_gains_and_is_wanted(asked, file, has_bf16, computes):
+def test_it_computes_in_bf16_where_there_is_and_fp32_was_not_asked(asked, has_bf16, computes):
     core = FakeCore("FP32", *(["BF16"] if has_bf16 else []))
-    told = openvino._properties(core, ModelConfig(**asked), 2, file)
+    told = openvino._properties(core, ModelConfig(**asked), 2)
     assert told["INFERENCE_PRECISION_HINT"] == computes
 
 
 def test_bf16_on_a_cpu_without_is_refused() -> None:
     model = ModelConfig(options={"openvino": {"precision": "bf16"}})
     with pytest.raises(ModelError, match=r"options\.openvino\.precision: bf16 is not possible"):
-        openvino._properties(FakeCore("FP32"), model, 2, None)
+        openvino._properties(FakeCore("FP32"), model, 2)
 
 
 def test_a_damaged_file_is_named_and_nothing_else_is_printed(tmp_path, capfd) -> None:
@@ -181,7 +176,7 @@ def test_a_damaged_file_is_named_and_nothing_else_is_printed(tmp_path, capfd) ->
 def test_an_output_that_does_not_exist_is_named(make_model) -> None:
     terms = Contract(None, "mask", None, (0.5,) * 3, (1.0,) * 3, False)
     with pytest.raises(ModelError, match="no output called 'mask'; it has: output"):
-        openvino.OpenVinoRuntime(make_model(), terms, ModelConfig(), threads=1, precision=None)
+        openvino.OpenVinoRuntime(make_model(), terms, ModelConfig(), threads=1)
 
 
 TELL_TALE = """

@@ -138,6 +138,7 @@ def test_precision_auto_takes_the_only_file_there_is() -> None:
     assert precision_of(lookup("modnet"), "auto", on_gpu=True) == "fp32"
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_precision_the_model_lacks_is_an_error_before_any_download() -> None:
     with pytest.raises(ModelError, match="isnet has no fp32, only fp16"):
         resolve(ModelConfig(name="isnet", precision="fp32"), on_gpu=False)
