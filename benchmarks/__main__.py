@@ -1,5 +1,5 @@
 """`python -m benchmarks`: every measurement, one after the other."""
 
-from benchmarks import relay_latency, stages
+from benchmarks import composition, relay_latency, stages
 
-raise SystemExit(max(stages.main(), relay_latency.main()))
+raise SystemExit(max(stages.main(), composition.main(), relay_latency.main()))

@@ -140,6 +140,7 @@ def main(rounds: int = 3) -> int:
     with TemporaryDirectory() as folder:
         model = write_trivial_model(Path(folder) / "trivial.onnx")
         segmenter, _ = load_segmenter(ModelConfig(name=str(model)))
+        assert isinstance(segmenter, OnnxSegmenter)
         rates, all_costs = [], []
         for _ in range(rounds):
             rates.append(pipeline_rate(path, model))

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from streamer.compositing import alpha_level, draw_card
+from streamer.compositing import VideoAt, draw_card
 from streamer.config import (
     Config,
     FileSourceConfig,
     ImagesSourceConfig,
+    ModelConfig,
+    RecordSinkConfig,
     RtspSourceConfig,
+    SinkConfig,
     SourceConfig,
     UsbSourceConfig,
     load_config,
+    save_config,
 )
+from streamer.controls import MattingMode
+from streamer.errors import ConfigError
 from streamer.loading import load_matting
 from streamer.metrics import Metrics
 from streamer.pipeline import Pipeline as PipelineOfParts
 from streamer.pipeline import Standby
-from streamer.protocols import Source
+from streamer.preprocessing import within_crop
+from streamer.protocols import AudioSink, Matting, Sink, Source
+from streamer.refining import Refiner
 from streamer.rtsp import RtspServers
-from streamer.segmentation import Progress
-from streamer.sinks import make_sink
+from streamer.segmentation import Progress, loadable_providers, models_on_disk
+from streamer.sinks import DisplaySink, SwitchedRecord, make_sink
 from streamer.sources import make_source
+from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer")
 
@@ -38,6 +48,8 @@ class Pipeline(PipelineOfParts):
     `Pipeline.from_yaml("config/webcam.yaml").run()` is the whole of it.
     """
 
+    _config: Config | None = None
+    _configured: ModelConfig | None = None
     _fallback: str | None = None
 
     @classmethod
@@ -80,27 +92,34 @@ class Pipeline(PipelineOfParts):
             servers: for several pipelines in one process that serve at the same address.
 
         Raises:
+            ConfigError: a background that is named cannot be read, or a sink cannot be made.
             SourceError: a file or pictures that are named cannot be read.
             ModelError: the model cannot be had or loaded.
         """
-        source = make_source(config.source)
+        crop = config.preprocess.regions if config.preprocess.output == "cropped" else ()
+        source = make_source(config.source, crop)
         if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
             _try(source)
         live = _is_live(config.source)
-        matting, fallback = load_matting(config, progress, live=live)
+        # Of a source that is cropped, regions are left between those that it is cropped to.
+        tuning = Tuning(config.refine, config.compose, within_crop(config.preprocess))
         metrics = Metrics()
         servers = servers or RtspServers()
+        make = partial(
+            make_sink,
+            tuning=tuning,
+            stream=config.name,
+            latency=metrics.latency("compose"),
+            servers=servers,
+            open_video=_open_video,
+        )
         sinks = [
-            make_sink(
-                sink,
-                compose=config.compose,
-                level=alpha_level(config.refine.threshold),
-                stream=config.name,
-                latency=metrics.latency("compose"),
-                servers=servers,
-            )
+            SwitchedRecord(partial(_recording, make, sink), on=sink.from_start)
+            if isinstance(sink, RecordSinkConfig)
+            else make(sink)
             for sink in config.sinks
         ]
+        matting, fallback = load_matting(config, progress, live=live, tuning=tuning)
         camera = None
         if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
             camera = config.source
@@ -108,17 +127,116 @@ class Pipeline(PipelineOfParts):
             source,
             matting,
             sinks,
-            fresh=partial(make_source, camera) if camera else None,
+            fresh=partial(make_source, camera, crop) if camera else None,
             reconnect=camera.reconnect if camera else None,
             standby=Standby(config.standby, draw_card),
+            refine=Refiner(tuning, metrics.latency("refine")).refine,
             ring_capacity=config.pipeline.ring_capacity,
             # What a matting that looks ahead gives at once, sinks take while it goes on.
             sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
             stall_s=config.pipeline.stall_s,
             metrics=metrics,
+            tuning=tuning,
         )
+        pipeline._config, pipeline._configured = config, config.model
         pipeline._fallback = fallback
+        for sink in sinks:
+            if isinstance(sink, DisplaySink):
+                sink.control(pipeline)
         return pipeline
+
+    @property
+    def config(self) -> Config:
+        """
+        What the stream is now, with all that was changed while it ran.
+
+        Raises:
+            ConfigError: it was made from parts, as are those of all below.
+        """
+        config = self._config
+        if config is None:
+            raise ConfigError("this pipeline was made from parts: it has no configuration")
+        changed: dict[str, Any] = {"refine": self.tuning.refine, "compose": self.tuning.compose}
+        if not self.crops:
+            changed["preprocess"] = self.tuning.preprocess
+        return config.model_copy(update=changed)
+
+    @property
+    def crops(self) -> bool:
+        """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
+        return self._config is not None and self._config.preprocess.output == "cropped"
+
+    @property
+    def model(self) -> str:
+        """The name of the model that runs, as `switch` takes it."""
+        named = self.config.model.name
+        info = self._mattes.matting.info
+        return info.name if named == "auto" and info is not None else named
+
+    @property
+    def mode(self) -> MattingMode:
+        """How frames get their mattes now."""
+        return self.config.matting.mode
+
+    def models(self) -> Sequence[str]:
+        """The registered models that need no download, and the one that was configured."""
+        names = list(models_on_disk(on_gpu=loadable_providers()[:1] != ("cpu",)))
+        configured = self._configured.name if self._configured is not None else "auto"
+        return names if configured in (*names, "auto") else [configured, *names]
+
+    def switch(
+        self, *, model: str | ModelConfig | None = None, mode: MattingMode | None = None
+    ) -> Future[None]:
+        """
+        Go over to another model or mode, which is loaded while this one goes on.
+
+        Args:
+            model: a name, with the other settings of the present one as far as these go with any;
+                or all of it. A path that was configured has its contract.
+            mode: of matting.
+
+        Returns:
+            As `use`. What the report says of the model is then of the new one.
+
+        Raises:
+            ConfigError: the source is not open yet, or another switch is under way.
+        """
+        config = self.config
+        configured = self._configured
+        if isinstance(model, str):
+            plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
+            is_configured = configured is not None and configured.name == model
+            model = configured if is_configured else config.model.model_copy(update=plain)
+        matting = config.matting.model_copy(update={"mode": mode or config.matting.mode})
+        wanted = config.model_copy(update={"model": model or config.model, "matting": matting})
+        fallback: str | None = None
+
+        def load() -> Matting:
+            nonlocal fallback
+            live = _is_live(wanted.source)
+            loaded, fallback = load_matting(wanted, live=live, tuning=self.tuning)
+            return loaded
+
+        def settle(future: Future[None]) -> None:
+            if future.exception() is None:
+                self._config, self._fallback = wanted, fallback
+                logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
+
+        try:
+            future = self.use(load)
+        except RuntimeError as error:
+            raise ConfigError(str(error)) from error
+        future.add_done_callback(settle)
+        return future
+
+    def save(self, folder: Path) -> Path:
+        """
+        Write `config` as YAML to a new file in *folder*, as `save_config` does.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        return save_config(self.config, folder)
 
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values, with `model.fallback`; see docs/report.md."""
@@ -131,6 +249,26 @@ class Pipeline(PipelineOfParts):
 def _is_live(source: SourceConfig) -> bool:
     """Whether its frames are lost rather than wait."""
     return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
+
+
+def _recording(
+    make: Callable[[SinkConfig], Sink], config: RecordSinkConfig, number: int
+) -> AudioSink:
+    """The recording of that *number*: its time tells it from the others, or else the number."""
+    path = config.path
+    if number > 1 and "{start" not in path:
+        path = str(Path(path).with_stem(f"{Path(path).stem}-{number}"))
+    sink = make(config.model_copy(update={"path": path}))
+    assert isinstance(sink, AudioSink)  # noqa: S101 - a recording is one
+    return sink
+
+
+def _open_video(path: str) -> VideoAt:
+    """The video of a background. Raises SourceError."""
+    # It brings FFmpeg, which most runs of a camera need not wait for.
+    from streamer.sources.looped import LoopedVideo
+
+    return LoopedVideo(path)
 
 
 def _try(source: Source) -> None:

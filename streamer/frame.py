@@ -23,11 +23,11 @@ Alpha = NDArray[np.uint8]
 
 Origin = Literal["inferred", "propagated", "empty"]
 
-SourceState = Literal["connecting", "live", "stalled", "reconnecting", "ended"]
+SourceState = Literal["connecting", "live", "stalled", "reconnecting", "released", "ended"]
 """
 What a source is doing: `connecting` until its first frame; `live` while frames come; `stalled`
 when none came in time and the connection was given up; `reconnecting` while it was lost and is
-tried again; `ended` for good.
+tried again; `released` while it is closed on request; `ended` for good.
 """
 
 
@@ -87,9 +87,11 @@ class Stamp:
     captured_ns: int
     """`time.monotonic_ns()` after the grab; never to be mixed with `pts`."""
     epoch: int
-    """Grows at each reconnect and each change of format."""
+    """Grows at each reconnect, each change of format, and after a pause of a live source."""
     standby: bool = False
     """No frame of the source: it is away, and this keeps the outputs going meanwhile."""
+    paused: bool = False
+    """Of a stand-by frame: the stream is paused, and its last picture is held."""
 
     @property
     def pts_s(self) -> float:

@@ -7,12 +7,18 @@ from functools import partial
 from streamer.config import Config
 from streamer.cpu import giving_way
 from streamer.matting import LADDER, make_matting
+from streamer.preprocessing import Regional, prepared
 from streamer.protocols import Matting
 from streamer.segmentation import Progress, load_segmenter
+from streamer.tuning import Tuning
 
 
 def load_matting(
-    config: Config, progress: Progress | None = None, *, live: bool = False
+    config: Config,
+    progress: Progress | None = None,
+    *,
+    live: bool = False,
+    tuning: Tuning | None = None,
 ) -> tuple[Matting, str | None]:
     """
     The model and matting of *config*; its source and sinks are left alone.
@@ -21,6 +27,7 @@ def load_matting(
         config: what is wanted.
         progress: told of a model's download.
         live: frames will not wait for the model.
+        tuning: has the regions of interest; those of *config* when absent.
 
     Returns:
         The matting, the caller's to warm up and close; and why its model is a fall-back, if it is.
@@ -34,4 +41,6 @@ def load_matting(
         load = partial(load_segmenter, config.model, progress, ladder=LADDER)
         # Live, the model's threads must not hold up those that every frame passes through.
         segmenter, fallback = giving_way(load) if live else load()
-    return make_matting(config.matting, segmenter, live=live), fallback
+    seen = prepared(segmenter, config.preprocess)
+    matting = make_matting(config.matting, seen, live=live)
+    return Regional(matting, tuning or Tuning(preprocess=config.preprocess)), fallback

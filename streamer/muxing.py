@@ -21,8 +21,19 @@ from av.video.codeccontext import VideoCodecContext
 from streamer.packets import AudioTrack, VideoTrack
 
 _START_CODE = b"\0\0\0\1"
-_WAVE_TAGS = {"aac": 0xFF, "mp3": 0x55, "pcm_mulaw": 0x07, "pcm_alaw": 0x06}
-"""`wFormatTag` in a WAVEFORMATEX (RFC 2361)."""
+_WAVE_TAGS = {
+    "aac": 0xFF,
+    "ac3": 0x2000,
+    "flac": 0xF1AC,
+    "mp2": 0x50,
+    "mp3": 0x55,
+    "pcm_alaw": 0x06,
+    "pcm_mulaw": 0x07,
+    "pcm_s16le": 0x01,
+    "vorbis": 0x566F,
+}
+"""`wFormatTag` in a WAVEFORMATEX (RFC 2361, and what FFmpeg takes for FLAC and Vorbis)."""
+_SAMPLE_BITS = {"pcm_alaw": 8, "pcm_mulaw": 8, "pcm_s16le": 16}
 _T = TypeVar("_T", VideoCodecContext, AudioCodecContext)
 
 
@@ -89,14 +100,16 @@ def _copy(output: OutputContainer, template: InputContainer, kind: type[_T]) -> 
 
 def _wave_header(track: AudioTrack) -> bytes:
     """RIFF with a WAVEFORMATEX and no samples."""
+    bits = _SAMPLE_BITS.get(track.codec, 0)
+    frame_bytes = track.channels * max(1, bits // 8)
     form = struct.pack(
         "<HHIIHHH",
         _WAVE_TAGS[track.codec],
         track.channels,
         track.sample_rate,
-        track.sample_rate * track.channels,
-        track.channels,
-        8 if track.codec.startswith("pcm") else 0,
+        track.sample_rate * frame_bytes,
+        frame_bytes,
+        bits,
         len(track.extradata),
     )
     form += track.extradata + b"\0" * (len(track.extradata) % 2)

@@ -75,6 +75,8 @@ class ModelInfo:
     """What runs it: onnxruntime's execution providers, best first, or `OpenVINO CPU`."""
     threads: int
     """Threads within an operator."""
+    recurrent: bool = False
+    """What it makes of a picture depends on those before; see `Segmenter.reset`."""
 
 
 class Segmenter(Protocol):
@@ -117,6 +119,15 @@ class Segmenter(Protocol):
             SegmentError: inference failed; *out* is undefined.
 
         Not thread-safe. Allocates nothing of a frame's size after the first call of a size.
+        """
+        ...
+
+    def reset(self) -> None:
+        """
+        Forget the pictures before: the next one has nothing to do with them.
+
+        Does nothing where `info.recurrent` is false. One that is recurrent takes each picture at
+        its own size, unless it is told one, and forgets by itself when that changes.
         """
         ...
 
@@ -164,6 +175,7 @@ class Matting(Protocol):
         Raises:
             SegmentError: a matte could not be made; the alphas of this frame and of all that are
                 held are undefined and must not be shown.
+            ConfigError: what is asked for does not fit the frame; likewise.
         """
         ...
 
@@ -264,6 +276,29 @@ class EarlySink(Sink, Protocol):
         Raises:
             SinkError: it cannot be had.
         """
+        ...
+
+
+@runtime_checkable
+class TriggeredSink(Sink, Protocol):
+    """A sink that can take a frame when it is told to."""
+
+    def trigger(self) -> bool:
+        """Take the next frame, if it is made to wait for this; whether it is. Thread-safe."""
+        ...
+
+
+@runtime_checkable
+class SwitchedSink(Sink, Protocol):
+    """A sink that can be switched off and on while the stream goes on."""
+
+    @property
+    def on(self) -> bool:
+        """Whether it takes frames."""
+        ...
+
+    def switch(self, on: bool) -> None:
+        """Take frames from the next one on, or none any more. Thread-safe."""
         ...
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
 from pydantic import ValidationError
 
 from streamer.compositing import Composer, Picture, alpha_level, cutout_rgba, mask
-from streamer.config import ModelConfig, Provider
+from streamer.compositing.clean import foreground_of
+from streamer.config import ModelConfig, Provider, RefineConfig
 from streamer.errors import ConfigError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
+from streamer.refining import Refiner
 from streamer.segmentation import Progress, load_segmenter
+from streamer.tuning import Tuning
 
 Order = Literal["bgr", "rgb"]
 
@@ -27,10 +30,15 @@ class BackgroundRemover:
         model: a registered name, a path to an `.onnx` file, or `auto`.
         precision: `auto`, `fp32`, `fp16` or `int8`.
         rgba: cutouts are (H, W, 4) with straight soft alpha instead of (H, W, 3) on black.
-        threshold: the mask is where alpha is at least this, in (0, 1].
+        threshold: the mask is where alpha is at least this, in (0, 1]; that of *refine*, or 0.5,
+            where it is None.
         providers: `auto` or execution providers in order of preference.
         threads: threads within an operator, or `auto`.
         normalize: stretch each alpha to its own minimum and maximum.
+        refine: what is done to each alpha, cutouts and masks included; a mapping has the names that
+            a configuration has. Pictures have no neighbours: `fragment_frames` says nothing here.
+        colours: of cutouts at soft edges: `plain`, the picture's own, or `clean`, the foreground's
+            alone, estimated; best with the extra `pictures`.
         progress: told of a model's download.
 
     Raises:
@@ -46,10 +54,12 @@ class BackgroundRemover:
         *,
         precision: Literal["auto", "fp32", "fp16", "int8"] = "auto",
         rgba: bool = False,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         providers: Literal["auto"] | Sequence[Provider] = "auto",
         threads: Literal["auto"] | int = "auto",
         normalize: bool = False,
+        refine: RefineConfig | Mapping[str, Any] | None = None,
+        colours: Literal["plain", "clean"] = "plain",
         progress: Progress | None = None,
     ) -> None:
         try:
@@ -63,11 +73,16 @@ class BackgroundRemover:
         except ValidationError as error:
             first = error.errors()[0]
             raise ConfigError(f"BackgroundRemover: {first['loc'][0]}: {first['msg']}") from None
-        if not 0 < threshold <= 1:
+        if threshold is not None and not 0 < threshold <= 1:
             raise ConfigError(f"threshold: {threshold} is not in (0, 1]")
+        if colours not in ("plain", "clean"):
+            raise ConfigError(f"colours: 'plain' or 'clean', not {colours!r}")
+        tuning = Tuning(refine=_refine_config(refine, threshold))
         self._rgba = rgba
-        self._level = alpha_level(threshold)
-        self._composer = Composer("cutout", level=self._level)
+        self._clean = colours == "clean"
+        self._level = alpha_level(tuning.refine.threshold)
+        self._refiner = Refiner(tuning)
+        self._composer = Composer("cutout", tuning)
         self._segmenter, self.fallback = load_segmenter(config, progress)
 
     @property
@@ -94,6 +109,8 @@ class BackgroundRemover:
         alpha = self.alpha(image, order)
         binary = np.empty_like(alpha)
         mask(alpha, self._level, binary)
+        if self._clean:
+            image = foreground_of(image, alpha)
         if self._rgba:
             cutout: Picture = np.empty((*alpha.shape, 4), np.uint8)
             cutout_rgba(image, alpha, cutout)
@@ -102,14 +119,16 @@ class BackgroundRemover:
         return cutout, binary
 
     def alpha(self, image: Image, order: Order = "bgr") -> Alpha:
-        """The soft matte, (H, W) uint8, 0 background to 255 foreground; see `__call__`."""
+        """The soft matte, refined, (H, W) uint8, 0 background to 255 foreground; see `__call__`."""
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"an image is (H, W, 3) uint8, not {image.shape} {image.dtype}")
         if order not in ("bgr", "rgb"):
             raise ValueError(f"order is 'bgr' or 'rgb', not {order!r}")
         bgr = image if order == "bgr" else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         out = np.empty(image.shape[:2], np.uint8)
+        self._segmenter.reset()
         self._segmenter.segment(np.ascontiguousarray(bgr), out)
+        self._refiner.refine(out, epoch=0)
         return out
 
     def close(self) -> None:
@@ -121,3 +140,20 @@ class BackgroundRemover:
 
     def __exit__(self, *failure: object) -> None:
         self.close()
+
+
+def _refine_config(
+    refine: RefineConfig | Mapping[str, Any] | None, threshold: float | None
+) -> RefineConfig:
+    """*refine* for pictures, each on its own; with *threshold*, if one is given."""
+    if not isinstance(refine, RefineConfig):
+        try:
+            refine = RefineConfig.model_validate(dict(refine or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in ("refine", *first["loc"]))
+            raise ConfigError(f"BackgroundRemover: {name}: {first['msg']}") from None
+    alone: dict[str, Any] = {"fragment_frames": 0}
+    if threshold is not None:
+        alone["threshold"] = threshold
+    return refine.model_copy(update=alone)

@@ -191,6 +191,12 @@ class FrameRing:
             slot = self._next_slot(height, width)
         return Reservation(self, slot)
 
+    def lend(self, more: int) -> None:
+        """Let the readers hold so many more slots, made when they are needed."""
+        with self._changed:
+            self._slots_total += more
+            self._changed.notify_all()
+
     def _can_reserve(self) -> bool:
         if self._closed:
             return True

@@ -95,6 +95,7 @@ class FakeSegmenter:
     Args:
         on_segment: called first, to wait or to raise.
         sides: of its square sizes.
+        recurrent: says so; its alpha is the same.
     """
 
     def __init__(
@@ -102,11 +103,13 @@ class FakeSegmenter:
         on_segment: Callable[[Image], Any] = lambda image: None,
         *,
         sides: tuple[int, ...] = (64,),
+        recurrent: bool = False,
     ) -> None:
         self.sizes = tuple((side, side) for side in sorted(sides))
         self.info = ModelInfo(
-            "fake", "0" * 64, "fp32", self.sizes[-1], ("CPUExecutionProvider",), 1
+            "fake", "0" * 64, "fp32", self.sizes[-1], ("CPUExecutionProvider",), 1, recurrent
         )
+        self.resets = 0
         self.asked: list[tuple[int, int]] = []
         self.closed = False
         self._on_segment = on_segment
@@ -122,6 +125,9 @@ class FakeSegmenter:
         self._on_segment(image)
         self.asked.append(size or self.sizes[-1])
         np.copyto(out, image[:, :, 0])
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def close(self) -> None:
         self.closed = True

@@ -1,4 +1,4 @@
-"""`streamer config`: check a file, print the schema, start from a template."""
+"""`streamer config`: check a file, print schema and reference, start from a template."""
 
 from __future__ import annotations
 
@@ -39,9 +39,21 @@ def schema() -> None:
 
     Example: streamer config schema > streamer.schema.json
     """
-    from streamer.config.load import config_schema
+    from streamer.config.schema import config_schema
 
     typer.echo(json.dumps(config_schema(), indent=2))
+
+
+@app.command()
+def reference() -> None:
+    """
+    Print every option with its values and its default, in Markdown.
+
+    Example: streamer config reference > configuration.md
+    """
+    from streamer.config.reference import reference
+
+    typer.echo(reference(), nl=False)
 
 
 @app.command()

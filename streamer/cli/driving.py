@@ -47,7 +47,7 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
             failure = error
         line.close()
     report = pipeline.report()
-    code = _conclude(report, report_file, failure)
+    code = _conclude(report, report_file, failure, aside=config.owns_stdout)
     if pipeline.abandoned:
         failures.say(f"warning: left behind, still busy: {', '.join(pipeline.abandoned)}")
         failures.leave(code)
@@ -57,17 +57,21 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
 
 
 def _conclude(
-    report: dict[str, Any], report_file: Path | None, failure: BaseException | None
+    report: dict[str, Any],
+    report_file: Path | None,
+    failure: BaseException | None,
+    *,
+    aside: bool,
 ) -> int:
-    """Print and write the report, then say what failed; returns the exit code."""
+    """Print, on stderr if *aside*, and write the report; say what failed; return the exit code."""
     if failure is None or report["frames"]["captured"]:
         for text in summary_lines(report):
-            typer.echo(text)
+            typer.echo(text, err=aside)
     code = 0
     if report_file is not None:
         try:
             write_report(report_file, report)
-            typer.echo(f"{'report':<10}  {report_file}")
+            typer.echo(f"{'report':<10}  {report_file}", err=aside)
         except Exception as error:
             code = failures.explain(error) or 1
     if failure is not None:

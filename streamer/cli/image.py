@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, counting
-from streamer.errors import SourceError, SourceNotFound, StreamerError
+from streamer.errors import ConfigError, SourceError, SourceNotFound, SourceUnsupported
+
+if TYPE_CHECKING:
+    from streamer.frame import Alpha, Image
+    from streamer.pictures import Job, Look, OpenPicture, Photo
+    from streamer.remover import BackgroundRemover
+
+_STREAM = "-"
+"""Standard input among the pictures, standard output as the folder."""
+_AHEAD = 4
+"""Pictures that are decoded ahead at most; also, together, no more pixels than one may have."""
+_FAULTS_OF_A_NAME = (errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR)
+"""Of one result, whose name the file system does not take, or has for a folder."""
 
 
 class Cutout(StrEnum):
@@ -23,30 +38,71 @@ class Cutout(StrEnum):
     rgb_on_black = "rgb_on_black"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One picture and where its results go."""
+class Form(StrEnum):
+    """The format of cutouts."""
 
-    source: Path
-    cutout: Path
-    mask: Path
+    png = "png"
+    webp = "webp"
+    jpeg = "jpeg"
+
+
+class Colours(StrEnum):
+    """Of soft edges."""
+
+    plain = "plain"
+    clean = "clean"
 
 
 def image(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Pictures, folders of them, or globs.")
+        list[str],
+        typer.Argument(
+            metavar="IN...", help="Pictures, folders of them, globs, or - for standard input."
+        ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder for the results, or - for standard output."),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look through folders in folders too.")
+    ] = False,
+    keep_structure: Annotated[
+        bool, typer.Option("--keep-structure", help="The same folders in DIR as the pictures' own.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what has results that are not older.")
+    ] = False,
     cutout: Annotated[
-        Cutout, typer.Option(help="The subject with transparency, or on black.")
-    ] = Cutout.rgba,
+        Cutout | None,
+        typer.Option(help="The subject with transparency, or on black.", show_default="rgba"),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOUR|PATH", help="Put the subject on black, white, green, #rrggbb or a file."
+        ),
+    ] = None,
     mask: Annotated[bool, typer.Option("--mask", help="Write the mask beside it.")] = False,
+    form: Annotated[
+        Form, typer.Option("--format", help="PNG keeps 16 bits; JPEG holds no transparency.")
+    ] = Form.png,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="JPEG's and WebP's; WebP at 100 is lossless.")
+    ] = 95,
+    colours: Annotated[
+        Colours,
+        typer.Option(help="Of soft edges: the picture's own, or the subject's alone, estimated."),
+    ] = Colours.plain,
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
     ] = "rmbg-1.4",
     normalize: Annotated[
         bool, typer.Option("--normalize", help="Stretch each alpha to its own range.")
     ] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Leave out pictures that have more.")
+    ] = 100_000_000,
 ) -> None:
     """
     Cut the subject out of pictures: <name>.png, and <name>-mask.png with --mask.
@@ -55,105 +111,204 @@ def image(
 
     Example: streamer image portrait.jpg holiday/ --out out --mask
     """
-    sources, missing = find(inputs)
-    for text in missing:
-        say(f"error: {text}: no such picture, nor a folder or glob that holds any")
-    if not sources:
+    from streamer.pictures import find, plan
+    from streamer.sinks.paths import make_folder
+
+    to_stdout = str(out) == _STREAM
+    look = _look(form, quality, cutout, background, colours, max_pixels)
+    found, problems = find(inputs, recursive=recursive, out=None if to_stdout else out)
+    for problem in problems:
+        say(f"error: {problem}")
+    if not found:
         raise SourceNotFound(f"no picture to work on among {len(inputs)} given")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StreamerError(
-            f"--out {out}: cannot be made ({error.strerror}): choose another folder"
-        ) from None
-    failed = len(missing) + _cut(
-        plan(sources, out), rgba=cutout is Cutout.rgba, mask=mask, model=model, normalize=normalize
-    )
-    done = len(sources) + len(missing) - failed
-    typer.echo(f"{done} of {len(sources) + len(missing)} pictures cut out into {out}")
+    if to_stdout:
+        _check_stdout(len(found), mask=mask, resume=resume)
+    suffix = ".jpg" if form is Form.jpeg else f".{form}"
+    jobs = plan(found, out, suffix, keep_structure=keep_structure)
+    if not to_stdout:
+        if resume:
+            _check_resumable(jobs)
+        make_folder(out)
+    left = [job for job in jobs if not (resume and job.is_done(mask=mask))]
+    failed = len(problems)
+    if left:
+        work = _Work(look, mask=mask, to_stdout=to_stdout, max_pixels=max_pixels)
+        failed += work.do(left, model=model, normalize=normalize)
+    if not to_stdout:
+        _sum_up(out, len(jobs) + len(problems), failed=failed, there=len(jobs) - len(left))
     if failed:
         raise typer.Exit(SourceError.exit_code)
 
 
-def _cut(jobs: Sequence[Job], *, rgba: bool, mask: bool, model: str, normalize: bool) -> int:
-    """Do the *jobs*; returns how many pictures could not be read."""
-    from streamer.remover import BackgroundRemover
-    from streamer.sinks.picture import write_picture
-    from streamer.sources.images import read_picture
-
-    failed = 0
-    with (
-        Downloads() as downloads,
-        BackgroundRemover(model, rgba=rgba, normalize=normalize, progress=downloads) as remover,
-    ):
-        downloads.close()
-        if remover.fallback:
-            say(f"note: {remover.info.name}: not the first choice of model: {remover.fallback}")
-        with counting("cutting out", len(jobs)) as advance:
-            for job in jobs:
-                try:
-                    picture = read_picture(job.source)
-                except SourceError as error:
-                    say(f"error: {error}")
-                    failed += 1
-                else:
-                    foreground, matte = remover(picture, order="bgr")
-                    write_picture(job.cutout, foreground)
-                    if mask:
-                        write_picture(job.mask, matte)
-                advance()
-    return failed
+def _sum_up(out: Path, pictures: int, *, failed: int, there: int) -> None:
+    before = f", {there} of them before" if there else ""
+    typer.echo(f"{pictures - failed} of {pictures} pictures cut out into {out}{before}")
 
 
-def find(inputs: Iterable[str]) -> tuple[list[Path], list[str]]:
-    """The pictures that *inputs* mean, each once, and the inputs that mean none."""
-    sources: dict[Path, Path] = {}
-    missing = []
-    for text in inputs:
-        found = list(_expand(text))
-        if not found:
-            missing.append(text)
-        for path in found:
-            sources.setdefault(path.resolve(), path)
-    return list(sources.values()), missing
+def _check_stdout(pictures: int, *, mask: bool, resume: bool) -> None:
+    if pictures > 1 or mask or resume:
+        raise ConfigError("--out -: takes one picture, no --mask and no --resume: name a folder")
+    if sys.stdout.isatty():
+        raise ConfigError("--out -: would fill the terminal: write > FILE behind it")
 
 
-def _expand(text: str) -> Iterator[Path]:
-    from streamer.config import PICTURE_SUFFIXES
-
-    path = Path(text).expanduser()
-    if path.is_dir():
-        yield from sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-    elif path.is_file():
-        yield path
-    elif glob.has_magic(text):
-        matches = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207 - **
-        yield from (p for p in matches if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file())
+def _check_resumable(jobs: Sequence[Job]) -> None:
+    sources = {job.source.parent.resolve() for job in jobs if job.source}
+    for job in jobs:
+        if job.cutout.parent.resolve() in sources:
+            raise ConfigError(
+                f"--resume: {job.cutout.parent} holds pictures to work on, from which results "
+                "cannot be told: choose another --out"
+            )
 
 
-def plan(sources: Sequence[Path], out: Path) -> list[Job]:
-    """
-    Give every source its own results in *out*: `a.png` and `a-mask.png`, or `a-2.png` and so on.
+def _look(
+    form: Form,
+    quality: int,
+    cutout: Cutout | None,
+    background: str | None,
+    colours: Colours,
+    max_pixels: int,
+) -> Look:
+    """What the options mean. Raises ConfigError where they contradict each other."""
+    from streamer.pictures import Look
 
-    No result takes the place of a source or of another result; names are told apart as on a file
-    system that ignores case.
-    """
-    folder = out.resolve()
-    taken = {_key(source.resolve()) for source in sources}
-    jobs = []
-    for source in sources:
-        number = 1
-        while True:
-            stem = source.stem if number == 1 else f"{source.stem}-{number}"
-            names = (f"{stem}.png", f"{stem}-mask.png")
-            keys = {_key(folder / name) for name in names}
-            if not keys & taken:
-                break
-            number += 1
-        taken |= keys
-        jobs.append(Job(source, out / names[0], out / names[1]))
-    return jobs
+    if background is not None and cutout is not None:
+        raise ConfigError("--cutout and --background are two ways: give one of them")
+    alpha = background is None and cutout is not Cutout.rgb_on_black
+    if alpha and form is Form.jpeg:
+        raise ConfigError(
+            "--format jpeg: holds no transparency: add --background COLOUR or "
+            "--cutout rgb_on_black, or write webp"
+        )
+    foreground: Callable[[Image, Alpha], Image] | None = None
+    if colours is Colours.clean:
+        from streamer.compositing.clean import foreground_of
+
+        foreground = foreground_of
+    return Look(
+        alpha=alpha,
+        backdrop=None if background is None else _backdrop(background, max_pixels),
+        form=form.value,
+        quality=quality,
+        foreground=foreground,
+    )
 
 
-def _key(path: Path) -> str:
-    return str(path).casefold()
+def _backdrop(text: str, max_pixels: int) -> Image:
+    import numpy as np
+    from pydantic import TypeAdapter, ValidationError
+
+    from streamer.compositing import colour
+    from streamer.config.picture import Colour
+    from streamer.pictures import open_picture
+
+    try:
+        known = TypeAdapter(Colour).validate_python(text)
+        return np.full((1, 1, 3), colour(known), np.uint8)
+    except ValidationError:
+        pass
+    try:
+        with open_picture(text, max_pixels=max_pixels) as picture:
+            return picture.read().seen()
+    except SourceError as error:
+        raise ConfigError(
+            f"--background: neither black, white, green, #rrggbb nor a picture: {error}"
+        ) from None
+
+
+class _Work:
+    """Does jobs, one after the other, and says which could not be done."""
+
+    def __init__(self, look: Look, *, mask: bool, to_stdout: bool, max_pixels: int) -> None:
+        self._look = look
+        self._mask = mask
+        self._to_stdout = to_stdout
+        self._max_pixels = max_pixels
+
+    def do(self, jobs: Sequence[Job], *, model: str, normalize: bool) -> int:
+        """Do the *jobs*; returns how many pictures could not be read."""
+        from streamer.pictures import ahead
+        from streamer.remover import BackgroundRemover
+
+        failed = 0
+        threads = min(_AHEAD, os.cpu_count() or 1)
+        with (
+            Downloads() as downloads,
+            BackgroundRemover(model, normalize=normalize, progress=downloads) as remover,
+        ):
+            downloads.close()
+            if remover.fallback:
+                say(f"note: {remover.info.name}: not the first choice of model: {remover.fallback}")
+            pictures = ahead(jobs, self._open, threads=threads, max_pixels=self._max_pixels)
+            with (
+                _without_pillows_warnings(),
+                closing(pictures),
+                counting("cutting out", len(jobs)) as advance,
+            ):
+                for job, photo in pictures:
+                    problem = self._one(job, photo, remover)
+                    if problem:
+                        say(f"error: {problem}")
+                        failed += 1
+                    advance()
+        return failed
+
+    def _open(self, job: Job) -> OpenPicture:
+        from streamer.pictures import largest_file, open_picture
+
+        if job.source is not None:
+            return open_picture(job.source, max_pixels=self._max_pixels)
+        content = sys.stdin.buffer.read(largest_file(self._max_pixels) + 1)
+        return open_picture(content, name="standard input", max_pixels=self._max_pixels)
+
+    def _one(self, job: Job, photo: Photo | SourceError, remover: BackgroundRemover) -> str | None:
+        """Cut one *photo* out and write the results; returns why it cannot be done, or None."""
+        import cv2
+
+        from streamer.pictures import lacks_memory, shown
+
+        if isinstance(photo, SourceError):
+            return str(photo)
+        name = "standard input" if job.source is None else shown(job.source)
+        try:
+            matte = remover.alpha(photo.seen())
+            cutout = self._look.cutout(photo, matte)
+            mask = self._look.mask(photo, matte) if self._mask else None
+        except SourceUnsupported as error:
+            return f"{name}: {error}"
+        except (MemoryError, cv2.error) as error:
+            if not lacks_memory(error):
+                raise
+            height, width = photo.colours.shape[:2]
+            return f"{name}: {width}x{height} pixels: not enough memory"
+        if self._to_stdout:
+            sys.stdout.buffer.write(cutout)
+            sys.stdout.buffer.flush()
+            return None
+        problem = _written(job.cutout, cutout)
+        if problem is None and mask is not None:
+            problem = _written(job.mask, mask)
+        return problem
+
+
+def _written(path: Path, content: bytes) -> str | None:
+    """Write a file; returns why not where that is its name's fault. Raises SinkError."""
+    from streamer.pictures import write_whole
+    from streamer.sinks.paths import refusal
+
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        if error.errno in _FAULTS_OF_A_NAME:
+            return str(refusal(path, error))
+        raise refusal(path, error) from error
+    return None
+
+
+@contextmanager
+def _without_pillows_warnings() -> Iterator[None]:
+    """Within this nothing is said of what is odd in a picture; whether it can be read, we say."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield

@@ -26,6 +26,10 @@ class _StandardError(logging.Handler):
             self.handleError(record)
 
 
+_ANSWERS = "streamer.sinks.display"
+"""What it says answers a key that was pressed, so it is always said."""
+
+
 def set_up(*, verbose: bool, debug: bool) -> logging.Handler:
     """Log our messages from `WARNING` up, or more, and others' warnings. For `tear_down`."""
     pattern = "%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else "%(message)s"
@@ -34,6 +38,7 @@ def set_up(*, verbose: bool, debug: bool) -> logging.Handler:
     logging.getLogger().addHandler(handler)
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     logging.getLogger("streamer").setLevel(level)
+    logging.getLogger(_ANSWERS).setLevel(min(level, logging.INFO))
     logging.captureWarnings(True)
     return handler
 
@@ -41,5 +46,6 @@ def set_up(*, verbose: bool, debug: bool) -> logging.Handler:
 def tear_down(handler: logging.Handler) -> None:
     """Undo `set_up`."""
     logging.getLogger().removeHandler(handler)
-    logging.getLogger("streamer").setLevel(logging.NOTSET)
+    for name in ("streamer", _ANSWERS):
+        logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(False)

@@ -60,6 +60,8 @@ def _rows(entry: ModelEntry) -> Iterator[tuple[str, ...]]:
         cached = "yes" if cached_path(entry, precision) is not None else "no"
         size = megabytes(file.size)
         yield (entry.name, precision, size, entry.licence, cached, entry.summary)
+    if entry.contract.recurrence is not None:
+        return
     made = artefact_of(entry)
     if made is None:
         yield (entry.name, "int8", "-", entry.licence, "no", command(entry.name))

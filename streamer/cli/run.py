@@ -14,6 +14,9 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one value; again for more."),
 ]
 
+_RECORDINGS = "out/{stream}-{start:%Y%m%d-%H%M%S}"
+"""Where the preview's key v records, without the suffix."""
+
 
 def run(
     context: typer.Context,
@@ -46,16 +49,18 @@ def preview(
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
     ] = "rmbg-1.4",
     layout: Annotated[
-        str, typer.Option(help="side_by_side, source, cutout, mask or alpha.")
+        str, typer.Option(help="side_by_side, cutout, composite, mask, alpha, overlay or source.")
     ] = "side_by_side",
+    overrides: Overrides = None,
 ) -> None:
     """
-    Show a source in a window, subject beside mask. q quits.
+    Show a source in a window, subject beside mask. h shows the keys, q quits.
 
-    Example: streamer preview clip.mp4 --layout cutout
+    Example: streamer preview clip.mp4 --layout composite --set compose.background=blur
     """
     from streamer.cli.driving import drive
-    from streamer.config import parse_config
+    from streamer.compositing import pixels_of
+    from streamer.config import LayoutConfig, RecordSinkConfig, parse_config
 
     data = {
         "name": "preview",
@@ -63,7 +68,14 @@ def preview(
         "model": {"name": model},
         "sinks": [{"type": "display", "layout": layout}],
     }
-    drive(parse_config(literal(data), name="preview"), context.obj, None)
+    config = parse_config(literal(data), overrides or (), name="preview")
+    if not any(isinstance(sink, RecordSinkConfig) for sink in config.sinks):
+        shown = config.sinks[0].model_dump(include=set(LayoutConfig.model_fields))
+        has_alpha = pixels_of(config.sinks[0].layout, config.compose) == "bgra"
+        path = _RECORDINGS + (".mov" if has_alpha else ".mp4")
+        film = RecordSinkConfig(type="record", path=path, from_start=False, **shown)
+        config = config.model_copy(update={"sinks": [*config.sinks, film]})
+    drive(config, context.obj, None)
 
 
 def guess_source(text: str) -> dict[str, Any]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from streamer.config.data import models_in
 from streamer.config.models import Config
+from streamer.config.picture import COLOUR_PATTERN, COLOURS
 
 Location = tuple[int | str, ...]
 
@@ -45,7 +48,7 @@ def complaints(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
         data: plain data, as YAML gives it.
     """
     found: dict[Location, list[ErrorDetails]] = {}
-    for detail in error.errors(include_url=False):
+    for detail in _of_the_nearest(error.errors(include_url=False), data):
         found.setdefault(_in_the_file(detail, data), []).append(detail)
     # Where an alternative of a union fits down to one of its entries, the entry is what is wrong.
     deepest = {
@@ -57,9 +60,42 @@ def complaints(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
     return [_phrase(location, details, data) for location, details in deepest.items()]
 
 
+def _of_the_nearest(details: list[ErrorDetails], data: Any) -> list[ErrorDetails]:
+    """Those of *details* that concern the alternatives with the fewest, where there are several."""
+    members = [_members(detail, data) for detail in details]
+    counts = Counter(place for places in members for place in places)
+
+    def nearest(place: Location) -> bool:
+        others = (n for other, n in counts.items() if other[:-1] == place[:-1])
+        return counts[place] == min(others)
+
+    return [
+        detail
+        for detail, places in zip(details, members, strict=True)
+        if all(nearest(place) for place in places)
+    ]
+
+
+def _members(detail: ErrorDetails, data: Any) -> list[Location]:
+    """Where in the error's location the name of a union's member stands, and which."""
+    parts = detail["loc"]
+    in_file = _steps(detail, data)
+    return [parts[: n + 1] for n in range(len(parts)) if n not in in_file]
+
+
 def _in_the_file(detail: ErrorDetails, data: Any) -> Location:
     """The error's location without the names of the union's members, which no file holds."""
-    location: list[int | str] = []
+    location = [detail["loc"][n] for n in _steps(detail, data)]
+    if _is_a_short_list(detail):
+        location.pop()
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        location.append("type")
+    return tuple(location)
+
+
+def _steps(detail: ErrorDetails, data: Any) -> list[int]:
+    """The indices of those parts of the error's location that *data* has, or lacks at its end."""
+    steps: list[int] = []
     here = data
     parts = detail["loc"]
     for number, part in enumerate(parts):
@@ -71,16 +107,22 @@ def _in_the_file(detail: ErrorDetails, data: Any) -> Location:
             here = here[part]
         elif not (last and detail["type"] == "missing"):
             continue
-        location.append(part)
-    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        location.append("type")
-    return tuple(location)
+        steps.append(number)
+    return steps
+
+
+def _is_a_short_list(detail: ErrorDetails) -> bool:
+    """Whether it is about an entry that a list of a fixed length lacks."""
+    return detail["type"] == "missing" and isinstance(detail["loc"][-1], int)
 
 
 def _phrase(location: Location, details: list[ErrorDetails], data: Mapping[str, Any]) -> str:
     first = details[0]
     context = first.get("ctx", {})
     match first["type"]:
+        case "missing" if _is_a_short_list(first):
+            length = len(first["input"])
+            return f"{_dotted(location)}needs {length + len(details)} entries, not {length}"
         case "missing":
             return f"{_dotted(location)}is missing"
         case "extra_forbidden" | "invalid_key":
@@ -98,18 +140,19 @@ def _phrase(location: Location, details: list[ErrorDetails], data: Mapping[str, 
             return f"{_dotted(location)}{shown}"
         case "too_short":
             return f"{_dotted(location)}needs at least {context['min_length']}"
-    expected = [_expected(detail) for detail in details]
+        case "too_long":
+            wanted = "needs" if context["field_type"] == "Tuple" else "takes at most"
+            sizes = f"{context['max_length']} entries, not {context['actual_length']}"
+            return f"{_dotted(location)}{wanted} {sizes}"
+    choices = [choice for detail in details for choice in _choices(detail)]
+    expected = [_expected(detail) for detail in details if not _choices(detail)]
     if None in expected:
         return f"{_dotted(location)}{_decapitalised(first['msg'])}"
-    unique = list(dict.fromkeys(filter(None, expected)))
-    choices = [
-        str(choice)
-        for detail in details
-        if detail["type"] == "literal_error"
-        for choice in _quoted(detail)
-    ]
+    unique = list(dict.fromkeys(filter(None, [_one_of(choices), *expected])))
     value = first["input"]
     near = _nearest(value, choices) if isinstance(value, str) else ""
+    if value is None and location[-1] in ("background", "colour"):
+        near = ": put quotes around a colour that begins with #"
     return f"{_dotted(location)}{_shown(value, location)} is not {' or '.join(unique)}{near}"
 
 
@@ -119,28 +162,39 @@ def _expected(detail: ErrorDetails) -> str | None:
     context = detail.get("ctx", {})
     match kind:
         case "greater_than":
-            return "a positive number" if context["gt"] == 0 else f"above {context['gt']}"
+            return "a positive number" if context["gt"] == 0 else f"above {context['gt']:g}"
         case "greater_than_equal":
-            return f"at least {context['ge']}"
+            return f"at least {context['ge']:g}"
         case "less_than":
-            return f"below {context['lt']}"
+            return f"below {context['lt']:g}"
         case "less_than_equal":
-            return f"at most {context['le']}"
-        case "literal_error":
-            choices = _quoted(detail)
-            return f"one of {', '.join(choices)}" if len(choices) > 1 else f"'{choices[0]}'"
+            return f"at most {context['le']:g}"
         case "string_too_short":
             return f"{context['min_length']} characters long"
         case "string_too_long":
             return f"{context['max_length']} characters long"
+        case "string_pattern_mismatch" if context["pattern"] == COLOUR_PATTERN:
+            return f"one of {', '.join(COLOURS)}"
         case "string_pattern_mismatch":
             return f"of the form {context['pattern']}"
     return _EXPECTED.get(kind)
 
 
-def _quoted(detail: ErrorDetails) -> list[str]:
-    """The choices that pydantic lists as `'a', 'b' or 'c'`."""
-    return re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+def _one_of(choices: Sequence[str]) -> str:
+    """*choices* to follow `… is not `."""
+    return (
+        f"one of {', '.join(choices)}" if len(choices) > 1 else "".join(f"'{c}'" for c in choices)
+    )
+
+
+def _choices(detail: ErrorDetails) -> list[str]:
+    """What there was to choose from; pydantic lists it as `'a', 'b' or 'c'`."""
+    context = detail.get("ctx", {})
+    if detail["type"] == "unknown_name":
+        return list(context["names"])
+    if detail["type"] == "literal_error":
+        return re.findall(r"'([^']*)'", str(context["expected"]))
+    return []
 
 
 def _shown(value: object, location: Location) -> str:
@@ -186,17 +240,10 @@ def _models_at(location: Location, data: Mapping[str, Any]) -> list[type[BaseMod
             named = models
         else:
             fields = [model.model_fields[part] for model in models if part in model.model_fields]
-            named = [model for field in fields for model in _models_in(field.annotation)]
+            named = [model for field in fields for model in models_in(field.annotation)]
         tag = here.get("type") if isinstance(here, Mapping) else None
         models = [model for model in named if tag in _types(model)] or named
     return models
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models anywhere within a field's annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def _types(model: type[BaseModel]) -> tuple[str, ...]:
@@ -213,7 +260,7 @@ def _tags(location: Location) -> str:
     for part in location:
         if isinstance(part, str):
             fields = [model.model_fields[part] for model in models if part in model.model_fields]
-            models = [model for field in fields for model in _models_in(field.annotation)]
+            models = [model for field in fields for model in models_in(field.annotation)]
     return ", ".join(tag for model in models for tag in _types(model))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -14,3 +16,10 @@ class Data(BaseModel):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,  # it may be a password, or a URL with one
     )
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models anywhere within a field's annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]

@@ -8,6 +8,7 @@ serves from anywhere it is run.
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -54,22 +55,22 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
         if data is None:
             raise ConfigError(f"{name}: is empty: `streamer config init` writes one to start from")
-        if isinstance(data, dict):
-            for override in overrides:
-                _override(data, override)
-        return parse_config(data, name=name)
+        return parse_config(data, overrides, name=name)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: {_yaml_complaint(error)}") from None
     except RecursionError:
         raise ConfigError(f"{name}: is nested too deeply, or refers to itself") from None
 
 
-def parse_config(data: Mapping[str, Any], *, name: str = "configuration") -> Config:
+def parse_config(
+    data: Mapping[str, Any], overrides: Sequence[str] = (), *, name: str = "configuration"
+) -> Config:
     """
     The configuration in plain data, as YAML gives it; `${VARIABLES}` are filled in.
 
     Args:
         data: a mapping of the keys of `Config`.
+        overrides: as `load_config` takes them.
         name: what messages begin with.
 
     Raises:
@@ -77,16 +78,14 @@ def parse_config(data: Mapping[str, Any], *, name: str = "configuration") -> Con
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{name}: is not a mapping of keys such as `source:` and `sinks:`")
-    filled = _interpolated(data, name, ())
+    changed = copy.deepcopy(dict(data))
+    for override in overrides:
+        _override(changed, override)
+    filled = _interpolated(changed, name, ())
     try:
         return Config.model_validate(filled)
     except ValidationError as error:
         raise ConfigError(f"{name}: {'; '.join(complaints(error, filled))}") from None
-
-
-def config_schema() -> dict[str, Any]:
-    """The JSON schema of a configuration file, for editors."""
-    return Config.model_json_schema()
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -9,9 +9,12 @@ from pydantic import Field, field_validator, model_validator
 from streamer.config.addresses import ServeAddress
 from streamer.config.backends import BackendOptions
 from streamer.config.data import Data
+from streamer.config.picture import ComposeConfig, RefineConfig
+from streamer.config.preprocess import PreprocessConfig
 from streamer.config.sinks import (
     DisplaySinkConfig,
-    ImagesSinkConfig,
+    LayoutConfig,
+    PipeSinkConfig,
     RtspSinkConfig,
     SinkConfig,
 )
@@ -96,8 +99,8 @@ class MattingConfig(Data):
     """How frames get their mattes."""
 
     mode: Literal["every_frame", "tracked"] = "every_frame"
-    """`every_frame`: the model runs on each; `tracked`: on key frames, cropped to the subject, and
-    optical flow carries their mattes to the frames between."""
+    """`every_frame`: the model runs on each, and `rvm-mobilenetv3` needs that; `tracked`: on key
+    frames, cropped to the subject, and optical flow carries their mattes to the frames between."""
     effort: Literal["auto", "fast", "balanced", "best"] = "auto"
     """`tracked`: how finely and how often is looked. `auto`: `balanced` for live streams and `best`
     for files."""
@@ -110,23 +113,6 @@ class MattingConfig(Data):
     delay_frames: int = Field(0, ge=0, le=60)
     """`tracked`, live: frames by which the picture is delayed, so that mattes rest on key frames
     from both sides. Files always are: they wait."""
-
-
-class RefineConfig(Data):
-    """What is done to the alpha."""
-
-    threshold: float = Field(0.5, gt=0, le=1)
-    """The mask is where alpha is at least this."""
-
-
-class ComposeConfig(Data):
-    """What a cutout is."""
-
-    cutout: Literal["rgb_on_black", "rgba"] = "rgb_on_black"
-    """`rgb_on_black`: the foreground on black, black wherever the mask is; `rgba`: the colours
-    with the soft alpha, where the format holds one."""
-    background: str = Field("black", pattern=r"^(black|white|green|#[0-9A-Fa-f]{6})$")
-    """What a composite stands on: `black`, `white`, `green` (of a green screen) or `#rrggbb`."""
 
 
 class StandbyConfig(Data):
@@ -165,12 +151,15 @@ class Config(Data):
     name: str = Field("stream", pattern=r"^[A-Za-z0-9._-]+$")
     """`{stream}` in the sinks' paths."""
     source: SourceConfig
+    """Where frames come from."""
+    preprocess: PreprocessConfig = PreprocessConfig()
     model: ModelConfig = ModelConfig()
     matting: MattingConfig = MattingConfig()
     refine: RefineConfig = RefineConfig()
     compose: ComposeConfig = ComposeConfig()
     standby: StandbyConfig = StandbyConfig()
     sinks: list[SinkConfig] = Field(min_length=1)
+    """Where mattes go; several at once."""
     pipeline: PipelineConfig = PipelineConfig()
 
     @model_validator(mode="after")
@@ -200,16 +189,37 @@ class Config(Data):
         return self
 
     @model_validator(mode="after")
+    def _one_on_stdout(self) -> Config:
+        if self._pipes_to_stdout > 1:
+            raise ValueError("sinks: one pipe to stdout at most")
+        return self
+
+    @property
+    def owns_stdout(self) -> bool:
+        """Whether a sink writes to stdout, on which nothing else must appear then."""
+        return self._pipes_to_stdout > 0
+
+    @property
+    def _pipes_to_stdout(self) -> int:
+        return sum(isinstance(sink, PipeSinkConfig) and sink.path == "-" for sink in self.sinks)
+
+    @model_validator(mode="after")
     def _alpha_has_a_format(self) -> Config:
         for number, sink in enumerate(self.sinks):
-            if (
-                isinstance(sink, ImagesSinkConfig)
-                and sink.format == "jpeg"
-                and sink.layout == "cutout"
-                and self.compose.cutout == "rgba"
-            ):
+            without = self._alpha_asked_for(sink)
+            if without and sink.without_alpha:
+                raise ValueError(f"sinks.{number}.{sink.without_alpha}, or {without}")
+            if isinstance(sink, PipeSinkConfig) and sink.format == "rgba" and not without:
                 raise ValueError(
-                    f"sinks.{number}.format: jpeg holds no alpha: "
-                    "write png, or compose.cutout: rgb_on_black"
+                    f"sinks.{number}.format: rgba is for layout: cutout with compose.cutout: rgba, "
+                    "or layout: composite with compose.background: transparent"
                 )
         return self
+
+    def _alpha_asked_for(self, sink: LayoutConfig) -> str | None:
+        """How to do without the alpha that *sink* is asked for; None where it is asked for none."""
+        if sink.layout == "cutout" and self.compose.cutout == "rgba":
+            return "set compose.cutout: rgb_on_black"
+        if sink.layout == "composite" and self.compose.background.type == "transparent":
+            return "set another compose.background"
+        return None

@@ -8,73 +8,183 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
+from streamer.config.video_files import CODECS_OF, WITH_ALPHA, VideoFileCodec, codec_of
 
-Panel = Literal["source", "cutout", "mask", "alpha", "composite"]
-Layout = Literal["side_by_side", "source", "cutout", "mask", "alpha", "composite"]
+Panel = Literal["source", "cutout", "mask", "alpha", "composite", "overlay"]
+Layout = Literal[
+    "side_by_side",
+    "stack",
+    "grid",
+    "source",
+    "cutout",
+    "mask",
+    "alpha",
+    "composite",
+    "overlay",
+]
 
 
-class _LayoutConfig(Data):
+class LayoutConfig(Data):
+    """What a picture shows, and where."""
+
     layout: Layout = "side_by_side"
-    """`side_by_side`, or one panel's name."""
-    panels: list[Panel] = Field(default=["cutout", "mask"], min_length=1)
-    """What stands side by side, from the left."""
+    """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
+    panels: list[Panel] = Field(default=["cutout", "mask"], min_length=1, max_length=16)
+    """What it shows, from the left or the top, in a grid row by row."""
+    columns: int | None = Field(None, ge=1, le=16)
+    """Of a grid; as many as make it nearest to square when absent."""
+    tile: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] | None = None
+    """[width, height] in pixels of each panel, its picture scaled into it with its shape kept; the
+    frame's own size when absent."""
+    labels: bool = False
+    """Each panel's name in its corner; of one panel alone too."""
+
+    @property
+    def without_alpha(self) -> str | None:
+        """Which option leaves no place for an alpha, and the way out; None for all that show it."""
+        return None
 
 
-class DisplaySinkConfig(_LayoutConfig):
-    """A window. Keys: q or Esc quits, space pauses, m next view, s snapshot, h overlay."""
+class DisplaySinkConfig(LayoutConfig):
+    """A window; the key h shows what the others do."""
 
     type: Literal["display"]
     title: str = "streamer"
+    """Of the window."""
     overlay: bool = True
     """Frames per second and latency in the corner."""
     snapshots: str = "out"
     """Folder for snapshots."""
 
 
-class RecordSinkConfig(_LayoutConfig):
-    """A video file: H.264 in fragmented MP4, with the source's own timestamps."""
+class RecordSinkConfig(LayoutConfig):
+    """A video file, with the source's own timestamps and audio."""
 
     type: Literal["record"]
     path: str
     """`{stream}` and `{start:%Y%m%d-%H%M%S}` are filled in."""
-    crf: int = Field(20, ge=0, le=51)
-    """x264's constant rate factor: 0 best and largest, 51 worst."""
+    codec: Literal["auto"] | VideoFileCodec = "auto"
+    """`auto` goes by the path: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
+    gif. All but h264 and av1 hold an alpha, for a cutout that is `rgba` and a composite that is
+    `transparent`."""
+    crf: int = Field(20, ge=0, le=63)
+    """Constant rate factor of h264 (to 51), vp9 and av1: 0 best and largest."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
         "veryfast"
     )
-    """x264's speed against size."""
+    """h264's speed against size."""
     resize: Literal["scale", "new_file"] = "scale"
     """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
     overwrite: bool = False
     """Replace a file of that name instead of refusing."""
+    from_start: bool = True
+    """Record from the first frame on; else when `Pipeline.record` or the preview's key v says so.
+    Each time that it is switched on begins a file: `clip.mp4`, then `clip-2.mp4`."""
+
+    @model_validator(mode="after")
+    def _codec_goes_into_the_file(self) -> RecordSinkConfig:
+        if codec_of(self.path, self.codec) == "h264" and self.crf > 51:
+            raise ValueError("crf: that of h264 goes up to 51")
+        return self
+
+    @property
+    def without_alpha(self) -> str | None:
+        """As `LayoutConfig.without_alpha`."""
+        codec = codec_of(self.path, self.codec)
+        if codec in WITH_ALPHA:
+            return None
+        others = [suffix for suffix, held in CODECS_OF.items() if held[0] in WITH_ALPHA]
+        return f"codec: {codec} holds no alpha: name the file {' or '.join(others)}"
 
 
-class ImagesSinkConfig(Data):
-    """A folder of pictures."""
+class ImagesSinkConfig(LayoutConfig):
+    """A folder of pictures: of every frame, or of some."""
 
     type: Literal["images"]
     path: str
     """Folder; made when missing. `{stream}` and `{start:…}` are filled in."""
     layout: Layout = "cutout"
-    """`side_by_side`, or one panel's name."""
-    panels: list[Panel] = Field(default=["cutout", "mask"], min_length=1)
-    """What stands side by side, from the left."""
-    format: Literal["png", "jpeg"] = "png"
+    """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
+    format: Literal["png", "jpeg", "webp"] = "png"
+    """Of the files; jpeg holds no alpha."""
     quality: int = Field(95, ge=1, le=100)
-    """JPEG's quality."""
+    """JPEG's and WebP's; WebP at 100 is lossless."""
+    when: Literal["every_frame", "interval", "trigger", "subject"] = "every_frame"
+    """Which frames: each; one every `every_s`; the next after `Pipeline.trigger()` or the preview's
+    key `i`; or the one where a subject appears, after none was there for `absent_s`."""
+    every_s: float | None = Field(None, gt=0)
+    """Seconds of the stream's time from one picture to the next, for `interval`."""
+    subject_share: float = Field(0.005, gt=0, lt=1)
+    """For `subject`: the share of the frame that the mask must cover to count as one."""
+    absent_s: float = Field(1.0, ge=0)
+    """For `subject`: seconds without one before the next appears."""
     names: Literal["index", "timestamp"] = "index"
     """`00000012.png`, or the wall clock's time in UTC: `20260131-120000-040000.png`."""
     limit: int | None = Field(None, ge=1)
     """Keep so many of the files written, and delete the oldest; never another's file."""
+    limit_mb: float | None = Field(None, gt=0)
+    """Likewise, so many megabytes of them."""
+    limit_age_s: float | None = Field(None, gt=0)
+    """Likewise, those of the last so many seconds."""
+
+    @model_validator(mode="after")
+    def _interval_is_given(self) -> ImagesSinkConfig:
+        if (self.when == "interval") != (self.every_s is not None):
+            raise ValueError("when: interval goes with every_s, and every_s with it")
+        return self
+
+    @property
+    def without_alpha(self) -> str | None:
+        """As `LayoutConfig.without_alpha`."""
+        return "format: jpeg holds no alpha: write png or webp" if self.format == "jpeg" else None
 
 
-class DiscardSinkConfig(_LayoutConfig):
+class PipeSinkConfig(LayoutConfig):
+    """Raw pictures, one after the other, to stdout or a named pipe, for ffmpeg and others."""
+
+    type: Literal["pipe"]
+    path: str = "-"
+    """`-` for stdout, on which nothing else is then written; or a named pipe that is there."""
+    format: Literal["rgba", "bgr", "gray", "y4m"] = "bgr"
+    """8 bits a channel: `rgba` with straight alpha, of a cutout or a transparent composite; `bgr`;
+    `gray`, of mask or alpha; or `y4m`, 4:2:0 with its size and rate told at the start."""
+    wait_s: float = Field(5.0, gt=0)
+    """Seconds to wait for a reader: until one opens the named pipe, and while one takes nothing.
+    Then the run fails; `pipeline.stall_s` should be more."""
+
+    @model_validator(mode="after")
+    def _grey_is_one_panel(self) -> PipeSinkConfig:
+        if self.format == "gray" and self.layout not in ("mask", "alpha"):
+            raise ValueError("format: gray is for layout: mask or alpha")
+        return self
+
+    @property
+    def without_alpha(self) -> str | None:
+        """As `LayoutConfig.without_alpha`."""
+        if self.format == "rgba":
+            return None
+        return f"format: {self.format} holds no alpha: write rgba"
+
+
+class VirtualCameraSinkConfig(LayoutConfig):
+    """A camera that other programs can choose, by pyvirtualcam (`[virtual-camera]`)."""
+
+    type: Literal["virtual_camera"]
+    layout: Layout = "composite"
+    """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
+    device: str | None = None
+    """Such as `/dev/video10`; the first that is free when absent."""
+    fps: float | None = Field(None, gt=0)
+    """What the camera says of itself; the source's rate when absent."""
+
+
+class DiscardSinkConfig(LayoutConfig):
     """Composes and throws away: for measuring."""
 
     type: Literal["discard"]
 
 
-class RtspSinkConfig(_LayoutConfig):
+class RtspSinkConfig(LayoutConfig):
     """A relay: a stream that others watch, served here or published to a media server."""
 
     type: Literal["rtsp"]
@@ -97,6 +207,7 @@ class RtspSinkConfig(_LayoutConfig):
     tls_ca: str | None = None
     """A PEM file with the authorities to trust for `rtsps://`; the system's own when absent."""
     codec: Literal["h264", "h265"] = "h264"
+    """Of the video."""
     encoder: Literal["auto", "software", "nvenc", "videotoolbox"] = "auto"
     """`auto` takes hardware that proves itself by encoding a frame, else x264 or x265."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
@@ -137,6 +248,12 @@ class RtspSinkConfig(_LayoutConfig):
 
 
 SinkConfig = Annotated[
-    DisplaySinkConfig | RecordSinkConfig | RtspSinkConfig | ImagesSinkConfig | DiscardSinkConfig,
+    DisplaySinkConfig
+    | RecordSinkConfig
+    | RtspSinkConfig
+    | ImagesSinkConfig
+    | PipeSinkConfig
+    | VirtualCameraSinkConfig
+    | DiscardSinkConfig,
     Field(discriminator="type"),
 ]

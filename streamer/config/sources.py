@@ -34,6 +34,14 @@ class ReconnectConfig(Data):
             raise ValueError("max_s is below first_s: the waiting can only grow")
         return self
 
+    def check_pace(self, max_fps: float | None) -> None:
+        """Raise ValueError where frames so rare would be taken for a stall."""
+        if max_fps is not None and 2 / max_fps > self.stall_s:
+            raise ValueError(
+                f"max_fps {max_fps:g}: so rare frames look like a stall: "
+                f"give reconnect.stall_s {2 / max_fps:g} or more"
+            )
+
 
 class UsbSourceConfig(Data):
     """A camera on this machine."""
@@ -51,7 +59,14 @@ class UsbSourceConfig(Data):
     """Frames per second; the driver's own choice when absent."""
     fourcc: str | None = Field("MJPG", min_length=4, max_length=4)
     """Pixel format to ask for; most cameras reach their full rate only with MJPG."""
+    max_fps: float | None = Field(None, gt=0)
+    """At most so many frames per second, whatever the driver gives; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
+
+    @model_validator(mode="after")
+    def _slow_is_no_stall(self) -> UsbSourceConfig:
+        self.reconnect.check_pace(self.max_fps)
+        return self
 
 
 class RtspSourceConfig(Data):
@@ -77,6 +92,8 @@ class RtspSourceConfig(Data):
     """Seconds without a frame after which the stream counts as lost."""
     audio: bool = True
     """Recordings and relays get its sound too, as it is."""
+    max_fps: float | None = Field(None, gt=0)
+    """At most so many frames per second; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
 
     @model_validator(mode="after")
@@ -94,12 +111,18 @@ class RtspSourceConfig(Data):
             raise ValueError("transport udp would send the media of rtsps:// in clear: write tcp")
         return self
 
+    @model_validator(mode="after")
+    def _slow_is_no_stall(self) -> RtspSourceConfig:
+        self.reconnect.check_pace(self.max_fps)
+        return self
+
 
 class FileSourceConfig(Data):
     """A video file, in any container and codec that FFmpeg reads."""
 
     type: Literal["file"]
     path: str
+    """The video."""
     loop: bool = False
     """Start again at the end; the timestamps go on."""
     realtime: bool = False
@@ -117,10 +140,16 @@ class FileSourceConfig(Data):
 
 
 class ImagesSourceConfig(Data):
-    """A picture, a folder of pictures (by name) or a glob."""
+    """A picture, a folder of pictures or a glob."""
 
     type: Literal["images"]
     path: str
+    """A file, a folder, or a pattern such as `shots/*.png`."""
+    order: Literal["name", "reverse", "time", "random"] = "name"
+    """By name, in natural order, or that reversed; by time of change; or at random, anew in each
+    round."""
+    seed: int = 0
+    """Of the random order: the same seed gives the same."""
     fps: float = Field(25.0, gt=0)
     """Frames per second that the pictures are stamped with."""
     loop: bool = False
@@ -134,8 +163,11 @@ class SyntheticSourceConfig(Data):
 
     type: Literal["synthetic"]
     width: int = Field(1280, ge=16)
+    """Pixels."""
     height: int = Field(720, ge=16)
+    """Pixels."""
     fps: float = Field(30.0, gt=0)
+    """Frames per second."""
     frames: int | None = Field(None, ge=1)
     """How many; without end when absent."""
     seed: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamer.frame import Alpha, Frame, Matte
+from streamer.matting.cuts import CutFinder
 from streamer.protocols import ModelInfo, Segmenter
 
 
@@ -12,12 +13,16 @@ class EveryFrame:
     """
     Infers the alpha of every frame.
 
+    A model that is recurrent begins anew at each epoch and after a cut.
+
     Args:
         segmenter: the model; owned from here on and closed with this.
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
+        self._epoch: int | None = None
+        self._cuts: CutFinder | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -35,8 +40,18 @@ class EveryFrame:
 
     def matte(self, frame: Frame, alpha: Alpha) -> tuple[Matte]:
         """Infer the alpha of *frame* into *alpha*, (H, W) uint8. Raises SegmentError."""
+        if self._segmenter.info.recurrent:
+            self._reset_where_another_scene_begins(frame)
         self._segmenter.segment(frame.image, alpha)
         return (Matte(alpha, frame.stamp, "inferred"),)
+
+    def _reset_where_another_scene_begins(self, frame: Frame) -> None:
+        height, width = frame.image.shape[:2]
+        if self._cuts is None or self._cuts.size != (height, width):
+            self._cuts = CutFinder(height, width)
+        if self._cuts.is_cut(frame.image) or frame.stamp.epoch != self._epoch:
+            self._segmenter.reset()
+        self._epoch = frame.stamp.epoch
 
     def flush(self) -> tuple[()]:
         """Nothing, as nothing is held."""

@@ -2,8 +2,8 @@
 The capture stage: frames of an open source, stamped, into the ring.
 
 It owns what every source has in common: indices, epochs and the timeline, pacing by timestamps,
-skimming a live source until the first matte can be made, counting what could not be decoded, and
-the frames that stand in while a source is away.
+pauses, skimming a live source until the first matte can be made, counting what could not be
+decoded, and the frames that stand in while a source is away.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from streamer.frame import Grab, Image, Stamp, StreamInfo
 from streamer.metrics import Metrics
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.pipeline.attempt import Unanswered
+from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.timeline import RunTimeline
 from streamer.ring import FrameRing
@@ -33,6 +34,8 @@ logger = logging.getLogger("streamer.pipeline")
 _NS = 1_000_000_000
 _STAND_IN_NS = _NS // 5
 """Between two stand-by frames."""
+_TICK_S = 0.05
+"""How often a wait looks whether something else is wanted."""
 
 
 class Readable(Protocol):
@@ -54,6 +57,7 @@ class CaptureStage:
         stop: ends the stage; also ends waiting for a frame's time.
         ready: set when mattes can be made; no frame counts before.
         on_audio: given the audio that comes beside the frames, on the timeline of their stamps.
+        playback: what is asked of the source meanwhile.
 
     Attributes:
         frames: how many were read, those skimmed too.
@@ -69,6 +73,7 @@ class CaptureStage:
         stop: threading.Event,
         ready: threading.Event,
         on_audio: Callable[[Sequence[AudioPacket]], None] = lambda packets: None,
+        playback: Playback | None = None,
     ) -> None:
         self.frames = 0
         self.fed_s = 0.0
@@ -78,21 +83,25 @@ class CaptureStage:
         self._clock = clock
         self._on_audio = on_audio
         self._audio: AudioTrack | None = None
+        self._playback = playback or Playback()
         self._connected = False
         self._stop = stop
         self._ready = ready
         self._index = 0
         self._epoch = -1
         self._epoch_begins = True
-        self._origin_ns: int | None = None
+        self._beat: tuple[int, int] | None = None
         self._timeline = RunTimeline()
         self._size: tuple[int, int] | None = None
         self._stand_in_due_ns = 0
         self._corrupt = False
 
-    def run(self, source: Readable, info: StreamInfo, ring: FrameRing) -> None:
+    def run(self, source: Readable, info: StreamInfo, ring: FrameRing) -> bool:
         """
-        Fill *ring* with the frames of *source*, an epoch of its own; returns at its end.
+        Fill *ring* with the frames of *source*, an epoch of its own.
+
+        Returns:
+            Whether it ended; false where a stop or its release is wanted.
 
         Raises:
             SourceError: it was lost.
@@ -106,9 +115,12 @@ class CaptureStage:
             logger.warning("%s: its audio is another than before: left out", info.name)
         self._epoch_begins = True
         info = self._wait_until_ready(source, info)
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._playback.released:
             try:
-                self._read_one(source, info, ring)
+                if self._playback.paused:
+                    info = self._pause(source, info, ring)
+                else:
+                    self._read_one(source, info, ring)
             except FormatChanged as change:
                 info = change.info
                 self._epoch_begins = True
@@ -119,7 +131,8 @@ class CaptureStage:
                 self._index += 1
             except EndOfStream as end:
                 self._hear(end.audio, info)
-                return
+                return True
+        return False
 
     def stand_in(self, ring: FrameRing) -> None:
         """Put a stand-by frame into *ring* if it is time for one; its picture is yet to be made."""
@@ -129,7 +142,8 @@ class CaptureStage:
         self._stand_in_due_ns = now_ns + _STAND_IN_NS
         with suppress(EndOfStream, TimeoutError), ring.reserve(*self._size, timeout=0) as slot:
             pts = self._timeline.stand_in(now_ns)
-            slot.commit(self._stamp(pts, self._timeline.time_base, now_ns, standby=True))
+            stamp = self._stamp(pts, self._timeline.time_base, now_ns)
+            slot.commit(replace(stamp, standby=True, paused=self._playback.paused))
 
     def _read_one(self, source: Readable, info: StreamInfo, ring: FrameRing) -> None:
         with ring.reserve(info.height, info.width) as slot:
@@ -139,10 +153,11 @@ class CaptureStage:
                 slot.condemn()
                 raise
             self._came(grab)
+            self._stand_in_due_ns = 0
             if self._epoch_begins:
                 self._epoch_begins = False
                 self._epoch += 1
-                self._origin_ns = None
+                self._beat = None
             if info.live and not info.paced:
                 pts, time_base = self._timeline.place(grab), self._timeline.time_base
             else:
@@ -167,11 +182,9 @@ class CaptureStage:
             packets = [replace(packet, pts=packet.pts + offset) for packet in packets]
         self._on_audio(packets)
 
-    def _stamp(
-        self, pts: int, time_base: Fraction, captured_ns: int, *, standby: bool = False
-    ) -> Stamp:
+    def _stamp(self, pts: int, time_base: Fraction, captured_ns: int) -> Stamp:
         index, self._index = self._index, self._index + 1
-        return Stamp(index, pts, time_base, captured_ns, self._epoch, standby)
+        return Stamp(index, pts, time_base, captured_ns, self._epoch)
 
     def _came(self, grab: Grab) -> None:
         self.frames += 1
@@ -180,15 +193,35 @@ class CaptureStage:
         self.fed_s = (grab.captured_ns - self._first_ns) / _NS
         self._corrupt = False
         self._presence.came(grab.captured_ns)
-        self._stand_in_due_ns = 0
 
     def _wait_until_ready(self, source: Readable, info: StreamInfo) -> StreamInfo:
         """A file waits; a live source is read and thrown away, so that it does not go stale."""
         if not info.live or info.paced:
             self._ready.wait()
             return info
+        with suppress(EndOfStream):
+            return self._skim(source, info, lambda: not self._ready.is_set())
+        return info
+
+    def _pause(self, source: Readable, info: StreamInfo, ring: FrameRing) -> StreamInfo:
+        """Wait until the pause is over; of a live source the last picture is held meanwhile."""
+        if not info.live or info.paced:
+            while self._playback.paused and not self._stop.is_set():
+                self._clock.wait(self._stop, _TICK_S)
+            self._beat = None
+            return info
+
+        def goes_on() -> bool:
+            self.stand_in(ring)
+            return self._playback.paused and not self._playback.released
+
+        self._epoch_begins = True
+        return self._skim(source, info, goes_on)
+
+    def _skim(self, source: Readable, info: StreamInfo, goes_on: Callable[[], bool]) -> StreamInfo:
+        """Read frames and throw them away; what the stream is after the last of them."""
         scratch = _image_for(info)
-        while not self._ready.is_set() and not self._stop.is_set():
+        while not self._stop.is_set() and goes_on():
             try:
                 self._came(source.read(scratch))
             except FormatChanged as change:
@@ -196,8 +229,6 @@ class CaptureStage:
                 scratch = _image_for(info)
             except CorruptFrame as error:
                 self._complain(error)
-            except EndOfStream:
-                break
         return info
 
     def _complain(self, error: CorruptFrame) -> None:
@@ -206,13 +237,22 @@ class CaptureStage:
         self._corrupt = True
 
     def _pace(self, grab: Grab) -> int:
-        """Wait for the frame's time and return it as the moment of capture."""
+        """
+        Wait for the frame's time and return it as the moment of capture.
+
+        Each frame's time is counted from when the one before was due, so a change of speed goes
+        on from there.
+        """
         pts_ns = int(grab.pts * grab.time_base * _NS)
-        if self._origin_ns is None:
-            self._origin_ns = self._clock.now_ns() - pts_ns
-        early_ns = self._origin_ns + pts_ns - self._clock.now_ns()
-        if early_ns > 0:
-            self._clock.wait(self._stop, early_ns / _NS)
+        begun_ns, begun_pts_ns = self._beat or (self._clock.now_ns(), pts_ns)
+        due_ns = begun_ns
+        while not self._stop.is_set():
+            due_ns = begun_ns + int((pts_ns - begun_pts_ns) / self._playback.speed)
+            early_ns = due_ns - self._clock.now_ns()
+            if early_ns <= 0:
+                break
+            self._clock.wait(self._stop, min(early_ns / _NS, _TICK_S))
+        self._beat = (due_ns, pts_ns)
         return self._clock.now_ns()
 
 

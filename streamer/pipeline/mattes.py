@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from streamer.errors import EndOfStream
-from streamer.frame import Matte
+from streamer.frame import Alpha, Matte
 from streamer.metrics import Metrics
 from streamer.pipeline.delivery import Delivery, InHand, SinkWorker
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.standby import Standby
+from streamer.pipeline.switching import Switching
 from streamer.protocols import Matting
 from streamer.ring import FrameRing, Lease
+
+Refine = Callable[[Alpha, int], None]
+"""Refines in place the alpha of a frame of that epoch; called for frames in order."""
 
 
 class _ForfeitedError(Exception):
@@ -32,6 +36,9 @@ class MattingStage:
         workers: the sinks'.
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
+        switching: has another matting, from time to time.
+        refine: is done to each matte before it goes on. An empty one stays empty, and stand-by
+            frames stay as they are: whatever is asked for, the room is not to be seen in them.
 
     For one thread; `in_hand` may be forfeited by another that waits no longer.
     """
@@ -43,6 +50,8 @@ class MattingStage:
         workers: Sequence[SinkWorker],
         metrics: Metrics,
         presence: Presence,
+        switching: Switching,
+        refine: Refine | None = None,
     ) -> None:
         self.in_hand = InHand(metrics)
         self._matting = matting
@@ -50,7 +59,15 @@ class MattingStage:
         self._workers = workers
         self._metrics = metrics
         self._presence = presence
+        self._switching = switching
+        self._refine = refine
+        self._delay = matting.delay
         self._held: deque[tuple[Lease, int]] = deque()
+
+    @property
+    def matting(self) -> Matting:
+        """What makes the mattes now."""
+        return self._matting
 
     def run(self, ring: FrameRing) -> None:
         """Work until *ring* is closed and empty. Raises SegmentError."""
@@ -61,6 +78,7 @@ class MattingStage:
                 except EndOfStream:
                     break
                 with lease:
+                    self._switch(ring)
                     self._matte(lease)
             if not ring.aborted:
                 self._flush()
@@ -70,10 +88,31 @@ class MattingStage:
             self.in_hand.forfeit()
 
     def close(self) -> None:
-        """Let go of the frames that are held; when the matting is closed. Twice is once."""
+        """Close the matting, and let go of the frames that are held. Twice is once."""
+        self._switching.close()
+        self._matting.close()
         self._standby.close()
         while self._held:
             self._held.popleft()[0].release()
+
+    def _switch(self, ring: FrameRing) -> None:
+        """Put another matting in the place of this one, if there is one, between two frames."""
+        ready = self._switching.take()
+        if ready is None:
+            return
+        matting, future = ready
+        try:
+            self._flush()
+        except BaseException as error:
+            matting.close()
+            future.set_exception(error)
+            raise
+        if matting.delay > self._delay:
+            ring.lend(matting.delay - self._delay)
+            self._delay = matting.delay
+        old, self._matting = self._matting, matting
+        old.close()
+        future.set_result(None)
 
     def _matte(self, lease: Lease) -> None:
         """Get one frame its matte, now or later."""
@@ -116,6 +155,8 @@ class MattingStage:
                     self._metrics.latency("held").record(time.monotonic_ns() - given_ns)
                 self._metrics.count(matte.origin)
                 self._metrics.matte_age(matte.age)
+                if self._refine is not None and matte.origin != "empty":
+                    self._refine(matte.alpha, matte.stamp.epoch)
                 self._standby.keep(lease, matte)
                 # Of several at once the later would push the earlier out of a short queue.
                 self._deliver(lease, matte, patient=patient or len(mattes) > 1)

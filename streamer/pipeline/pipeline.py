@@ -24,13 +24,17 @@ from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
 from streamer.packets import AudioPacket
 from streamer.pipeline.capture import CaptureStage
 from streamer.pipeline.delivery import SinkWorker
-from streamer.pipeline.mattes import MattingStage
+from streamer.pipeline.mattes import MattingStage, Refine
+from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence, SourceStatus
 from streamer.pipeline.reconnect import Reconnecting
 from streamer.pipeline.standby import Standby
+from streamer.pipeline.steering import Steering
+from streamer.pipeline.switching import Switching
 from streamer.pipeline.threads import Threads
 from streamer.protocols import Matting, Sink, Source
 from streamer.ring import DropPolicy, FrameRing, RingStatistics
+from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer.pipeline")
 
@@ -55,6 +59,10 @@ class Statistics:
     """None until the source is open."""
     running: bool
     """Whether any stage still works."""
+    paused: bool
+    """See `Pipeline.pause`."""
+    speed: float
+    """See `Pipeline.set_speed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class _Moment:
         return cls(time.monotonic(), time.process_time())
 
 
-class Pipeline:
+class Pipeline(Steering):
     """
     One stream from a source over mattes to sinks.
 
@@ -81,15 +89,20 @@ class Pipeline:
             again. For live sources; each connection then has a thread of its own.
         reconnect: how often it is tried, and when it counts as silent.
         standby: what the sinks are given while the source is away.
+        refine: is done to the alpha of each frame, in the matting's thread; never to an empty one.
         ring_capacity: frames that may wait for their matte.
         sink_queue: mattes that may wait for each sink.
         stall_s: seconds after which a sink that does not return, or a stage that does not stop,
             counts as stuck; it is then abandoned, for a thread cannot be killed.
         metrics: where to count; shared with composers that time themselves.
+        tuning: what may be changed while it runs; shared with composers and mattings.
         clock: time, for tests to pass in.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
-    handler, `stop`, `abort`, `statistics` and `report` by any thread.
+    handler; `stop`, `abort`, `statistics`, `report` and what `Steering` has, by any thread.
+
+    Attributes:
+        tuning: to be changed by assigning its attributes.
     """
 
     def __init__(
@@ -101,20 +114,22 @@ class Pipeline:
         fresh: Callable[[], Source] | None = None,
         reconnect: ReconnectConfig | None = None,
         standby: Standby | None = None,
+        refine: Refine | None = None,
         ring_capacity: int = 4,
         sink_queue: int = 2,
         stall_s: float = 8.0,
         metrics: Metrics | None = None,
+        tuning: Tuning | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not sinks:
             raise ValueError("a pipeline needs a sink")
+        self.tuning = tuning or Tuning()
         self._source = source
-        self._matting = matting
         self._stall_s = stall_s
         self._capacity = ring_capacity
-        standby = standby or Standby()
-        self._leases = 1 + matting.delay + len(sinks) * (sink_queue + 1) + standby.leases
+        self._standby = standby or Standby()
+        self._leases = 1 + matting.delay + len(sinks) * (sink_queue + 1)
         self._metrics = metrics or Metrics()
         self._workers = [
             SinkWorker(sink, f"sinks[{number}] {sink.name}", sink_queue, self._metrics)
@@ -126,6 +141,7 @@ class Pipeline:
         self._ready = threading.Event()
         clock = clock or SystemClock()
         self._presence = Presence(source.name, clock)
+        playback = Playback()
         self._capture = CaptureStage(
             self._metrics,
             self._presence,
@@ -133,6 +149,7 @@ class Pipeline:
             stop=self._stopping,
             ready=self._ready,
             on_audio=self._share_audio,
+            playback=playback,
         )
         self._reconnecting: Reconnecting | None = None
         if fresh is not None:
@@ -145,11 +162,29 @@ class Pipeline:
                 self._make_ring,
                 clock,
                 self._stopping,
+                playback,
             )
-        self._mattes = MattingStage(matting, standby, self._workers, self._metrics, self._presence)
+        self._threads = Threads(self.stop, self.abort)
+        switching = Switching(self._threads.spawn)
+        super().__init__(
+            source.name,
+            sinks,
+            playback,
+            switching,
+            lambda: self._info,
+            can_release=fresh is not None,
+        )
+        self._mattes = MattingStage(
+            matting,
+            self._standby,
+            self._workers,
+            self._metrics,
+            self._presence,
+            switching,
+            refine,
+        )
         self._info: StreamInfo | None = None
         self._ring: FrameRing | None = None
-        self._threads = Threads(self.stop, self.abort)
         self._window: SinkWorker | None = None
         self._lock = threading.Lock()
         self._stopped_at: float | None = None
@@ -240,6 +275,8 @@ class Pipeline:
             self._presence.status(),
             ring.statistics() if ring is not None else None,
             self._threads.running,
+            self._playback.paused,
+            self._playback.speed,
         )
 
     def report(self) -> dict[str, Any]:
@@ -248,7 +285,8 @@ class Pipeline:
         ended = self._ended or _Moment.now()
         began = self._began or ended
         wall_s = ended.wall_s - began.wall_s
-        model = self._matting.info
+        matting = self._mattes.matting
+        model = matting.info
         info = self._info
         presence = self._presence.status()
         return {
@@ -267,7 +305,7 @@ class Pipeline:
             "cpu_s": round(ended.cpu_s - began.cpu_s, 3),
             "reconnects": presence.reconnects,
             "model": asdict(model) if model is not None else None,
-            "matting": self._matting.statistics(),
+            "matting": matting.statistics(),
             "rss_peak_mb": peak_rss_mb(),
             "sinks": [
                 {**worker.sink.statistics(), "dropped": worker.dropped} for worker in self._workers
@@ -324,7 +362,10 @@ class Pipeline:
     def _make_ring(self, info: StreamInfo) -> FrameRing:
         """Say what the source is, and make the ring for it."""
         policy = DropPolicy.DROP_OLDEST if info.live else DropPolicy.BLOCK
-        ring = FrameRing(self._capacity, policy, leases=self._leases, on_drop=self._metrics.drop)
+        # In a pause a live stream's last frame is shown again.
+        self._standby.keeps |= info.live and not info.paced
+        leases = self._leases + self._standby.keeps
+        ring = FrameRing(self._capacity, policy, leases=leases, on_drop=self._metrics.drop)
         with self._lock:
             self._info, self._ring = info, ring
         if self._stopping.is_set():
@@ -338,7 +379,7 @@ class Pipeline:
 
     def _run_matting(self) -> None:
         try:
-            self._matting.warm_up()
+            self._mattes.matting.warm_up()
             self._began = _Moment.now()
             self._ready.set()
             self._opened.wait()
@@ -347,8 +388,10 @@ class Pipeline:
         finally:
             for worker in self._workers:
                 worker.end()
-            self._matting.close()
             self._mattes.close()
+            with self._lock:
+                # From here on what is still being loaded is waited for as after a stop.
+                self._stopped_at = self._stopped_at or time.monotonic()
 
     def _run_sink(self, worker: SinkWorker) -> None:
         try:
@@ -432,7 +475,7 @@ class Pipeline:
                 # Still connecting: nothing is lost, and its own time-out ends it soon.
                 self._threads.abandon("capture")
         if since_s > self._stall_s:
-            for stage in ("capture", "matting"):
+            for stage in ("capture", "matting", self._switching.stage):
                 if self._threads.awaits(stage):
                     self._leave(stage)
 

@@ -74,10 +74,16 @@ class Presence:
         if changed:
             logger.warning("%s: %s", state, why)
 
-    def retries(self) -> None:
-        """A new attempt begins: what was stalled reconnects."""
+    def released(self) -> None:
+        """It was closed on request, until it is wanted again."""
         with self._lock:
-            changed = self._state == "stalled"
+            self._state = "released"
+        logger.info("%s: released", self._name)
+
+    def retries(self) -> None:
+        """A new attempt begins: what was stalled or released reconnects."""
+        with self._lock:
+            changed = self._state in ("stalled", "released")
             if changed:
                 self._state = "reconnecting"
         if changed:
@@ -99,6 +105,6 @@ class Presence:
             return SourceStatus(self._state, self._reconnects, away_s)
 
     def _away_until_now_ns(self) -> int:
-        if self._last_ns is None or self._state not in ("stalled", "reconnecting"):
+        if self._last_ns is None or self._state not in ("stalled", "reconnecting", "released"):
             return self._away_ns
         return self._away_ns + max(0, self._clock.now_ns() - self._last_ns)

@@ -25,6 +25,7 @@ from streamer.errors import (
 from streamer.frame import StreamInfo
 from streamer.pipeline.attempt import Attempt
 from streamer.pipeline.capture import CaptureStage
+from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence
 from streamer.protocols import Source
 from streamer.ring import FrameRing
@@ -52,6 +53,7 @@ class Reconnecting:
         opened: makes the ring when the first attempt has opened.
         clock: time, for the pauses.
         stop: ends whatever is waited for.
+        playback: says when the source is to be released.
         chance: see `Backoff`.
         open_s: seconds that opening may take.
     """
@@ -66,6 +68,7 @@ class Reconnecting:
         opened: Callable[[StreamInfo], FrameRing],
         clock: Clock,
         stop: threading.Event,
+        playback: Playback | None = None,
         *,
         chance: Callable[[], float] = random.random,
         open_s: float = _OPEN_S,
@@ -78,6 +81,7 @@ class Reconnecting:
         self._opened = opened
         self._clock = clock
         self._stop = stop
+        self._playback = playback or Playback()
         self._backoff = Backoff(policy.first_s, policy.max_s, chance)
         self._open_s = open_s
         self._ring: FrameRing | None = None
@@ -95,17 +99,21 @@ class Reconnecting:
         """
         try:
             while not self._stop.is_set():
+                if self._is_released():
+                    self._stay_away()
+                    continue
                 frames = self._stage.frames
                 try:
-                    self._try_once()
+                    if self._try_once():
+                        return
                 except SourceError as error:
                     if self._stop.is_set():
                         logger.info("while stopping, capture: %s", error)
                         return
+                    if self._is_released():
+                        continue
                     came = self._stage.frames > frames
                     self._wait(self._judge(error, came=came))
-                else:
-                    return
         finally:
             self._say_farewell()
 
@@ -114,17 +122,30 @@ class Reconnecting:
         """The attempts whose threads still live, such as `capture-3`."""
         return tuple(attempt.stage for attempt in self._attempts if attempt.alive)
 
-    def _try_once(self) -> None:
-        """Take frames until the source ends or a stop. Raises SourceError."""
+    def _try_once(self) -> bool:
+        """Take frames; whether the source ended, and was not stopped. Raises SourceError."""
         attempt = self._new_attempt()
         self._presence.retries()
         try:
             info = attempt.open()
             if self._ring is None:
                 self._ring = self._opened(info)
-            self._stage.run(attempt, info, self._ring)
+            return self._stage.run(attempt, info, self._ring)
         finally:
             attempt.hang_up()
+
+    def _is_released(self) -> bool:
+        return self._playback.released
+
+    def _stay_away(self) -> None:
+        """Let the device go, and keep the outputs going until it is wanted again."""
+        if self._attempts:
+            self._attempts[-1].join(_FAREWELL_S)
+        self._presence.released()
+        while self._is_released() and not self._stop.is_set():
+            if self._ring is not None:
+                self._stage.stand_in(self._ring)
+            self._clock.wait(self._stop, _TICK_S)
 
     def _judge(self, error: SourceError, *, came: bool) -> float:
         """Seconds to wait after an attempt that ended so; raises *error* where it was the last."""
@@ -163,10 +184,11 @@ class Reconnecting:
             self._clock.wait(self._stop, min(left_ns / 1e9, _TICK_S))
 
     def _meanwhile(self) -> bool:
-        """Keep the outputs going while the source is away; false when a stop is wanted."""
-        if self._ring is not None and self._presence.state in ("stalled", "reconnecting"):
+        """Keep the outputs going while no frames come; false when these are wanted no longer."""
+        away = self._presence.state in ("stalled", "reconnecting")
+        if self._ring is not None and (away or self._playback.paused):
             self._stage.stand_in(self._ring)
-        return not self._stop.is_set()
+        return not (self._stop.is_set() or self._is_released())
 
     def _say_farewell(self) -> None:
         """Give the last connections a moment to be closed in order."""

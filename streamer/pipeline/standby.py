@@ -27,7 +27,11 @@ class Standby:
         config: what they show.
         draw: draws the card.
 
-    For one thread, the matting stage's. `leases` is how many leases it keeps for itself.
+    For one thread, the matting stage's.
+
+    Attributes:
+        keeps: the last frame is kept, which takes a lease: where it may be shown again, after a
+            loss or in a pause.
     """
 
     def __init__(self, config: StandbyConfig | None = None, draw: DrawCard = black) -> None:
@@ -36,11 +40,11 @@ class Standby:
         self._last: tuple[Lease, Matte] | None = None
         self._card: Image = np.empty((0, 0, 3), np.uint8)
         self._drawn: tuple[str, int] | None = None
-        self.leases = 1 if self._config.show == "freeze" else 0
+        self.keeps = self._config.show == "freeze"
 
     def keep(self, lease: Lease, matte: Matte) -> None:
         """Remember a frame of the source with its matte, where it may be needed again."""
-        if not self.leases:
+        if not self.keeps:
             return
         lease.retain()
         self.close()
@@ -51,10 +55,11 @@ class Standby:
         Fill the stand-by frame of *lease*, and return its matte.
 
         A card's is `empty`. A last frame's is `propagated` from that frame; where there is none of
-        this size, a card takes its place.
+        this size, a card takes its place. In a pause it is the last frame, whatever is configured.
         """
         stamp = lease.frame.stamp
-        if self._last is not None and self._last[0].alpha.shape == lease.alpha.shape:
+        freezes = stamp.paused or self._config.show == "freeze"
+        if freezes and self._last is not None and self._last[0].alpha.shape == lease.alpha.shape:
             kept, matte = self._last
             np.copyto(lease.frame.image, kept.frame.image)
             np.copyto(lease.alpha, matte.alpha)

@@ -53,16 +53,17 @@ class Threads:
     @property
     def running(self) -> bool:
         """Whether any thread still works, abandoned ones too."""
-        return any(thread.is_alive() for thread in self._threads.values())
+        return any(thread.is_alive() for thread in tuple(self._threads.values()))
 
     @property
     def awaited(self) -> bool:
         """Whether any thread still works that was not abandoned."""
-        return any(map(self.awaits, self._threads))
+        return any(map(self.awaits, tuple(self._threads)))
 
     def awaits(self, stage: str) -> bool:
         """Whether *stage* still works and was not abandoned."""
-        return self._threads[stage].is_alive() and stage not in self._abandoned
+        thread = self._threads.get(stage)
+        return thread is not None and thread.is_alive() and stage not in self._abandoned
 
     @property
     def abandoned(self) -> tuple[str, ...]:

@@ -8,6 +8,6 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from streamer.segmentation.segmenter import OnnxSegmenter, load_segmenter
 from streamer.segmentation.session import loadable_providers
-from streamer.segmentation.weights import Progress
+from streamer.segmentation.weights import Progress, models_on_disk
 
-__all__ = ["OnnxSegmenter", "Progress", "load_segmenter", "loadable_providers"]
+__all__ = ["OnnxSegmenter", "Progress", "load_segmenter", "loadable_providers", "models_on_disk"]

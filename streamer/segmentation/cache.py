@@ -44,6 +44,11 @@ def cache_folder() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "streamer"
 
 
+def own_place(path: str) -> Path:
+    """Where a file of that name lies in our own cache, if it is there; no network."""
+    return cache_folder().absolute() / "models" / path
+
+
 def make_folder(folder: Path) -> Path:
     """*folder*, made when missing. Raises ModelFetchError when it cannot be."""
     try:

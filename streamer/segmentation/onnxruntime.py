@@ -11,7 +11,8 @@ import onnxruntime as ort
 
 from streamer.config import ModelConfig
 from streamer.errors import ModelError, SegmentError
-from streamer.segmentation.registry import Contract
+from streamer.segmentation.recurrence import RecurrentRun
+from streamer.segmentation.registry import Contract, Recurrence
 from streamer.segmentation.runtime import Array, Run, Signature, first_line, pick
 from streamer.segmentation.session import device_of, open_session, uses_cuda_graphs
 
@@ -47,6 +48,7 @@ class OnnxRuntime:
         if source.type not in _DTYPES or target.type not in _DTYPES:
             raise ModelError(f"{path}: wants {source.type}, gives {target.type}: not float tensors")
         self._session = session
+        self._path = path
         self._names = source.name, target.name
         self._device = device_of(session)
         self._graph_ids = itertools.count(1) if uses_cuda_graphs(session, model) else None
@@ -100,3 +102,22 @@ class OnnxRuntime:
                 raise SegmentError(first_line(error)) from error
 
         return run
+
+    def bind_recurrent(
+        self, source: Array, target: Array, recurrence: Recurrence, ratio: float
+    ) -> RecurrentRun:
+        """
+        As `bind`, for a graph with states, which live where the model runs.
+
+        Args:
+            source: the picture, as in `bind`.
+            target: the alpha, likewise.
+            recurrence: the states' names.
+            ratio: by how much the graph is to shrink the picture within it, in (0, 1].
+
+        Raises:
+            ModelError: the graph has no such states, or does not run with them.
+        """
+        return RecurrentRun(
+            self._session, self._device, self._names, source, target, recurrence, ratio, self._path
+        )

@@ -27,7 +27,7 @@ from streamer.segmentation import artefacts
 from streamer.segmentation.artefacts import Artefact
 from streamer.segmentation.cache import Progress, require_room, write_error
 from streamer.segmentation.calibration import CROPS, Eye, Pictures, spread, subject
-from streamer.segmentation.registry import Contract
+from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.session import core_count
 from streamer.segmentation.weights import Resolved, resolve
 
@@ -89,6 +89,8 @@ def optimize(
     leaves nothing that would be used.
     """
     require_packages()
+    if model.name in models() and models()[model.name].contract.recurrence is not None:
+        raise ModelError(f"{model.name}: is recurrent, and runs as it was shipped only")
     original = resolve(model, on_gpu=False, progress=progress, shipped=True)
     key = artefacts.key_of(original.sha256, original.contract)
     settings = _settings(model, pictures)

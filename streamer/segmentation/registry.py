@@ -26,6 +26,18 @@ SHIPPED: tuple[Precision, ...] = ("fp32", "fp16")
 
 
 @dataclass(frozen=True, slots=True)
+class Recurrence:
+    """What a graph carries from one frame to the next, as RobustVideoMatting does."""
+
+    states: tuple[tuple[str, str], ...]
+    """Names of each state's input and output. It begins as zeros, of any shape that broadcasts."""
+    ratio: str
+    """Name of the input that says by how much the picture is shrunk within the graph."""
+    inner_side: int
+    """Pixels that the longer side is shrunk to there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """How a graph wants its input and means its output."""
 
@@ -41,6 +53,8 @@ class Contract:
     """Then divided by; positive."""
     logits: bool
     """The output is before its sigmoid."""
+    recurrence: Recurrence | None = None
+    """The graph takes frames of any size, and what it made of those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,14 @@ class NpmSource:
 
 
 @dataclass(frozen=True, slots=True)
+class UrlSource:
+    """A file that a web server has."""
+
+    url: str
+    """`https://…`; redirections are followed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """One file of weights."""
 
@@ -75,7 +97,7 @@ class ModelFile:
     """Bytes."""
     sha256: str
     """Of the whole file, lower-case hexadecimal."""
-    source: HubSource | NpmSource
+    source: HubSource | NpmSource | UrlSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +172,7 @@ def _entry(name: str, fields: dict[str, Any]) -> ModelEntry:
             mean=_triple(contract["mean"]),
             std=_triple(contract["std"]),
             logits=contract["logits"],
+            recurrence=_recurrence(contract.get("recurrence")),
         ),
         files=MappingProxyType(
             {
@@ -162,10 +185,20 @@ def _entry(name: str, fields: dict[str, Any]) -> ModelEntry:
 
 
 def _file(fields: dict[str, Any]) -> ModelFile:
-    source: HubSource | NpmSource = (
-        HubSource(**fields["hub"]) if "hub" in fields else NpmSource(**fields["npm"])
-    )
+    source: HubSource | NpmSource | UrlSource
+    if "hub" in fields:
+        source = HubSource(**fields["hub"])
+    elif "npm" in fields:
+        source = NpmSource(**fields["npm"])
+    else:
+        source = UrlSource(fields["url"])
     return ModelFile(fields["path"], fields["size"], fields["sha256"], source)
+
+
+def _recurrence(fields: dict[str, Any] | None) -> Recurrence | None:
+    if fields is None:
+        return None
+    return Recurrence(tuple(fields["states"].items()), fields["ratio"], fields["inner_side"])
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

@@ -18,7 +18,8 @@ from streamer.protocols import ModelInfo
 from streamer.segmentation import openvino
 from streamer.segmentation.artefacts import command
 from streamer.segmentation.onnxruntime import OnnxRuntime
-from streamer.segmentation.registry import Contract
+from streamer.segmentation.recurrent import RecurrentSegmenter
+from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.runtime import Run, Runtime
 from streamer.segmentation.session import automatic_providers, core_count
 from streamer.segmentation.tensors import Tensors
@@ -32,7 +33,7 @@ Size = tuple[int, int]
 
 def load_segmenter(
     model: ModelConfig, progress: Progress | None = None, *, ladder: Sequence[int] = ()
-) -> tuple[OnnxSegmenter, str | None]:
+) -> tuple[OnnxSegmenter | RecurrentSegmenter, str | None]:
     """
     The model that *model* asks for, fetched if need be and loaded; and why it is a fall-back.
 
@@ -40,7 +41,8 @@ def load_segmenter(
         model: what is asked for.
         progress: told of a download.
         ladder: smaller sides of a square input to be ready for too; those that the graph cannot
-            do are left out, and so are all where it has one size only.
+            do are left out, and so are all where it has one size only. A recurrent model is
+            refused with one: it wants each frame whole, and tracking does not show it that.
 
     Returns:
         The segmenter, and for `name: auto` that had to take another model the reason, else None.
@@ -49,6 +51,11 @@ def load_segmenter(
         ModelError: it cannot be had, loaded or run as asked.
         MissingDependency: `backend: openvino`, and it is not installed.
     """
+    if ladder and model.name in models() and models()[model.name].contract.recurrence:
+        raise ModelError(
+            f"matting.mode: tracked is not for {model.name}, which has to see every frame: "
+            "write every_frame, or take another model"
+        )
     if model.backend == "openvino":
         openvino.load_openvino()
         on_gpu = False
@@ -56,6 +63,18 @@ def load_segmenter(
         wanted = automatic_providers() if model.providers == "auto" else model.providers
         on_gpu = wanted[0] != "cpu"
     resolved = resolve(model, on_gpu=on_gpu, progress=progress, resizable=bool(ladder))
+    if resolved.contract.recurrence is not None:
+        return (
+            RecurrentSegmenter(
+                resolved.path,
+                resolved.contract,
+                model,
+                name=resolved.name,
+                sha256=resolved.sha256,
+                precision=resolved.precision,
+            ),
+            resolved.fallback_reason,
+        )
     if resolved.artefact is None and model.precision == "auto" and not on_gpu:
         asked_as = model.name if model.name.endswith(".onnx") else resolved.name
         logger.warning(
@@ -209,6 +228,9 @@ class OnnxSegmenter:
         except SegmentError as error:
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
         tensors.read(out)
+
+    def reset(self) -> None:
+        """Nothing: each picture is looked at alone."""
 
     def close(self) -> None:
         """Release the model's memory. Twice is once."""

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
-from streamer.segmentation import hub, npm
+from streamer.segmentation import hub, npm, web
 from streamer.segmentation.artefacts import Artefact, Kind, command, find, key_of
 from streamer.segmentation.cache import (
     LOCAL_FILE,
@@ -24,6 +24,7 @@ from streamer.segmentation.cache import (
     cache_folder,
     discard,
     make_folder,
+    own_place,
     sha256_of,
     write_error,
 )
@@ -32,8 +33,10 @@ from streamer.segmentation.registry import (
     HubSource,
     ModelEntry,
     ModelFile,
+    NpmSource,
     Precision,
     lookup,
+    models,
 )
 
 __all__ = ["Progress", "Resolved", "artefact_of", "cached_path", "fetch", "precision_of", "resolve"]
@@ -167,6 +170,15 @@ def precision_of(
     return preferred if preferred in entry.files else next(iter(entry.files))
 
 
+def models_on_disk(*, on_gpu: bool) -> tuple[str, ...]:
+    """The registered models that `precision: auto` runs without a download. As `cached_path`."""
+    return tuple(
+        name
+        for name, entry in models().items()
+        if cached_path(entry, precision_of(entry, "auto", on_gpu=on_gpu)) is not None
+    )
+
+
 def artefact_of(entry: ModelEntry) -> Artefact | None:
     """What `streamer models optimize` made of *entry* here, or None. Quick, as `cached_path`."""
     return find(key_of(_original(entry).sha256, entry.contract))
@@ -287,8 +299,10 @@ def _fetch_alone(entry: ModelEntry, file: ModelFile, progress: Progress | None) 
     )
     if isinstance(file.source, HubSource):
         path = hub.download(entry.name, file, file.source, progress)
-    else:
+    elif isinstance(file.source, NpmSource):
         path = npm.download(entry.name, file, file.source, progress)
+    else:
+        path = web.download(entry.name, file, file.source, progress)
     got = sha256_of(path)
     if got != file.sha256:
         discard(path)
@@ -302,4 +316,4 @@ def _fetch_alone(entry: ModelEntry, file: ModelFile, progress: Progress | None) 
 def _cached(file: ModelFile) -> Path | None:
     if isinstance(file.source, HubSource):
         return hub.cached(file, file.source)
-    return npm.cached(file)
+    return own_place(file.path) if own_place(file.path).is_file() else None

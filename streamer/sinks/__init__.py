@@ -7,17 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from streamer.compositing import Composer, colour
+from streamer.compositing import Composer, OpenVideo, Pixels, pixels_of
 from streamer.config import (
-    ComposeConfig,
     DiscardSinkConfig,
     DisplaySinkConfig,
     ImagesSinkConfig,
     Layout,
+    PipeSinkConfig,
     RecordSinkConfig,
     RtspSinkConfig,
     ServeAddress,
     SinkConfig,
+    VirtualCameraSinkConfig,
 )
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
@@ -25,56 +26,80 @@ from streamer.rtsp import RtspServers, TlsFiles
 from streamer.sinks.discard import DiscardSink
 from streamer.sinks.display import DisplaySink, window_problem
 from streamer.sinks.encoder import EncoderSettings
-from streamer.sinks.images import ImagesSink, PictureKind, write_picture
+from streamer.sinks.images import ImagesSink, write_picture
+from streamer.sinks.moments import Appearances, Every, Moments, Spaced, Triggered
 from streamer.sinks.outlets import Outlet, PublishedOutlet, ServedOutlet
 from streamer.sinks.paths import fill_path
+from streamer.sinks.pipe import PipeFormat, PipeSink
+from streamer.sinks.pipe_end import PipeEnd
 from streamer.sinks.record import RecordSink
 from streamer.sinks.relay import RelaySink
+from streamer.sinks.retention import Retention
+from streamer.sinks.switched import SwitchedRecord
+from streamer.sinks.virtual_camera import VirtualCameraSink
+from streamer.tuning import Tuning
 
 __all__ = [
     "DiscardSink",
     "DisplaySink",
     "ImagesSink",
+    "PipeSink",
     "RecordSink",
     "RelaySink",
+    "SwitchedRecord",
+    "VirtualCameraSink",
     "make_sink",
     "window_problem",
     "write_picture",
 ]
 
-_VIEWS: tuple[Layout, ...] = ("side_by_side", "cutout", "mask", "source")
+_SUFFIXES: dict[str, Literal[".png", ".jpg", ".webp"]] = {
+    "png": ".png",
+    "jpeg": ".jpg",
+    "webp": ".webp",
+}
+_PIPED: dict[PipeFormat, Pixels] = {"rgba": "bgra", "bgr": "bgr", "gray": "gray", "y4m": "bgr"}
+_VIEWS: tuple[Layout, ...] = (
+    "side_by_side",
+    "cutout",
+    "composite",
+    "mask",
+    "overlay",
+    "source",
+)
 
 
 def make_sink(
     config: SinkConfig,
     *,
-    compose: ComposeConfig,
-    level: int,
+    tuning: Tuning,
     stream: str,
     latency: LatencyHistogram,
     servers: RtspServers | None = None,
+    open_video: OpenVideo | None = None,
 ) -> Sink:
     """
     The sink of *config*, not yet open.
 
     Args:
         config: one entry of `sinks`.
-        compose: what cutouts and composites are.
-        level: the mask's smallest alpha, 1..255; see `compositing.alpha_level`.
+        tuning: what cutouts and composites are, while the stream runs.
         stream: fills `{stream}` in paths; `{start}` is the local time of this call.
         latency: where the composing of each picture is recorded.
         servers: shared by the sinks that serve at the same address.
+        open_video: for backgrounds that are videos.
 
     Raises:
-        ConfigError: a path's template has a field that is not known, or a URL cannot be used.
+        ConfigError: a path's template has a field that is not known, a URL cannot be used, or the
+            background of composites cannot be had.
     """
     start = datetime.now().astimezone()
-    drawn = partial(Composer, level=level, background=colour(compose.background), latency=latency)
-    composer = drawn(config.layout, config.panels)
+    drawn = partial(Composer, tuning=tuning, latency=latency, open_video=open_video)
+    composer = drawn(config, pixels=_pixels(config, pixels_of(config.layout, tuning.compose)))
     match config:
         case DisplaySinkConfig():
             return DisplaySink(
-                [composer, *(drawn(view, config.panels) for view in _next_views(config))],
+                [composer, *(drawn(view) for view in _next_views(config))],
                 title=config.title,
                 overlay=config.overlay,
                 snapshots=Path(config.snapshots).expanduser(),
@@ -83,6 +108,7 @@ def make_sink(
             return RecordSink(
                 fill_path(config.path, stream=stream, start=start),
                 composer,
+                codec=config.codec,
                 crf=config.crf,
                 preset=config.preset,
                 resize=config.resize,
@@ -95,16 +121,44 @@ def make_sink(
             return ImagesSink(
                 fill_path(config.path, stream=stream, start=start),
                 composer,
-                kind=_picture_kind(config.layout, compose.cutout),
-                level=level,
-                suffix=".png" if config.format == "png" else ".jpg",
+                suffix=_SUFFIXES[config.format],
                 quality=config.quality,
                 names=config.names,
-                limit=config.limit,
-                latency=latency,
+                moments=_moments(config, tuning),
+                retention=Retention(config.limit, config.limit_mb, config.limit_age_s),
             )
         case DiscardSinkConfig():
             return DiscardSink(composer)
+        case PipeSinkConfig():
+            return PipeSink(PipeEnd(config.path, config.wait_s), composer, config.format)
+        case VirtualCameraSinkConfig():
+            return VirtualCameraSink(composer, device=config.device, fps=config.fps)
+
+
+def _pixels(config: SinkConfig, best: Pixels) -> Pixels:
+    """What the composer of a sink makes, where *best* is what its layout can be at its best."""
+    match config:
+        case ImagesSinkConfig():
+            return best
+        case RecordSinkConfig():
+            return "bgr" if best == "gray" else best
+        case PipeSinkConfig():
+            return _PIPED[config.format]
+        case _:
+            return "bgr"
+
+
+def _moments(config: ImagesSinkConfig, tuning: Tuning) -> Moments:
+    match config.when:
+        case "every_frame":
+            return Every()
+        case "interval":
+            assert config.every_s is not None  # noqa: S101 - the configuration says so
+            return Spaced(config.every_s)
+        case "trigger":
+            return Triggered()
+        case "subject":
+            return Appearances(config.subject_share, config.absent_s, tuning)
 
 
 def _outlet(config: RtspSinkConfig, servers: RtspServers) -> Outlet:
@@ -138,11 +192,3 @@ def _next_views(config: DisplaySinkConfig) -> list[Layout]:
     """What the key m shows after the configured layout, in turn."""
     first = _VIEWS.index(config.layout) + 1 if config.layout in _VIEWS else 0
     return [*_VIEWS[first:], *_VIEWS[: max(first - 1, 0)]]
-
-
-def _picture_kind(layout: Layout, cutout: Literal["rgb_on_black", "rgba"]) -> PictureKind:
-    if layout == "cutout" and cutout == "rgba":
-        return "cutout_rgba"
-    if layout in ("mask", "alpha"):
-        return layout
-    return "composed"

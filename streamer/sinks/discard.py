@@ -27,11 +27,14 @@ class DiscardSink:
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """Compose; both are borrowed until this returns."""
-        self._composer.compose(frame.image, matte.alpha, card=matte.is_card)
+        self._composer.compose(
+            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
+        )
         self._frames += 1
 
     def close(self) -> None:
-        """Nothing to finish."""
+        """Close the composer. Twice is once."""
+        self._composer.close()
 
     def statistics(self) -> dict[str, Any]:
         """`{type, frames}`. Thread-safe."""

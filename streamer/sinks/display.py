@@ -1,8 +1,9 @@
 """
-A window on the screen. Everything here belongs to the main thread, as window libraries demand.
+A window on the screen, and its keys. Everything here belongs to the main thread, as window
+libraries demand.
 
-Keys: q or Esc quits, space pauses, m shows the next view, s saves a snapshot, h toggles the
-overlay. Closing the window quits.
+The keys are in `keys`; what they ask of the stream goes through a `Remote`. Closing the window
+quits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,11 +21,15 @@ import cv2
 import numpy as np
 
 from streamer.compositing import Composer
+from streamer.controls import Controls
 from streamer.errors import SinkError, StopRequested
 from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
-from streamer.sinks.paths import make_folder
-from streamer.sinks.picture import write_picture
+from streamer.sinks.drawing import RegionDrawing
+from streamer.sinks.keys import BACKSPACE, ENTER, ESCAPE, KEYS, Action, action_of, character_of
+from streamer.sinks.notes import Notice, Rate, draw_help, draw_notice, draw_rate
+from streamer.sinks.remote import Remote
 from streamer.sinks.screen import asked_screen, prepare_windows, screen_size, window_problem
+from streamer.sinks.snapshots import Snapshots
 
 __all__ = ["DisplaySink", "window_problem"]
 
@@ -33,8 +37,7 @@ _log = logging.getLogger(__name__)
 
 _SCREEN_SHARE = 0.9
 """How much of the screen a window takes at most, for its frame and the desktop's bars."""
-_FPS_FRAMES = 30
-"""Frames that the rate in the overlay is measured over."""
+_HOW_TO_DRAW = "drag regions: Enter takes them, Backspace clears all, Esc leaves it"
 
 
 class DisplaySink:
@@ -42,10 +45,10 @@ class DisplaySink:
     Shows the picture of each frame.
 
     Args:
-        views: what `m` goes through, beginning with the first.
+        views: what `m` goes through, beginning with the first; pictures in BGR.
         title: of the window.
         overlay: begin with frames per second and latency in the corner.
-        snapshots: folder for snapshots, made at the first.
+        snapshots: folder for snapshots and settings, made at the first.
         clock: the wall clock in UTC, for snapshots' names.
 
     A frame that is handed over while `paused` is not shown: the picture is held.
@@ -67,22 +70,33 @@ class DisplaySink:
         self._title = title
         self._overlay = overlay
         self._folder = snapshots
-        self._clock = clock
+        self._snapshots = Snapshots(snapshots, clock)
+        self._remote: Remote | None = None
+        self._notice = Notice()
+        self._noticed = ""
+        self._helps = False
+        self._drawing: RegionDrawing | None = None
+        self._canvas: Image = np.empty((0, 0, 3), np.uint8)
+        self._stale = False
         self._image: Image = np.empty((0, 0, 3), np.uint8)
         self._alpha: Alpha = np.empty((0, 0), np.uint8)
         self._is_card = False
+        self._pts_s = 0.0
         self._latency_ms = 0.0
-        self._shown_ns: deque[int] = deque(maxlen=_FPS_FRAMES)
+        self._rate = Rate()
         self._picture_shape: tuple[int, ...] = ()
         self._is_open = False
         self._paused = False
         self._frames = 0
-        self._snapshots = 0
 
     @property
     def paused(self) -> bool:
         """The picture is held."""
         return self._paused
+
+    def control(self, controls: Controls) -> None:
+        """Let the keys steer *controls* too; before `open`."""
+        self._remote = Remote(controls, self._folder, self._notice.say)
 
     def open(self, info: StreamInfo) -> None:
         """
@@ -101,6 +115,7 @@ class DisplaySink:
                 cv2.namedWindow(
                     self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
                 )
+                cv2.setMouseCallback(self._title, self._mouse)
             except cv2.error as error:
                 raise SinkError(f"display: no window can be opened: {error.err}") from error
         self._is_open = True
@@ -119,7 +134,7 @@ class DisplaySink:
             return
         self._hold(frame, matte)
         now_ns = time.monotonic_ns()
-        self._shown_ns.append(now_ns)
+        self._rate.count(now_ns)
         self._latency_ms = (now_ns - frame.stamp.captured_ns) / 1e6
         self._show()
         self._frames += 1
@@ -132,14 +147,18 @@ class DisplaySink:
         Raises:
             StopRequested: the window was closed, or q or Esc was pressed.
         """
-        key = cv2.pollKey()
+        character = character_of(cv2.pollKey())
         if not self._is_visible():
             raise StopRequested("the window was closed")
-        if key >= 0:
-            self._press(key & 0xFF)
+        if character is not None:
+            self._press(character)
+        if self._stale or self._noticed != self._notice.text:
+            self._show()
 
     def close(self) -> None:
         """Close the window. Twice is once."""
+        for view in self._views:
+            view.close()
         if not self._is_open:
             return
         self._is_open = False
@@ -149,26 +168,28 @@ class DisplaySink:
 
     def statistics(self) -> dict[str, Any]:
         """`{type, frames, snapshots}`. Thread-safe."""
-        return {"type": self.name, "frames": self._frames, "snapshots": self._snapshots}
+        return {"type": self.name, "frames": self._frames, "snapshots": self._snapshots.saved}
 
     def _hold(self, frame: Frame, matte: Matte) -> None:
         if self._image.shape != frame.image.shape:
             self._image = np.empty_like(frame.image)
             self._alpha = np.empty_like(matte.alpha)
+            self._drawing = None
         np.copyto(self._image, frame.image)
         np.copyto(self._alpha, matte.alpha)
         self._is_card = matte.is_card
+        self._pts_s = frame.stamp.pts_s
 
     def _show(self) -> None:
-        """Draw the held frame in the current view."""
+        """Draw the held frame in the current view, and what is written on it."""
+        self._stale = False
         if not self._image.size:
             return
-        picture = self._composed()
+        picture = self._composed() if self._drawing is None else self._drawn(self._drawing)
         if picture.shape != self._picture_shape:
             self._picture_shape = picture.shape
             self._resize(picture.shape[1], picture.shape[0])
-        if self._overlay:
-            self._draw_overlay(picture)
+        self._write_on(picture)
         if not self._is_visible():
             raise StopRequested("the window was closed")
         try:
@@ -178,28 +199,26 @@ class DisplaySink:
 
     def _composed(self) -> Image:
         """The held frame in the current view."""
-        return self._views[self._view].compose(self._image, self._alpha, card=self._is_card)
+        return self._views[self._view].compose(
+            self._image, self._alpha, card=self._is_card, pts_s=self._pts_s
+        )
 
-    def _draw_overlay(self, picture: Image) -> None:
-        scale = max(0.5, picture.shape[0] / 720)
-        origin = (int(10 * scale), int(26 * scale))
-        text = f"{self._fps():.1f} fps  {self._latency_ms:.0f} ms"
-        for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-            cv2.putText(
-                picture,
-                text,
-                origin,
-                cv2.FONT_HERSHEY_SIMPLEX,
-                0.7 * scale,
-                colour,
-                max(1, round(thickness * scale)),
-                cv2.LINE_AA,
-            )
+    def _drawn(self, drawing: RegionDrawing) -> Image:
+        """The held frame as it is, and the regions on it."""
+        if self._canvas.shape != self._image.shape:
+            self._canvas = np.empty_like(self._image)
+        np.copyto(self._canvas, self._image)
+        drawing.draw(self._canvas)
+        return self._canvas
 
-    def _fps(self) -> float:
-        if len(self._shown_ns) < 2:
-            return 0.0
-        return (len(self._shown_ns) - 1) * 1e9 / max(self._shown_ns[-1] - self._shown_ns[0], 1)
+    def _write_on(self, picture: Image) -> None:
+        if self._helps:
+            draw_help(picture, [(key.label, key.what) for key in KEYS])
+        elif self._overlay:
+            draw_rate(picture, f"{self._rate.fps:.1f} fps  {self._latency_ms:.0f} ms")
+        self._noticed = self._notice.text
+        if text := self._noticed or (_HOW_TO_DRAW if self._drawing is not None else ""):
+            draw_notice(picture, text)
 
     def _is_visible(self) -> bool:
         try:
@@ -218,34 +237,99 @@ class DisplaySink:
                 self._title, max(1, round(width * share)), max(1, round(height * share))
             )
 
-    def _press(self, key: int) -> None:
-        match key:
-            case 27 | 113:  # Esc, q
+    def _press(self, character: str) -> None:
+        if self._drawing is not None and character != "q":
+            self._press_while_drawing(self._drawing, character)
+            return
+        action = action_of(character)
+        match action:
+            case None:
+                return
+            case "quit":
                 raise StopRequested("a key asked for the end")
-            case 32:  # space
-                self._paused = not self._paused
-                self._shown_ns.clear()
-            case 109:  # m
+            case "hold":
+                self._pause(not self._is_held())
+            case "view":
                 self._view = (self._view + 1) % len(self._views)
-                self._show()
-            case 104:  # h
+            case "rate":
                 self._overlay = not self._overlay
-                self._show()
-            case 115:  # s
+            case "help":
+                self._helps = not self._helps
+            case "snapshot":
                 self._save()
+            case _:
+                self._steer(action)
+        self._stale = True
+
+    def _steer(self, action: Action) -> None:
+        """Do what concerns the stream, and say what came of it."""
+        remote = self._remote
+        if remote is None:
+            self._notice.say("there is no stream to steer")
+        elif action == "draw":
+            self._begin_drawing(remote)
+        else:
+            said = remote.do(action)
+            self._notice.say(said)
+            if action == "background":
+                self._show_a_composite()
+            elif action == "save":
+                _log.info("%s", said)
+
+    def _is_held(self) -> bool:
+        return self._paused or (self._remote is not None and self._remote.paused)
+
+    def _pause(self, paused: bool) -> None:
+        self._paused = paused
+        if self._remote is not None:
+            self._remote.pause(paused)
+        self._rate.clear()
+        self._notice.say("paused" if paused else "going on")
+
+    def _show_a_composite(self) -> None:
+        """Go on to the next view that has a background, where this one has none."""
+        order = [*range(self._view, len(self._views)), *range(self._view)]
+        self._view = next((n for n in order if "composite" in self._views[n].panels), self._view)
+
+    def _begin_drawing(self, remote: Remote) -> None:
+        if remote.crops:
+            self._notice.say("no regions: the frames are cropped: preprocess.output")
+        elif self._image.size:
+            height, width = self._alpha.shape
+            self._drawing = RegionDrawing((width, height), remote.regions)
+            self._notice.say("")
+
+    def _press_while_drawing(self, drawing: RegionDrawing, character: str) -> None:
+        if character == BACKSPACE:
+            drawing.clear()
+        elif character in (ENTER, "r"):
+            self._drawing = None
+            if self._remote is not None:
+                said = self._remote.look_at(drawing.regions)
+                self._notice.say(said)
+                _log.info("%s", said)
+        elif character == ESCAPE:
+            self._drawing = None
+        self._stale = True
+
+    def _mouse(self, event: int, x: int, y: int, flags: int, _: object) -> None:
+        """Called by the window library, in `pump`, with a place in the shown picture's pixels."""
+        drawing = self._drawing
+        if drawing is None:
+            return
+        if event == cv2.EVENT_LBUTTONDOWN:
+            drawing.press(x, y)
+        elif event == cv2.EVENT_MOUSEMOVE:
+            drawing.move(x, y)
+        elif event == cv2.EVENT_LBUTTONUP:
+            drawing.let_go(x, y)
+        self._stale = True
 
     def _save(self) -> None:
-        """Save the shown view without its overlay; a failure is logged and the stream goes on."""
+        """Save the shown view without what is written on it; a failure is logged, no more."""
         if not self._image.size:
-            _log.warning("no snapshot: no frame has come yet")
-            return
-        path = self._folder / f"snapshot-{self._clock():%Y%m%d-%H%M%S-%f}.png"
-        picture = self._composed()
-        try:
-            make_folder(self._folder)
-            write_picture(path, picture, overwrite=False)
-        except (SinkError, FileExistsError) as error:
-            _log.warning("no snapshot: %s", error)
-            return
-        self._snapshots += 1
-        _log.info("snapshot: %s", path)
+            said = "no snapshot: no frame has come yet"
+            _log.warning("%s", said)
+        else:
+            said = self._snapshots.save(self._composed())
+        self._notice.say(said)

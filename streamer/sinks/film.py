@@ -1,78 +1,107 @@
 """
-H.264 in fragmented MP4, with the audio of its source as that is.
+An open video file: encoded pictures, with the audio of their source as that is.
 
-A fragment is one second. Each is on the disk when the next begins, so a process that is killed
-loses at most the fragment it was in.
+Of MP4, MOV, MKV and WebM one second each is on the disk when the next begins, so a process that is
+killed loses at most the second it was in. A WebP is written as a whole at its end.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import OutputContainer
-from av.video.frame import PictureType
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from streamer.frame import Image, Stamp
+from streamer.compositing import Picture
+from streamer.frame import Stamp
 from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.sinks.canvas import Canvas
+from streamer.sinks.formats import Container, Encoding
+from streamer.sinks.palette import Palette
 from streamer.sinks.timeline import Timeline
 
-_MUXER = {
-    # frag_discont and no edit list keep a first timestamp that is not 0.
-    "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont",
-    "use_editlist": "0",
-    "avoid_negative_ts": "disabled",
-    "flush_packets": "1",
-    # Pictures wait no longer than this for an audio track that has fallen silent.
-    "max_interleave_delta": "1000000",
-}
-AUDIO_CODECS = frozenset({"aac", "mp3", "opus"})
-"""What MP4 holds as it is, of what cameras and files bring."""
-_FRAGMENT_S = 1
+_KEY_S = 1
 _NOMINAL_FPS = Fraction(25)
 """What the encoder is told where the source names no rate; the timestamps are what counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilmKind:
+    """What a film is made of."""
+
+    container: Container
+    encoding: Encoding
+    crf: int
+    preset: str
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The encoder's."""
+        settings = {"crf": str(self.crf), "preset": self.preset}
+        own = {name: settings[name] for name in self.encoding.takes}
+        return {**self.encoding.options, **own}
+
+
 class Film:
     """
-    An open MP4 with its encoder. Raises what PyAV raises.
+    An open file with its encoder. Raises what PyAV raises.
 
     Args:
         path: the file, which is written over.
-        size: (width, height) in pixels of the first picture.
+        kind: what it is made of.
+        first: the first picture, which says the size, and whether there is an alpha.
         time_base: seconds in one unit of the timestamps.
         fps: nominal rate, or None.
         audio: what is recorded beside the pictures, as it is; None for nothing.
-        options: x264's.
+
+    Raises:
+        ValueError: *first* has an alpha, and the codec holds none.
     """
 
     def __init__(
         self,
         path: Path,
-        size: tuple[int, int],
+        kind: FilmKind,
+        first: Picture,
         time_base: Fraction,
         fps: Fraction | None,
         audio: AudioTrack | None,
-        options: dict[str, str],
     ) -> None:
-        self.size = size
+        self.size = (first.shape[1], first.shape[0])
+        encoding = kind.encoding
+        has_alpha = first.shape[2] == 4
+        pixels = encoding.alpha if has_alpha else encoding.opaque
+        if pixels is None:
+            raise ValueError(f"{encoding.encoder} holds no alpha")
         self._timeline = Timeline(time_base, fps)
-        self._canvas = Canvas(*size)
+        self._canvas = Canvas(
+            *self.size,
+            drawn="bgra" if has_alpha else "bgr",
+            given="bgra" if encoding.palette else pixels,
+        )
+        self._palette = Palette(self.size, time_base) if encoding.palette else None
         self._next_key_s: Fraction | None = None
+        # SVT-AV1 prints what it is on stderr otherwise; 1 is for errors.
+        os.environ.setdefault("SVT_LOG", "1")
         self._container: OutputContainer = av.open(
-            f"file:{path}", "w", format="mp4", options=_MUXER
+            f"file:{path}", "w", format=kind.container.muxer, options=dict(kind.container.options)
         )
-        self._stream: VideoStream = self._container.add_stream(
-            "libx264", rate=fps or _NOMINAL_FPS, options=options
+        stream = self._container.add_stream(
+            encoding.encoder, rate=fps or _NOMINAL_FPS, options=kind.options
         )
+        assert isinstance(stream, VideoStream)  # noqa: S101 - the encoders are of video
+        self._stream = stream
         self._stream.time_base = time_base
         encoder = self._stream.codec_context
         self._canvas.prepare(encoder)
+        encoder.pix_fmt = pixels
         encoder.time_base = time_base
         encoder.max_b_frames = 0
         encoder.gop_size = 100_000  # key frames are set by time
@@ -85,18 +114,18 @@ class Film:
         """From the first frame's beginning to the last one's end."""
         return self._timeline.seconds
 
-    def add(self, picture: Image, stamp: Stamp) -> None:
-        """Encode and write one picture."""
+    def add(self, picture: Picture, stamp: Stamp) -> None:
+        """Encode and write one picture, with as many channels as the first."""
         frame = self._canvas.frame(picture)
         frame.pts = self._timeline.place(stamp)
         frame.time_base = self._timeline.time_base
         frame.duration = self._timeline.step
         second = frame.pts * self._timeline.time_base
+        frame.pict_type = PictureType.NONE
         if self._next_key_s is None or second >= self._next_key_s:
             frame.pict_type = PictureType.I
-            self._next_key_s = second + _FRAGMENT_S
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+            self._next_key_s = second + _KEY_S
+        self._encode(frame)
 
     def add_audio(self, packet: AudioPacket, time_base: Fraction) -> None:
         """Write one packet of audio; one from before the first picture is left out."""
@@ -106,11 +135,18 @@ class Film:
 
     def finish(self) -> None:
         """Write what the encoder still holds, and the end."""
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
+        self._encode(None)
         self._container.close()
 
     def abandon(self) -> None:
         """Close the file, whatever becomes of its end."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
+
+    def _encode(self, frame: VideoFrame | None) -> None:
+        """Write the packets that are ready after *frame*; all that are left after None."""
+        if self._palette is not None:
+            for ready in self._palette.frames(frame):
+                self._container.mux(self._stream.encode(ready))
+        if self._palette is None or frame is None:
+            self._container.mux(self._stream.encode(frame))

@@ -1,5 +1,5 @@
 """
-A folder of pictures, one file per frame.
+A folder of pictures, one file for each frame, or for some.
 
 Each file appears whole under its name. No file is ever replaced: a folder that already holds
 numbered pictures is refused at `open`, and a timestamp that is taken gets a suffix (`…_1.png`).
@@ -8,28 +8,21 @@ numbered pictures is refused at `open`, and a timestamp that is taken gets a suf
 from __future__ import annotations
 
 import re
-import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from streamer import compositing
 from streamer.compositing import Composer, Picture
 from streamer.errors import SinkError
-from streamer.frame import Alpha, Frame, Matte, StreamInfo
-from streamer.metrics import LatencyHistogram
+from streamer.frame import Frame, Matte, StreamInfo
+from streamer.sinks.moments import Every, Moments, Triggered
 from streamer.sinks.paths import make_folder, refusal
 from streamer.sinks.picture import write_picture
+from streamer.sinks.retention import Retention
 
-__all__ = ["ImagesSink", "PictureKind", "utc_now", "write_picture"]
-
-PictureKind = Literal["composed", "cutout_rgba", "mask", "alpha"]
-"""`composed` BGR as the composer makes it, BGRA with straight alpha, or single-channel grey."""
+__all__ = ["ImagesSink", "utc_now", "write_picture"]
 
 
 def utc_now() -> datetime:
@@ -39,19 +32,17 @@ def utc_now() -> datetime:
 
 class ImagesSink:
     """
-    Writes each frame's picture into *folder*.
+    Writes pictures of frames into *folder*.
 
     Args:
         folder: made when missing.
-        composer: makes `composed` pictures; not used for the other kinds.
-        kind: what a picture is.
-        level: the mask's smallest alpha, 1..255.
-        suffix: `.png` or `.jpg`.
-        quality: of JPEG, 1..100.
+        composer: makes the pictures, of whatever pixels.
+        suffix: of the files.
+        quality: of JPEG and WebP, 1..100.
         names: `index` takes the stamp's index, `timestamp` the wall clock.
-        limit: keep so many of the files written by this object and delete its oldest.
+        moments: which frames; every one when None.
+        retention: how many of the files written by this object stay; all when None.
         clock: the wall clock in UTC.
-        latency: where the making of the kinds without a composer is recorded.
     """
 
     name = "images"
@@ -61,31 +52,23 @@ class ImagesSink:
         folder: Path,
         composer: Composer,
         *,
-        kind: PictureKind = "composed",
-        level: int = 128,
-        suffix: Literal[".png", ".jpg"] = ".png",
+        suffix: Literal[".png", ".jpg", ".webp"] = ".png",
         quality: int = 95,
         names: Literal["index", "timestamp"] = "index",
-        limit: int | None = None,
+        moments: Moments | None = None,
+        retention: Retention | None = None,
         clock: Callable[[], datetime] = utc_now,
-        latency: LatencyHistogram | None = None,
     ) -> None:
         self._folder = folder
         self._composer = composer
-        self._kind = kind
-        self._level = level
         self._suffix = suffix
         self._quality = quality
         self._names = names
-        self._limit = limit
+        self._moments = moments or Every()
+        self._retention = retention or Retention()
         self._clock = clock
-        self._latency = latency
-        self._mask: Alpha = np.empty((0, 0), np.uint8)
-        self._rgba: Picture = np.empty((0, 0, 4), np.uint8)
-        self._kept: deque[Path] = deque()
         self._frames = 0
         self._bytes = 0
-        self._deleted = 0
 
     def open(self, info: StreamInfo) -> None:
         """
@@ -107,53 +90,45 @@ class ImagesSink:
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """
-        Write one file; *frame* and *matte* are borrowed until this returns.
+        Write one file if the frame is wanted; *frame* and *matte* are borrowed until this returns.
 
         A frame that stands in while the source is away is no picture to keep, and leaves none.
 
         Raises:
-            SinkError: it could not be written, or its numbered name is taken.
+            SinkError: it could not be written, its numbered name is taken, or an old one cannot be
+                deleted.
         """
-        if frame.stamp.standby:
-            return
-        picture = self._picture(frame, matte)
-        path, size = self._place(frame.stamp.index, picture)
-        self._frames += 1
-        self._bytes += size
-        self._forget_oldest(path)
+        if not frame.stamp.standby and self._moments.wants(matte):
+            self._write(frame, matte)
+        self._retention.apply()
+
+    def trigger(self) -> bool:
+        """Where pictures are taken on a trigger, take one of the next frame. Thread-safe."""
+        if not isinstance(self._moments, Triggered):
+            return False
+        self._moments.trigger()
+        return True
 
     def close(self) -> None:
-        """Nothing to finish: every file is whole."""
+        """Close the composer; every file is whole already. Twice is once."""
+        self._composer.close()
 
     def statistics(self) -> dict[str, Any]:
-        """`{type, path, frames, bytes, deleted}`; what *limit* deleted is in all. Thread-safe."""
+        """`{type, path, frames, bytes, deleted}`; what was deleted is in all. Thread-safe."""
         return {
             "type": self.name,
             "path": str(self._folder),
             "frames": self._frames,
             "bytes": self._bytes,
-            "deleted": self._deleted,
+            "deleted": self._retention.deleted,
         }
 
-    def _picture(self, frame: Frame, matte: Matte) -> Picture:
-        if self._kind == "composed":
-            return self._composer.compose(frame.image, matte.alpha)
-        started_ns = time.monotonic_ns()
-        shape = matte.alpha.shape
-        picture: Picture = matte.alpha
-        if self._kind == "mask":
-            if self._mask.shape != shape:
-                self._mask = np.empty(shape, np.uint8)
-            compositing.mask(matte.alpha, self._level, self._mask)
-            picture = self._mask
-        elif self._kind == "cutout_rgba":
-            if self._rgba.shape[:2] != shape:
-                self._rgba = np.empty((*shape, 4), np.uint8)
-            compositing.cutout_rgba(frame.image, matte.alpha, self._rgba)
-            picture = self._rgba
-        if self._latency is not None:
-            self._latency.record(time.monotonic_ns() - started_ns)
-        return picture
+    def _write(self, frame: Frame, matte: Matte) -> None:
+        picture = self._composer.compose(frame.image, matte.alpha, pts_s=frame.stamp.pts_s)
+        path, size = self._place(frame.stamp.index, picture)
+        self._frames += 1
+        self._bytes += size
+        self._retention.add(path, size)
 
     def _place(self, index: int, picture: Picture) -> tuple[Path, int]:
         """Write under the frame's name, or the next free one of its time; the path and its size."""
@@ -172,23 +147,6 @@ class ImagesSink:
                     return path, write_picture(path, picture, self._quality, overwrite=False)
             collisions += 1
             path = self._folder / f"{stem}_{collisions}{self._suffix}"
-
-    def _forget_oldest(self, newest: Path) -> None:
-        if self._limit is None:
-            return
-        self._kept.append(newest)
-        while len(self._kept) > self._limit:
-            oldest = self._kept.popleft()
-            try:
-                oldest.unlink()
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise SinkError(
-                    f"{oldest}: cannot be deleted to keep the limit of {self._limit}: "
-                    f"{error.strerror}"
-                ) from error
-            self._deleted += 1
 
     def _is_taken(self, path: Path) -> SinkError:
         return SinkError(

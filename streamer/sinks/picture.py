@@ -14,6 +14,8 @@ from streamer.errors import SinkError
 from streamer.sinks.paths import refusal
 
 _JPEG = (".jpg", ".jpeg")
+_LOSSLESS = 101
+"""What OpenCV takes as a WebP's quality for that; 100 of its own is not."""
 
 
 def write_picture(
@@ -25,9 +27,9 @@ def write_picture(
     It is written beside its place under a hidden name that ends in `.part`, then renamed.
 
     Args:
-        path: `.png`, `.jpg`, `.jpeg` or what else OpenCV writes; its folder exists.
+        path: `.png`, `.jpg`, `.jpeg`, `.webp` or what else OpenCV writes; its folder exists.
         picture: (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA with straight alpha, uint8; borrowed.
-        quality: 1..100, for JPEG only.
+        quality: 1..100, of JPEG and WebP; a WebP of 100 is lossless.
         overwrite: replace a file of that name.
 
     Returns:
@@ -40,7 +42,11 @@ def write_picture(
     suffix = path.suffix.lower()
     if suffix in _JPEG and picture.ndim == 3 and picture.shape[2] == 4:
         raise SinkError(f"{path}: jpeg holds no alpha: write a .png")
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix in _JPEG else []
+    options = []
+    if suffix in _JPEG:
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    elif suffix == ".webp":
+        options = [cv2.IMWRITE_WEBP_QUALITY, quality if quality < 100 else _LOSSLESS]
     try:
         encoded, content = cv2.imencode(suffix, picture, options)
     except cv2.error as error:

@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 import av
 
-from streamer.compositing import Composer
+from streamer.compositing import Composer, Picture
+from streamer.config import VideoFileCodec, video_codec_of
 from streamer.errors import SinkError
-from streamer.frame import Frame, Image, Matte, StreamInfo
+from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.sinks.film import AUDIO_CODECS, Film
+from streamer.sinks.film import Film, FilmKind
+from streamer.sinks.formats import CONTAINERS, ENCODINGS
 from streamer.sinks.paths import make_folder, refusal
 
 _log = logging.getLogger(__name__)
@@ -24,17 +26,21 @@ class RecordSink:
     """
     Records the composed picture of each frame.
 
-    The picture has the first frame's size, plus a black column or row at the right or bottom
-    where that is odd.
+    The picture has the first frame's size; in YUV plus a black or transparent column or row at
+    the right or bottom where that is odd. An alpha is recorded straight.
 
     Args:
-        path: the file; its folder is made when missing.
-        composer: makes the picture.
-        crf: x264's constant rate factor, 0 best to 51.
+        path: the file; its suffix says its kind, and its folder is made when missing.
+        composer: makes the picture: BGR, or BGRA where the codec holds an alpha.
+        codec: `auto` takes the one that goes with the suffix.
+        crf: constant rate factor of h264, vp9 and av1, 0 best.
         preset: x264's speed against size.
         resize: a later picture of another size is scaled into the first one's, with black bars, or
             begins a new file: `clip.mp4`, then `clip-2.mp4`.
         overwrite: replace a file of that name, at its first frame.
+
+    Raises:
+        ValueError: the codec does not go into such a file, or it is no video file.
     """
 
     name = "record"
@@ -44,6 +50,7 @@ class RecordSink:
         path: Path,
         composer: Composer,
         *,
+        codec: VideoFileCodec | Literal["auto"] = "auto",
         crf: int = 20,
         preset: str = "veryfast",
         resize: Literal["scale", "new_file"] = "scale",
@@ -51,12 +58,8 @@ class RecordSink:
     ) -> None:
         self._template = self._path = path
         self._composer = composer
-        self._options = {
-            "crf": str(crf),
-            "preset": preset,
-            "tune": "zerolatency",  # a frame in the encoder would be lost beside the fragment
-            "forced-idr": "1",
-        }
+        encoding = ENCODINGS[video_codec_of(str(path), codec)]
+        self._kind = FilmKind(CONTAINERS[path.suffix.lower()], encoding, crf, preset)
         self._resize = resize
         self._overwrite = overwrite
         self._info: StreamInfo | None = None
@@ -82,12 +85,14 @@ class RecordSink:
         make_folder(self._path.parent)
         self._info = info
         self._audio = info.audio
-        if info.audio is not None and info.audio.codec not in AUDIO_CODECS:
+        container = self._kind.container
+        if info.audio is not None and info.audio.codec not in container.audio:
             self._audio = None
             _log.warning(
-                "%s: recorded without its audio: %s is not for MP4",
+                "%s: recorded without its audio: %s is not for %s",
                 self._path,
                 info.audio.codec,
+                container.name,
             )
         self._take_name()
 
@@ -96,11 +101,14 @@ class RecordSink:
         Encode one frame; both are borrowed until this returns.
 
         Raises:
-            SinkError: it could not be written. The file holds every fragment before, and plays.
+            SinkError: it could not be written. What was on the disk before plays, but of a WebP,
+                which is written at its end.
         """
         if self._failed:
             raise SinkError(f"{self._path}: an earlier write failed: open a new recording")
-        picture = self._composer.compose(frame.image, matte.alpha, card=matte.is_card)
+        picture = self._composer.compose(
+            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
+        )
         try:
             film = self._film_for(picture, frame)
             film.add(picture, frame.stamp)
@@ -113,7 +121,7 @@ class RecordSink:
 
     def write_audio(self, packet: AudioPacket) -> None:
         """
-        Write one packet of the source's audio; ignored where MP4 cannot hold it.
+        Write one packet of the source's audio; ignored where the file cannot hold it.
 
         Raises:
             SinkError: it could not be written.
@@ -132,8 +140,9 @@ class RecordSink:
         Finish the file; without a frame there is none. Twice is once.
 
         Raises:
-            SinkError: it could not be finished. The file holds every fragment before, and plays.
+            SinkError: it could not be finished; as `write`.
         """
+        self._composer.close()
         if self._film is not None:
             self._finish()
         elif self._made:
@@ -182,7 +191,7 @@ class RecordSink:
                 break
         self._take_name()
 
-    def _film_for(self, picture: Image, frame: Frame) -> Film:
+    def _film_for(self, picture: Picture, frame: Frame) -> Film:
         """The film that *picture* belongs in, begun if there is none of its kind."""
         assert self._info is not None  # noqa: S101 - written after open
         size = (picture.shape[1], picture.shape[0])
@@ -195,11 +204,11 @@ class RecordSink:
         if self._film is None:
             self._film = Film(
                 self._path,
-                size,
+                self._kind,
+                picture,
                 frame.stamp.time_base,
                 self._info.fps,
                 self._audio,
-                self._options,
             )
             self._files += 1
         return self._film
@@ -215,7 +224,7 @@ class RecordSink:
             raise refusal(self._path, error) from error
 
     def _give_up(self) -> None:
-        """Let go of the file and cut off what came after the last whole fragment."""
+        """Let go of the file and cut off what came after the last whole write."""
         self._failed = True
         if self._film is not None:
             self._film.abandon()

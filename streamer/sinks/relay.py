@@ -74,7 +74,9 @@ class RelaySink:
         key = self._outlet.take_key_request()
         if self._begun and not (key or self._outlet.watched):
             return
-        picture = self._composer.compose(frame.image, matte.alpha, card=matte.is_card)
+        picture = self._composer.compose(
+            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
+        )
         if self._encoder is None:
             if self._info is None:
                 raise SinkError("rtsp: is not open")
@@ -99,6 +101,7 @@ class RelaySink:
 
     def close(self) -> None:
         """End the stream. Twice is once."""
+        self._composer.close()
         try:
             self._outlet.close()
         finally:

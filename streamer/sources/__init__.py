@@ -7,9 +7,12 @@ only when it is made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streamer.config import (
     FileSourceConfig,
     ImagesSourceConfig,
+    Region,
     RtspSourceConfig,
     SourceConfig,
     SyntheticSourceConfig,
@@ -19,12 +22,20 @@ from streamer.protocols import Source
 __all__ = ["make_source"]
 
 
-def make_source(config: SourceConfig) -> Source:
+def make_source(config: SourceConfig, crop: Sequence[Region] = ()) -> Source:
     """
     The source that *config* describes, not opened yet.
 
+    Args:
+        config: what is wanted.
+        crop: regions: only the box around them is delivered, where there are any.
+
     Touches no file, device or network.
     """
+    if crop:
+        from streamer.sources.cropped import CroppedSource
+
+        return CroppedSource(make_source(config), crop)
     if isinstance(config, FileSourceConfig):
         from streamer.sources.file import FileSource
 

@@ -1,23 +1,20 @@
 """
-Pictures as a stream: one file, a folder by natural order of names, or a glob.
+Pictures as a stream: one file, a folder, or a glob, by natural order of names or in another.
 
-`read_picture` turns any picture that OpenCV reads into upright 8-bit BGR on black. A folder's
-pictures are decoded into memory of their own, one at a time; a single one is decoded once.
+Each picture is upright 8-bit BGR on black (`read_picture`). A folder's pictures are decoded into
+memory of their own, one at a time; a single one is decoded once.
 """
 
 from __future__ import annotations
 
 import glob
+import random
 import re
-import struct
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.config import PICTURE_SUFFIXES, ImagesSourceConfig
 from streamer.errors import (
@@ -29,100 +26,7 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.frame import Grab, Image, StreamInfo
-
-_JPEG = b"\xff\xd8\xff"
-_ORIENTATION = 0x0112
-
-
-def read_picture(path: str | Path) -> Image:
-    """
-    Read one picture as it is meant to be seen.
-
-    Grey, palette, CMYK and 16 bits become 8-bit BGR (65535 is 255), EXIF rotation is applied,
-    and transparency lies on black, so that colours hidden under it never show.
-
-    Returns:
-        (H, W, 3) uint8 BGR, C-contiguous; the caller's own.
-
-    Raises:
-        SourceNotFound: no such file, or not ours to read.
-        SourceUnsupported: not a picture, or a damaged one.
-    """
-    try:
-        data = Path(path).read_bytes()
-    except IsADirectoryError:
-        raise SourceUnsupported(f"{path}: is a folder, not a picture") from None
-    except PermissionError:
-        raise SourceNotFound(f"{path}: may not be read: check its permissions") from None
-    except OSError:
-        raise SourceNotFound(f"{path}: no such file") from None
-    # Of a JPEG, OpenCV applies the rotation itself; of what may be transparent or deep, it would
-    # drop what is asked for here, so that is taken as stored.
-    flags = cv2.IMREAD_COLOR if data.startswith(_JPEG) else cv2.IMREAD_UNCHANGED
-    try:
-        stored = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:
-        stored = None
-    if stored is None:
-        raise SourceUnsupported(f"{path}: not a picture that can be read, or a damaged one")
-    upright = _turn(_on_black(_eight_bit(stored)), _orientation(data))
-    return np.ascontiguousarray(upright)
-
-
-def _eight_bit(stored: NDArray[Any]) -> NDArray[np.uint8]:
-    if stored.dtype == np.uint16:
-        stored = (stored.astype(np.uint32) + 128) // 257
-    if stored.dtype.kind == "f":
-        stored = np.clip(np.nan_to_num(stored), 0, 1) * 255 + 0.5
-    return stored.astype(np.uint8, copy=False)
-
-
-def _on_black(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    channels = 1 if picture.ndim == 2 else picture.shape[2]
-    if channels == 1:
-        return np.repeat(picture.reshape(*picture.shape[:2], 1), 3, axis=2)
-    if channels == 2:
-        picture = picture[..., [0, 0, 0, 1]]
-    if channels == 3:
-        return picture
-    alpha = picture[..., 3:].astype(np.uint16)
-    lit: NDArray[np.uint8] = ((picture[..., :3] * alpha + 127) // 255).astype(np.uint8)
-    return lit
-
-
-def _orientation(data: bytes) -> int:
-    """EXIF's orientation (1 to 8) of a PNG or WebP; 1 of anything else, or where it has none."""
-    if data.startswith(b"\x89PNG"):
-        start = data.find(b"eXIf") + 4
-    elif data[8:12] == b"WEBP":
-        start = data.find(b"EXIF", 12) + 8
-    else:
-        return 1
-    tiff = data[start:].removeprefix(b"Exif\0\0") if start > 8 else b""
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return 1
-    try:
-        (directory,) = struct.unpack_from(order + "I", tiff, 4)
-        (entries,) = struct.unpack_from(order + "H", tiff, directory)
-        for entry in range(entries):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", tiff, directory + 2 + 12 * entry)
-            if tag == _ORIENTATION:
-                return int(value)
-    except struct.error:
-        return 1
-    return 1
-
-
-def _turn(picture: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """*picture* as EXIF's *orientation* says it is to be seen (TIFF 6.0, Orientation)."""
-    if orientation in {5, 6, 7, 8}:
-        picture = picture.transpose(1, 0, 2)
-    if orientation in {3, 4, 7, 8}:
-        picture = picture[::-1]
-    if orientation in {2, 3, 6, 7}:
-        picture = picture[:, ::-1]
-    return picture
+from streamer.sources.pictures import read_picture
 
 
 class ImagesSource:
@@ -134,6 +38,7 @@ class ImagesSource:
         self._name = Path(config.path).name or config.path
         self._paths: list[Path] = []
         self._index = 0
+        self._round = 0
         self._pending: Image | None = None
         self._only: Image | None = None
         self._open = False
@@ -154,7 +59,7 @@ class ImagesSource:
             SourceNotFound: no such file, or no picture in the folder.
             SourceUnsupported: not one of them can be read.
         """
-        self._paths = find_pictures(self._config.path)
+        self._paths = self._sorted(find_pictures(self._config.path))
         first = self._first_good()
         if len(self._paths) == 1:
             self._only = first
@@ -168,6 +73,8 @@ class ImagesSource:
             raise SourceLost(f"{self._name}: is not open")
         if self._index >= len(self._paths) and not self._config.loop:
             raise EndOfStream
+        if self._index // len(self._paths) != self._round:
+            self._begin_round()
         picture = self._pending if self._pending is not None else self._load()
         size = (picture.shape[1], picture.shape[0])
         if size != self._size:
@@ -184,6 +91,22 @@ class ImagesSource:
         """Forget the pictures. Never raises."""
         self._open = False
         self._pending = self._only = None
+
+    def _sorted(self, paths: list[Path]) -> list[Path]:
+        """*paths*, which are by name, in the order of the first round."""
+        match self._config.order:
+            case "reverse":
+                return paths[::-1]
+            case "time":
+                return sorted(paths, key=_changed_ns)
+            case "random":
+                return _shuffled(paths, self._config.seed)
+        return paths
+
+    def _begin_round(self) -> None:
+        self._round += 1
+        if self._config.order == "random":
+            self._paths = _shuffled(self._paths, self._config.seed + self._round)
 
     def _first_good(self) -> Image:
         bad = ""
@@ -215,6 +138,18 @@ class ImagesSource:
             paced=self._config.realtime,
             frames=None if self._config.loop else len(self._paths),
         )
+
+
+def _changed_ns(path: Path) -> int:
+    """When *path* was changed; what cannot be asked comes first, and says so when it is read."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _shuffled(paths: list[Path], seed: int) -> list[Path]:
+    return random.Random(seed).sample(paths, len(paths))  # noqa: S311 - nothing is kept secret
 
 
 def find_pictures(path: str) -> list[Path]:

@@ -27,8 +27,9 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
-from streamer.sources.decoding import Timeline, Upright, VideoReader, now_s, wants
+from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_connect, translate_read
+from streamer.sources.thinning import Thinning
 from streamer.tls import authorities
 
 _OPEN_S = 9.8
@@ -43,7 +44,8 @@ class RtspSource:
         self._name = redact(config.url.get_secret_value())
         self._reader: VideoReader | None = None
         self._upright = Upright()
-        self._pending: VideoFrame | None = None
+        self._pending: tuple[VideoFrame, int] | None = None
+        self._thinning = Thinning(config.max_fps)
         self._arrived_ns = 0
         self._seen = False
         self._lost: SourceError | None = None
@@ -96,8 +98,8 @@ class RtspSource:
         else:
             # A server that does not say the size: the first frame does. Each step may take
             # `read_s`, so that none may begin later than that before the end.
-            self._pending = self._next_frame(_OPEN_S - read_s - (now_s() - started_s), read_s)
-            self._size = Upright.size(self._pending)
+            self._pending = self._next_due(_OPEN_S - read_s - (now_s() - started_s), read_s)
+            self._size = Upright.size(self._pending[0])
         return self._info()
 
     def read(self, out: Image) -> Grab:
@@ -107,9 +109,9 @@ class RtspSource:
         if self._lost is not None:
             raise type(self._lost)(str(self._lost))
         silence_s = self._config.read_timeout_s
-        frame = self._pending or self._next_frame(silence_s, silence_s)
+        frame, pts = self._pending or self._next_due(silence_s, silence_s)
         if Upright.size(frame) != self._size:
-            self._pending, self._size = frame, Upright.size(frame)
+            self._pending, self._size = (frame, pts), Upright.size(frame)
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
@@ -117,7 +119,6 @@ class RtspSource:
             self._upright.write(frame, out)
         except (av.FFmpegError, ValueError) as error:
             raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
-        pts = self._place(frame.pts)
         return Grab(pts, self._reader.time_base, self._arrived_ns, self._audio(self._reader))
 
     def close(self) -> None:
@@ -134,11 +135,17 @@ class RtspSource:
             self._name,
             width,
             height,
-            self._reader.rate,
+            self._rate(self._reader),
             self._reader.time_base,
             live=True,
             audio=self._reader.audio,
         )
+
+    def _rate(self, reader: VideoReader) -> Fraction | None:
+        """Frames per second that are delivered, as far as the server says."""
+        if reader.rate is None or self._config.max_fps is None:
+            return reader.rate
+        return min(reader.rate, exact(self._config.max_fps))
 
     def _audio(self, reader: VideoReader) -> tuple[AudioPacket, ...]:
         """What came beside the video, moved as that was."""
@@ -181,6 +188,18 @@ class RtspSource:
             except FileNotFoundError as error:
                 raise SourceTlsError(f"{self._name}: {error}") from None
         return options
+
+    def _next_due(self, timeout_s: float, silence_s: float) -> tuple[VideoFrame, int]:
+        """
+        The next frame to take, with its timestamp; those before it, for `max_fps`, cost no
+        conversion. *timeout_s* is for each.
+        """
+        assert self._reader is not None  # noqa: S101 - called while open
+        while True:
+            frame = self._next_frame(timeout_s, silence_s)
+            pts = self._place(frame.pts)
+            if self._thinning.takes(float(pts * self._reader.time_base)):
+                return frame, pts
 
     def _next_frame(self, timeout_s: float, silence_s: float) -> VideoFrame:
         """The next frame; no step is begun after *timeout_s*, and one lasts *silence_s* at most."""

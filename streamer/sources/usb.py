@@ -32,6 +32,7 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.sources.cameras import Camera, list_cameras
+from streamer.sources.thinning import Thinning
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class UsbSource:
         self._size = (0, 0)
         self._fps: Fraction | None = None
         self._last_us = -1
+        self._thinning = Thinning(config.max_fps)
 
     def __repr__(self) -> str:
         return f"UsbSource({self._config.device!r})"
@@ -123,6 +125,7 @@ class UsbSource:
         self._ask(self._capture)
         image, captured_ns = self._first(self._capture)
         self._pending = (image, captured_ns)
+        self._thinning.takes(captured_ns / 1e9)
         self._size = (image.shape[1], image.shape[0])
         self._check(self._capture)
         return self._info()
@@ -147,7 +150,7 @@ class UsbSource:
         if self._pending is not None:
             image, captured_ns = self._pending
         else:
-            captured_ns = self._grab(self._capture)
+            captured_ns = self._grab_due(self._capture)
             image = self._retrieve(self._capture, out)
             if image.shape != out.shape:
                 self._pending = (image, captured_ns)
@@ -207,6 +210,8 @@ class UsbSource:
         known = math.isfinite(rate) and rate > 0
         self._fps = Fraction(rate).limit_denominator(1001) if known else None
         config = self._config
+        if self._fps is not None and config.max_fps is not None:
+            self._fps = min(self._fps, Fraction(str(config.max_fps)))
         code = int(capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
         given = code.to_bytes(4, "little").decode("ascii", "replace").strip("\0")
         if config.fourcc is not None and given and given != config.fourcc:
@@ -222,6 +227,13 @@ class UsbSource:
 
     def _warn(self, what: str, asked: object, given: object) -> None:
         log.warning("%s: %s: asked for %s, the driver gave %s", self.name, what, asked, given)
+
+    def _grab_due(self, capture: Capture) -> int:
+        """Grab the next frame to take; those before it, for `max_fps`, are never decoded."""
+        while True:
+            captured_ns = self._grab(capture)
+            if self._thinning.takes(captured_ns / 1e9):
+                return captured_ns
 
     def _grab(self, capture: Capture) -> int:
         """Grab one frame; the time after it in nanoseconds."""

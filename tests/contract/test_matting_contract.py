@@ -9,11 +9,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamer.config import MattingConfig, ModelConfig
+from streamer.config import MattingConfig, ModelConfig, PreprocessConfig
 from streamer.frame import Alpha, Frame, Matte, Stamp
 from streamer.matting import EveryFrame, Tracked
+from streamer.preprocessing import Regional
 from streamer.protocols import Matting
 from streamer.segmentation import load_segmenter
+from streamer.tuning import Tuning
 from tests.fakes import FakeMatting, FakeSegmenter
 
 MakeMatting = Callable[[], Matting]
@@ -24,19 +26,36 @@ TRACKED = {
     "tracked-live": (MattingConfig(mode="tracked"), True),
     "tracked-live-delayed": (MattingConfig(mode="tracked", delay_frames=3), True),
 }
+REGIONS = {
+    "everywhere": None,
+    "in-a-region": (0.25, 0.1, 0.6, 0.85),
+    "in-two-regions": [(0, 0, 30, 30), (20, 20, 44, 28)],
+}
 FAKES = ["fake-0", "fake-1", "fake-5", "fake-5-in-bursts"]
 
 
-@pytest.fixture(params=["every_frame", *TRACKED, *FAKES])
+@pytest.fixture(
+    params=[
+        *["every_frame", *TRACKED, *FAKES],
+        *[f"fake-5 {where}" for where in REGIONS],
+        *["every_frame in-a-region", "tracked-file in-two-regions", "tracked-live in-a-region"],
+    ]
+)
 def make_matting(request, make_model) -> MakeMatting:
-    if request.param == "every_frame":
-        path = make_model()
-        return lambda: EveryFrame(load_segmenter(ModelConfig(name=str(path)))[0])
-    if request.param in TRACKED:
-        config, live = TRACKED[request.param]
-        return lambda: Tracked(FakeSegmenter(sides=(32, 48, 64)), config, live=live)
-    delay, in_bursts = int(request.param.split("-")[1]), request.param.endswith("bursts")
-    return lambda: FakeMatting(delay, in_bursts=in_bursts)
+    kind, _, where = request.param.partition(" ")
+
+    def make() -> Matting:
+        if kind == "every_frame":
+            return EveryFrame(load_segmenter(ModelConfig(name=str(make_model())))[0])
+        if kind in TRACKED:
+            config, live = TRACKED[kind]
+            return Tracked(FakeSegmenter(sides=(32, 48, 64)), config, live=live)
+        return FakeMatting(int(kind.split("-")[1]), in_bursts=kind.endswith("bursts"))
+
+    if not where:
+        return make
+    tuning = Tuning(preprocess=PreprocessConfig(roi=REGIONS[where]))
+    return lambda: Regional(make(), tuning)
 
 
 def frames(count: int, *, epoch: int = 0) -> Iterator[Frame]:

@@ -16,12 +16,15 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from streamer.config import ModelConfig
+from streamer.config import BlurConfig, HsvConfig, HsvRangeConfig, ModelConfig, PreprocessConfig
 from streamer.errors import SegmentError
+from streamer.preprocessing import PreparedSegmenter
 from streamer.protocols import Segmenter
 from streamer.segmentation import load_segmenter, loadable_providers
 from streamer.segmentation.openvino import is_installed
+from streamer.segmentation.recurrent import RecurrentSegmenter
 from tests.fakes import FakeSegmenter
+from tests.unit.segmentation.recurrent_graph import CONTRACT, write_recurrent
 
 Make = Callable[..., Segmenter]
 
@@ -42,6 +45,16 @@ BACKENDS = {
     },
 }
 
+PREPARED = {
+    "prepared: shrunk": PreprocessConfig(scale=0.5),
+    "prepared: filtered": PreprocessConfig(
+        denoise=0.5,
+        blur=BlurConfig(kind="median"),
+        hsv=HsvConfig(mode="drop", ranges=[HsvRangeConfig(hue=(100, 140))]),
+    ),
+    "prepared: both": PreprocessConfig(max_side=32, blur=BlurConfig()),
+}
+
 
 def require(what: str) -> None:
     """Skip, or fail where a GPU is required, unless *what* runs here."""
@@ -56,16 +69,32 @@ def require(what: str) -> None:
         pytest.skip(f"NOT TESTED: {provider} does not load here: it needs an NVIDIA GPU")
 
 
-@pytest.fixture(params=["fake", *BACKENDS])
+OF_SEVERAL_SIZES = ["fake", *PREPARED, *BACKENDS]
+
+
+@pytest.fixture(params=[*OF_SEVERAL_SIZES, "recurrent"])
 def make(request, make_model, tmp_path, monkeypatch) -> Make:
     if request.param == "fake":
         return lambda: FakeSegmenter(sides=(*LADDER, OWN))
+    if request.param == "recurrent":
+        path = write_recurrent(tmp_path / "recurrent.onnx")
+        config = ModelConfig(providers=["cpu"])
+        named = {"name": "recurrent", "sha256": "0" * 64, "precision": "fp32"}
+        return lambda: RecurrentSegmenter(path, CONTRACT, config, **named)
+    if request.param in PREPARED:
+        return lambda: PreparedSegmenter(
+            FakeSegmenter(sides=(*LADDER, OWN)), PREPARED[request.param]
+        )
     require(request.param)
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "cache"))
     config = ModelConfig(
         name=str(make_model(size="side")), input_size=OWN, **BACKENDS[request.param]
     )
     return lambda: load_segmenter(config, ladder=LADDER)[0]
+
+
+of_several_sizes = pytest.mark.parametrize("make", OF_SEVERAL_SIZES, indirect=True)
+"""A recurrent one has the latest picture's size alone."""
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -78,10 +107,11 @@ def test_the_whole_of_out_is_written_and_the_image_left_alone(make: Make, shape)
     segmenter.warm_up()
     image = noise(*shape, 3)
     kept = image.copy()
-    for size in (None, *segmenter.sizes):
+    for size in (*segmenter.sizes, None):
         results = []
         for before in (0, 255):
             out = np.full(shape, before, np.uint8)
+            segmenter.reset()
             segmenter.segment(image, out, size)
             results.append(out)
         assert (results[0] == results[1]).all()
@@ -94,14 +124,17 @@ def test_parts_of_larger_pictures_are_read_and_written_where_they_lie(make: Make
     part = np.s_[10:70, 31:110]
     expected = np.empty((60, 79), np.uint8)
     for size in segmenter.sizes:
+        segmenter.reset()
         segmenter.segment(np.ascontiguousarray(image[part]), expected, size)
         alpha.fill(7)
+        segmenter.reset()
         segmenter.segment(image[part], alpha[part], size)
         assert (alpha[part] == expected).all()
         alpha[part] = 7
         assert (alpha == 7).all(), "nothing is written beside it"
 
 
+@of_several_sizes
 def test_the_same_image_gives_the_same_alpha_after_other_sizes(make: Make) -> None:
     segmenter = make()
     image = noise(48, 64, 3)
@@ -116,6 +149,7 @@ def test_the_same_image_gives_the_same_alpha_after_other_sizes(make: Make) -> No
     assert np.array_equal(alphas[:half], alphas[half:])
 
 
+@of_several_sizes
 def test_it_is_ready_for_its_own_size_and_the_ladders(make: Make) -> None:
     segmenter = make()
     segmenter.warm_up()
@@ -131,8 +165,23 @@ def test_without_a_size_it_takes_the_largest(make: Make) -> None:
         np.empty((48, 64), np.uint8),
     )
     segmenter.segment(image, left)
+    segmenter.reset()
     segmenter.segment(image, right, segmenter.sizes[-1])
     assert (left == right).all()
+
+
+def test_after_a_reset_it_is_as_if_nothing_had_been_seen(make: Make) -> None:
+    segmenter = make()
+    image, first, again = (
+        noise(48, 64, 3),
+        np.empty((48, 64), np.uint8),
+        np.empty((48, 64), np.uint8),
+    )
+    segmenter.segment(image, first)
+    segmenter.segment(255 - image, again)
+    segmenter.reset()
+    segmenter.segment(image, again)
+    assert (again == first).all()
 
 
 def test_a_size_that_it_is_not_ready_for_is_refused(make: Make) -> None:

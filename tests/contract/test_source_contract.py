@@ -24,6 +24,7 @@ from streamer.config import (
 from streamer.errors import EndOfStream, SourceError
 from streamer.protocols import Source
 from streamer.sources import make_source
+from streamer.sources.cropped import CroppedSource
 from tests.fakes import FakeSource
 from tests.unit.sources.clips import encode
 from tests.unit.sources.fake_camera import Bench
@@ -67,6 +68,10 @@ def make_of(tmp_path: Path) -> Callable[[str], Make]:
                 path = pictures(tmp_path) / "0.png"
                 config = ImagesSourceConfig(type="images", path=str(path), loop=True)
                 return lambda: make_source(config)
+            case "cropped":
+                return lambda: CroppedSource(
+                    FakeSource(FRAMES, size=SIZE), [(0.25, 0.1, 0.5, 0.5), (10, 20, 100, 100)]
+                )
             case "synthetic":
                 config = SyntheticSourceConfig(
                     type="synthetic", width=SIZE[0], height=SIZE[1], frames=FRAMES
@@ -78,7 +83,7 @@ def make_of(tmp_path: Path) -> Callable[[str], Make]:
     return of
 
 
-ENDING = ["fake", "file", "images", "synthetic"]
+ENDING = ["fake", "file", "images", "synthetic", "cropped"]
 ENDLESS = ["file again and again", "picture", "usb"]
 
 
@@ -177,7 +182,7 @@ def test_the_name_is_known_before_open_and_stays(make):
 
 
 @pytest.mark.parametrize(
-    "kind", ["file", "file again and again", "picture", "synthetic", "usb", "fake"]
+    "kind", ["file", "file again and again", "picture", "synthetic", "usb", "fake", "cropped"]
 )
 def test_reading_allocates_no_frame(make_of, kind):
     source = make_of(kind)()

@@ -17,6 +17,7 @@ from streamer.metrics import LatencyHistogram
 from streamer.pipeline import Pipeline
 from streamer.sinks import RecordSink, make_sink
 from streamer.sources.file import FileSource
+from streamer.tuning import Tuning
 from tests.fakes import FakeSegmenter
 from tests.media import sound
 from tests.unit.sources.clips import encode
@@ -64,9 +65,7 @@ def test_a_relay_sends_the_sound_in_step_with_the_pictures(clip: Path):
         },
         name="relay",
     )
-    sink = make_sink(
-        config.sinks[0], compose=config.compose, level=128, stream="s", latency=LatencyHistogram()
-    )
+    sink = make_sink(config.sinks[0], tuning=Tuning(), stream="s", latency=LatencyHistogram())
     # Pictures are 0.1 s behind, as with a model that takes its time.
     model = FakeSegmenter(lambda image: time.sleep(0.1))
     pipeline = Pipeline(source(clip, realtime=True, loop=True), EveryFrame(model), [sink])

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -121,19 +122,26 @@ def _cancelled_its_own_pause(printed: str) -> bool:
 
 
 def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen:
-    """Records a transport stream; skips where VLC was built without its RTSP client, live555."""
+    """
+    Records a transport stream; skips where VLC was built without its RTSP client, live555.
+
+    Without `--clock-synchro=0` it would bend the times to when the frames arrived, and set them
+    back by a frame's length once its buffer is full; from GStreamer's server likewise.
+    """
     if "live555" not in run(_unprivileged("cvlc", "--list"), "vlc-bin vlc-plugin-base"):
-        pytest.skip("this VLC has no RTSP client (Debian leaves live555 out): use VLC's own build")
-    folder.chmod(0o777)
-    film = folder / "vlc.ts"
-    command = ["cvlc", "-I", "dummy", url, *(["--rtsp-tcp"] if transport == "tcp" else [])]
-    command += [f"--sout=#std{{access=file,mux=ts,dst={film}}}"]
-    command += [f"--run-time={frames // 50 + 1}", "vlc://quit"]
-    run(_unprivileged(*command), "vlc-bin vlc-plugin-base", HOME=str(folder))
-    with av.open(str(film)) as container:
-        stream = container.streams.video[0]
-        times_s = [float(p.pts * stream.time_base) for p in container.demux(stream) if p.size]
-        return Seen((stream.width, stream.height), times_s)
+        pytest.skip("this VLC has no RTSP client: tests/peers/vlc_rtsp.sh fetches one that has")
+    # pytest's own folders are closed to the user that VLC runs as.
+    with tempfile.TemporaryDirectory() as own:
+        Path(own).chmod(0o777)
+        film = Path(own, "vlc.ts")
+        command = ["cvlc", "-I", "dummy", url, *(["--rtsp-tcp"] if transport == "tcp" else [])]
+        command += [f"--sout=#std{{access=file,mux=ts,dst={film}}}"]
+        command += ["--clock-synchro=0", f"--run-time={frames // 50 + 1}", "vlc://quit"]
+        run(_unprivileged(*command), "vlc-bin vlc-plugin-base", HOME=own)
+        with av.open(str(film)) as container:
+            stream = container.streams.video[0]
+            times_s = [float(p.pts * stream.time_base) for p in container.demux(stream) if p.size]
+            return Seen((stream.width, stream.height), times_s)
 
 
 def _unprivileged(*command: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
 import streamer
 from streamer import BackgroundRemover
+from streamer.config import RefineConfig
 from streamer.errors import ConfigError, ModelNotFound
 
 
@@ -73,6 +76,69 @@ def test_arguments_out_of_range_are_named(make_model) -> None:
         BackgroundRemover(str(make_model()), threshold=0)
     with pytest.raises(ConfigError, match="precision"):
         BackgroundRemover(str(make_model()), precision="int4")
+    with pytest.raises(ConfigError, match=r"refine\.feather_px: .*64"):
+        BackgroundRemover(str(make_model()), refine={"feather_px": 65})
+    with pytest.raises(ConfigError, match=r"refine\.fether"):
+        BackgroundRemover(str(make_model()), refine={"fether": "inward"})
+    with pytest.raises(ConfigError, match="colours"):
+        BackgroundRemover(str(make_model()), colours="bright")
+
+
+def test_alpha_cutout_and_mask_are_all_refined(make_model, image) -> None:
+    model = str(make_model())
+    plain = BackgroundRemover(model).alpha(image)
+    remover = BackgroundRemover(model, rgba=True, refine={"band": [0.4, 0.8], "invert": True})
+    alpha = remover.alpha(image)
+    cutout, mask = remover(image)
+    assert (alpha[plain <= 102] == 255).all()
+    assert not alpha[plain >= 204].any()
+    assert (cutout[:, :, 3] == alpha).all()
+    assert (mask == np.where(alpha >= 128, 255, 0)).all()
+
+
+def test_refinement_may_be_a_configurations_and_has_the_threshold(make_model, image) -> None:
+    model = str(make_model())
+    refine = RefineConfig(threshold=0.9, gain=0.8)
+    remover = BackgroundRemover(model, refine=refine)
+    alpha = remover.alpha(image)
+    assert (remover(image)[1] == np.where(alpha >= 230, 255, 0)).all()
+    remover = BackgroundRemover(model, refine=refine, threshold=0.25)
+    assert (remover.alpha(image) == alpha).all()
+    assert (remover(image)[1] == np.where(alpha >= 64, 255, 0)).all()
+
+
+def test_pictures_wait_for_no_neighbours_before_a_fragment_is_dropped(make_model, image) -> None:
+    refine = {"band": [0.4, 0.8], "min_fragment": 0.9}
+    model = str(make_model())
+    at_once = BackgroundRemover(model, refine={**refine, "fragment_frames": 30})
+    assert (at_once.alpha(image) == BackgroundRemover(model, refine=refine).alpha(image)).all()
+
+
+def test_clean_colours_are_the_foregrounds_and_opaque_ones_the_pictures(
+    make_model, image, monkeypatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pymatting", None)
+    model = str(make_model())
+    plain, _ = BackgroundRemover(model, rgba=True)(image)
+    clean, _ = BackgroundRemover(model, rgba=True, colours="clean")(image)
+    alpha = plain[:, :, 3]
+    soft = (alpha > 60) & (alpha < 200)
+    assert (clean[:, :, 3] == alpha).all()
+    assert (clean[alpha == 255] == plain[alpha == 255]).all()
+    assert not clean[alpha == 0].any()
+    assert np.abs(clean[soft].astype(int) - plain[soft]).mean() > 3
+    on_black, mask = BackgroundRemover(model, colours="clean")(image)
+    weighted = clean[:, :, :3] * (alpha[:, :, None] / 255)
+    assert np.abs(on_black - weighted)[mask == 255].max() <= 1
+    assert not on_black[mask == 0].any()
+
+
+def test_clean_colours_keep_the_channels_order(make_model, image, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pymatting", None)
+    with BackgroundRemover(str(make_model()), colours="clean") as remover:
+        cutout, _ = remover(image)
+        swapped, _ = remover(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), order="rgb")
+    assert (swapped[:, :, ::-1] == cutout).all()
 
 
 def test_the_public_names_are_sorted_and_there() -> None:

@@ -55,3 +55,10 @@ def test_schema_prints_json_alone(streamer):
     result = streamer("config", "schema")
     assert result.exit_code == 0
     assert "source" in json.loads(result.stdout)["properties"]
+
+
+def test_reference_prints_the_page_alone(streamer):
+    result = streamer("config", "reference")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# Configuration\n")
+    assert result.stdout.endswith("```\n")

@@ -25,6 +25,11 @@ def test_verbose_shows_what_happens(log, capsys):
     assert capsys.readouterr().err == "told\n"
 
 
+def test_what_answers_a_key_of_the_window_is_always_said(log, capsys):
+    logging.getLogger("streamer.sinks.display").info("snapshot: out/a.png")
+    assert capsys.readouterr().err == "snapshot: out/a.png\n"
+
+
 def test_no_credential_is_logged_not_even_in_a_traceback(log, capsys):
     try:
         raise RuntimeError("rtsp://me:secret@cam/1")

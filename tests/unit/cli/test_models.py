@@ -148,6 +148,16 @@ def test_int8_is_listed_as_something_to_make(streamer):
     assert "streamer models optimize" in " ".join(result.stdout.split())
 
 
+def test_a_recurrent_model_is_listed_and_cannot_be_optimised(streamer, tmp_path):
+    listed = streamer("models", "list").stdout
+    rows = [line for line in listed.splitlines() if line.startswith("rvm-mobilenetv3")]
+    assert len(rows) == 1
+    assert "GPL-3.0" in rows[0]
+    refused = streamer("models", "optimize", "rvm-mobilenetv3")
+    assert refused.exit_code == 4
+    assert "rvm-mobilenetv3: is recurrent, and runs as it was shipped only" in refused.stderr
+
+
 def test_the_path_of_int8_that_was_not_made_says_how_to_make_it(streamer):
     result = streamer("models", "path", "isnet", "--precision", "int8")
     assert result.exit_code == 4

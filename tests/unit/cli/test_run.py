@@ -168,6 +168,33 @@ def test_preview_shows_the_first_camera_by_default(streamer, pipelines):
     assert (config.source.type, config.source.device) == ("usb", 0)
     assert (config.sinks[0].type, config.sinks[0].layout) == ("display", "cutout")
     assert config.model.name == "isnet"
+    assert (config.sinks[1].type, config.sinks[1].layout) == ("record", "cutout")
+    assert not config.sinks[1].from_start, "nothing is written before a key asks for it"
+
+
+def test_preview_takes_single_values_as_run_does(streamer, pipelines):
+    made, _ = pipelines
+    changes = ["compose.background=blur", "sinks.0.layout=grid", "sinks.0.columns=1"]
+    result = streamer("preview", *(part for change in changes for part in ("--set", change)))
+    assert result.exit_code == 0, result.output
+    config = made[0].config
+    assert config.compose.background.type == "blur"
+    assert [(sink.layout, sink.columns) for sink in config.sinks] == [("grid", 1)] * 2
+
+
+def test_preview_records_an_alpha_where_it_shows_one(streamer, pipelines):
+    made, _ = pipelines
+    rgba = ("--set", "compose.cutout=rgba", "--layout", "cutout")
+    result = streamer("preview", *rgba)
+    assert result.exit_code == 0, result.output
+    assert made[0].config.sinks[1].path.endswith(".mov")
+
+
+def test_preview_keeps_a_recording_of_ones_own(streamer, pipelines):
+    made, _ = pipelines
+    result = streamer("preview", "--set", "sinks.1={type: record, path: mine.mkv}")
+    assert result.exit_code == 0, result.output
+    assert [sink.type for sink in made[0].config.sinks] == ["display", "record"]
 
 
 def test_preview_refuses_a_layout_that_is_none(streamer):

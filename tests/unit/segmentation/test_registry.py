@@ -10,7 +10,14 @@ from streamer.segmentation.registry import HubSource, NpmSource, lookup, models
 
 
 def test_the_registry_names_the_known_models() -> None:
-    assert list(models()) == ["rmbg-1.4", "isnet", "isnet-general-use", "birefnet-lite", "modnet"]
+    assert list(models()) == [
+        "rmbg-1.4",
+        "isnet",
+        "isnet-general-use",
+        "birefnet-lite",
+        "modnet",
+        "rvm-mobilenetv3",
+    ]
 
 
 def test_every_file_is_pinned_and_hashed() -> None:
@@ -21,8 +28,10 @@ def test_every_file_is_pinned_and_hashed() -> None:
             assert file.size > 1_000_000
             if isinstance(file.source, HubSource):
                 assert re.fullmatch(r"[0-9a-f]{40}", file.source.revision)
-            else:
+            elif isinstance(file.source, NpmSource):
                 assert re.search(r"@\d+\.\d+\.\d+$", file.source.package)
+            else:
+                assert re.match(r"https://.*/v?\d+\.\d+\.\d+/", file.source.url)
 
 
 def test_every_entry_says_what_it_is_and_under_which_licence() -> None:

@@ -7,10 +7,11 @@ import logging
 import sys
 import time
 
-from streamer.config import ComposeConfig, DisplaySinkConfig
+from streamer.config import DisplaySinkConfig
 from streamer.errors import SinkError, StopRequested
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import make_sink
+from tests.unit.sinks.controls import FakeControls
 from tests.unit.sinks.scene import shot, stream_info
 
 LIMIT_S = 40
@@ -20,7 +21,9 @@ def main(snapshots: str, layout: str) -> None:
     logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level="INFO")
     latency = LatencyHistogram()
     config = DisplaySinkConfig(type="display", overlay=False, snapshots=snapshots, layout=layout)
-    sink = make_sink(config, compose=ComposeConfig(), level=128, stream="s", latency=latency)
+    controls = FakeControls(lambda call: print(f"asked {call}", flush=True))
+    sink = make_sink(config, tuning=controls.tuning, stream="s", latency=latency)
+    sink.control(controls)
     try:
         sink.open(stream_info(320, 240))
     except SinkError as error:

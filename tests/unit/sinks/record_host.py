@@ -16,11 +16,11 @@ from streamer.sinks import RecordSink
 from tests.unit.sinks.scene import shot, stream_info
 
 
-def main(path: str, largest: str) -> None:
+def main(path: str, largest: str, codec: str = "auto") -> None:
     if int(largest):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
     noise = np.random.default_rng(1)
-    sink = RecordSink(Path(path), Composer("source"), preset="ultrafast")
+    sink = RecordSink(Path(path), Composer("source"), codec=codec, preset="ultrafast")
     sink.open(stream_info(160, 120, Fraction(30)))
     index = 0
     try:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import queue
 import shutil
 import socket
 import subprocess
@@ -17,90 +16,17 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config import ComposeConfig, DisplaySinkConfig
+from streamer.config import DisplaySinkConfig
 from streamer.errors import SinkError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink
 from streamer.sinks import DisplaySink, make_sink, window_problem
+from streamer.tuning import Tuning
+from tests.unit.sinks.hosting import HOST, Host
 from tests.unit.sinks.scene import GREEN, RED, stream_info
 from tests.unit.sinks.xvfb import virtual_screen
 
-HOST = Path(__file__).with_name("display_host.py")
-CLOSER = Path(__file__).with_name("close_window.py")
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-PATIENCE_S = 20
-
-
-class Host:
-    """A running `display_host.py`, its window and what it says."""
-
-    def __init__(self, process: subprocess.Popen[str], environment: dict[str, str]) -> None:
-        self._process = process
-        self._environment = environment
-        self._lines: queue.Queue[str] = queue.Queue()
-        self.said: list[str] = []
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    @classmethod
-    def start(cls, arguments: list[str], environment: dict[str, str]) -> Host:
-        process = subprocess.Popen(
-            [sys.executable, str(HOST), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-        )
-        return cls(process, environment)
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as spoken:
-            for line in spoken:
-                self._lines.put(line.strip())
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-        self._listener.join(10)
-
-    def wait_for(self, beginning: str) -> str:
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            try:
-                line = self._lines.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            self.said.append(line)
-            if line.startswith(beginning):
-                return line
-        raise AssertionError(f"it never said {beginning!r}, but {self.said}")
-
-    @property
-    def window(self) -> str:
-        return self._run("xdotool", "search", "--name", "^streamer$").decode().split()[-1]
-
-    def press(self, key: str) -> None:
-        self._run("xdotool", "key", "--window", self.window, key)
-
-    def close_window(self) -> None:
-        self._run(sys.executable, str(CLOSER), self.window)
-
-    def screenshot(self) -> np.ndarray:
-        shot = self._run("import", "-window", "root", "png:-")
-        return cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR)
-
-    def wait_for_screen(self, seen: Callable[[np.ndarray], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not seen(picture := self.screenshot()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"the screen shows {picture[120, 40:640:80].tolist()}")
-            time.sleep(0.1)
-
-    def _run(self, *command: str) -> bytes:
-        return subprocess.run(
-            command, check=True, capture_output=True, env=self._environment, timeout=PATIENCE_S
-        ).stdout
 
 
 @pytest.fixture
@@ -114,7 +40,8 @@ def start(
 
     def start_one(layout: str = "side_by_side", folder: str = "shots") -> Host:
         environment = script_environment | {"DISPLAY": screen}
-        hosts.append(Host.start([str(tmp_path / folder), layout], environment))
+        script = [sys.executable, str(HOST), str(tmp_path / folder), layout]
+        hosts.append(Host.start(script, environment))
         hosts[-1].wait_for("ready")
         return hosts[-1]
 
@@ -128,7 +55,7 @@ def columns(*colours: tuple[int, int, int]) -> Callable[[np.ndarray], bool]:
 
     def seen(picture: np.ndarray) -> bool:
         return all(
-            (picture[40:230, 160 * n + 10 : 160 * n + 150] == colour).all()
+            (picture[40:210, 160 * n + 10 : 160 * n + 150] == colour).all()
             for n, colour in enumerate(colours)
         )
 
@@ -138,7 +65,10 @@ def columns(*colours: tuple[int, int, int]) -> Callable[[np.ndarray], bool]:
 SIDE_BY_SIDE = columns(RED, BLACK, WHITE, BLACK)
 CUTOUT = columns(RED, BLACK, BLACK, BLACK)
 MASK = columns(WHITE, BLACK, BLACK, BLACK)
+OVERLAY = columns((32, 89, 127), GREEN, BLACK, BLACK)
 SOURCE = columns(RED, GREEN, BLACK, BLACK)
+COMPOSITE = CUTOUT
+"""Over the default background, black."""
 
 
 def test_it_shows_the_cutout_and_the_mask_side_by_side(start: Callable[..., Host]):
@@ -149,14 +79,14 @@ def test_it_shows_the_cutout_and_the_mask_side_by_side(start: Callable[..., Host
 
 def test_m_goes_through_the_views_and_round(start: Callable[..., Host]):
     host = start()
-    for view in (SIDE_BY_SIDE, CUTOUT, MASK, SOURCE, SIDE_BY_SIDE):
+    for view in (SIDE_BY_SIDE, CUTOUT, CUTOUT, MASK, OVERLAY, SOURCE, SIDE_BY_SIDE):
         host.wait_for_screen(view)
         host.press("m")
 
 
 def test_m_begins_at_the_configured_layout(start: Callable[..., Host]):
     host = start("mask")
-    for view in (MASK, SOURCE, SIDE_BY_SIDE, CUTOUT, MASK):
+    for view in (MASK, OVERLAY, SOURCE, SIDE_BY_SIDE, CUTOUT, COMPOSITE, MASK):
         host.wait_for_screen(view)
         host.press("m")
 
@@ -196,28 +126,67 @@ def test_space_holds_the_picture_and_lets_it_go(start: Callable[..., Host]):
     host.wait_for("StopRequested")
 
 
-def test_m_and_h_redraw_the_held_picture(start: Callable[..., Host]):
+def test_m_and_f_redraw_the_held_picture(start: Callable[..., Host]):
     host = start()
     host.press("space")
     host.wait_for("paused True")
     host.press("m")
     host.wait_for_screen(CUTOUT)
-    host.press("h")
+    host.press("f")
     host.wait_for_screen(lambda picture: not (picture[0:35, 0:160] == RED).all())
 
 
-def test_h_shows_the_overlay_and_hides_it(start: Callable[..., Host]):
+def test_f_shows_the_rate_and_h_the_help_over_a_darker_picture(start: Callable[..., Host]):
     host = start()
     host.wait_for_screen(lambda picture: (picture[0:35, 0:160] == RED).all())
-    host.press("h")
+    host.press("f")
     host.wait_for_screen(lambda picture: (picture[0:35, 0:160] == WHITE).all(axis=2).any())
     host.press("h")
+    host.wait_for_screen(lambda picture: (picture[2:5, 2:5, 2] < 100).all())
+    host.press("h")
+    host.press("f")
     host.wait_for_screen(lambda picture: (picture[0:35, 0:160] == RED).all())
+
+
+def test_b_shows_the_backgrounds_in_a_view_that_has_them(start: Callable[..., Host]):
+    host = start()
+    host.wait_for_screen(SIDE_BY_SIDE)
+    host.press("b")
+    host.wait_for_screen(columns(RED, WHITE, BLACK, BLACK))
+
+
+def test_regions_are_drawn_with_the_mouse_on_a_window_of_another_size(
+    start: Callable[..., Host],
+):
+    def is_darker(picture: np.ndarray) -> bool:
+        return bool((abs(picture[20:40, 20:40] - (0, 0, 102.0)) < 2).all())
+
+    host = start("mask")
+    host.wait_for_screen(MASK)
+    host.press("r")
+    host.wait_for_screen(SOURCE)
+    host.press("Escape")
+    host.wait_for_screen(MASK)
+    host.press("r")
+    host.wait_for_screen(SOURCE)
+    host.resize(640, 480)
+    host.wait_for_screen(columns(RED, RED, GREEN, GREEN))
+    host.drag((512, 384), (64, 48))
+    host.wait_for_screen(is_darker)
+    host.press("Return")
+    assert host.wait_for("INFO") == "INFO preprocess: {roi: [[0.1, 0.1, 0.7, 0.7]]}"
+    host.wait_for_screen(columns(WHITE, WHITE, BLACK, BLACK))
+    host.press("r")
+    host.wait_for_screen(is_darker)
+    host.press("BackSpace")
+    host.wait_for_screen(columns(RED, RED, GREEN, GREEN))
+    host.press("Return")
+    assert host.wait_for("INFO") == "INFO preprocess: {roi: null}"
 
 
 def test_s_saves_the_shown_view_without_the_overlay(start: Callable[..., Host]):
     host = start()
-    host.press("h")
+    host.press("f")
     host.wait_for_screen(lambda picture: not (picture[0:35, 0:160] == RED).all())
     host.press("s")
     path = Path(host.wait_for("INFO snapshot: ").removeprefix("INFO snapshot: "))
@@ -275,7 +244,7 @@ def test_a_server_that_starts_anew_without_clients_does_not_lose_the_window(
 ):
     with virtual_screen("-reset") as display:
         environment = script_environment | {"DISPLAY": display}
-        host = Host.start([str(tmp_path), "cutout"], environment)
+        host = Host.start([sys.executable, str(HOST), str(tmp_path), "cutout"], environment)
         try:
             host.wait_for("ready")
         finally:
@@ -383,8 +352,6 @@ def test_another_thread_than_the_main_one_is_refused():
 
 def test_the_factory_makes_a_window_sink():
     config = DisplaySinkConfig(type="display", layout="alpha")
-    sink = make_sink(
-        config, compose=ComposeConfig(), level=128, stream="s", latency=LatencyHistogram()
-    )
+    sink = make_sink(config, tuning=Tuning(), stream="s", latency=LatencyHistogram())
     assert isinstance(sink, WindowSink)
     assert not sink.paused

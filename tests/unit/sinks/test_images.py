@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,15 +9,22 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
+from streamer.config import ComposeConfig, RefineConfig
 from streamer.errors import SinkError
 from streamer.sinks import ImagesSink
+from streamer.sinks.moments import Spaced, Triggered
+from streamer.sinks.retention import Retention
+from streamer.tuning import Tuning
 from tests.unit.sinks.scene import GREEN, RED, shot, stream_info
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 40_000, UTC)
 
 
-def sink_for(folder: Path, layout: str = "cutout", **options: object) -> ImagesSink:
-    return ImagesSink(folder, Composer(layout), **options)
+def sink_for(
+    folder: Path, layout: str = "cutout", pixels: str = "bgr", **options: object
+) -> ImagesSink:
+    tuning = Tuning(RefineConfig(threshold=0.5), ComposeConfig(cutout="rgba"))
+    return ImagesSink(folder, Composer(layout, tuning, pixels=pixels), **options)
 
 
 def write_noise(sink: ImagesSink) -> None:
@@ -57,13 +65,14 @@ def test_the_cutout_is_on_black(tmp_path: Path):
     assert not picture[:, 32:].any()
 
 
-def test_the_cutout_with_alpha_is_straight(tmp_path: Path):
+@pytest.mark.parametrize(("suffix", "quality"), [(".png", 95), (".webp", 100)])
+def test_the_cutout_with_alpha_is_straight(tmp_path: Path, suffix: str, quality: int):
     frame, matte = shot()
     matte.alpha[:, 32:48] = 100
-    sink = sink_for(tmp_path, kind="cutout_rgba")
+    sink = sink_for(tmp_path, pixels="bgra", suffix=suffix, quality=quality)
     sink.open(stream_info())
     sink.write(frame, matte)
-    picture = read(tmp_path / "00000000.png")
+    picture = read(tmp_path / f"00000000{suffix}")
     assert np.array_equal(picture[:, :, 3], matte.alpha)
     assert (picture[:, 32:48, :3] == GREEN).all()
     assert not picture[:, 48:].any()
@@ -71,7 +80,7 @@ def test_the_cutout_with_alpha_is_straight(tmp_path: Path):
 
 def test_the_mask_is_one_channel_of_0_and_255(tmp_path: Path):
     alpha = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
-    sink = sink_for(tmp_path, kind="mask", level=128)
+    sink = sink_for(tmp_path, "mask", "gray")
     sink.open(stream_info())
     sink.write(*shot(alpha=alpha))
     assert np.array_equal(read(tmp_path / "00000000.png"), np.where(alpha >= 128, 255, 0))
@@ -79,7 +88,7 @@ def test_the_mask_is_one_channel_of_0_and_255(tmp_path: Path):
 
 def test_the_alpha_is_one_channel_as_it_came(tmp_path: Path):
     alpha = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
-    sink = sink_for(tmp_path, kind="alpha")
+    sink = sink_for(tmp_path, "alpha", "gray")
     sink.open(stream_info())
     sink.write(*shot(alpha=alpha))
     assert np.array_equal(read(tmp_path / "00000000.png"), alpha)
@@ -91,6 +100,49 @@ def test_jpeg_has_its_suffix(tmp_path: Path):
     sink.write(*shot())
     assert names(tmp_path) == ["00000000.jpg"]
     assert (tmp_path / "00000000.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+def test_a_webp_is_near_and_has_its_suffix(tmp_path: Path):
+    sink = sink_for(tmp_path, suffix=".webp", quality=90)
+    sink.open(stream_info())
+    sink.write(*shot())
+    (path,) = tmp_path.iterdir()
+    assert path.name == "00000000.webp"
+    assert path.read_bytes()[8:12] == b"WEBP"
+    assert np.abs(read(path)[8:-8, 8:24].astype(int) - RED).max() < 12
+
+
+def test_a_trigger_takes_the_next_frame_and_no_other(tmp_path: Path):
+    sink = sink_for(tmp_path, moments=Triggered())
+    sink.open(stream_info())
+    sink.write(*shot(0))
+    sink.trigger()
+    sink.trigger()
+    for index in (1, 2, 3):
+        sink.write(*shot(index))
+    assert names(tmp_path) == ["00000001.png"]
+    assert sink.statistics()["frames"] == 1
+
+
+def test_a_trigger_is_nothing_to_a_sink_that_waits_for_none(tmp_path: Path):
+    sink = sink_for(tmp_path, moments=Spaced(10))
+    sink.open(stream_info())
+    sink.write(*shot(0))
+    sink.trigger()
+    sink.write(*shot(1))
+    assert names(tmp_path) == ["00000000.png"]
+
+
+def test_a_trigger_waits_while_the_source_is_away(tmp_path: Path):
+    sink = sink_for(tmp_path, moments=Triggered())
+    sink.open(stream_info())
+    sink.trigger()
+    frame, matte = shot(0)
+    away = replace(frame.stamp, standby=True)
+    sink.write(replace(frame, stamp=away), replace(matte, stamp=away))
+    assert names(tmp_path) == []
+    sink.write(*shot(1))
+    assert names(tmp_path) == ["00000001.png"]
 
 
 def test_timestamp_names_are_utc_and_a_collision_sorts_after(tmp_path: Path):
@@ -142,7 +194,7 @@ def test_a_name_taken_during_the_run_is_not_overwritten(tmp_path: Path):
 
 def test_the_limit_deletes_the_oldest_of_this_run_and_no_other(tmp_path: Path):
     (tmp_path / "aaa.png").write_bytes(b"mine")
-    sink = sink_for(tmp_path, limit=2)
+    sink = sink_for(tmp_path, retention=Retention(2))
     sink.open(stream_info())
     for index in range(5):
         sink.write(*shot(index))
@@ -151,7 +203,7 @@ def test_the_limit_deletes_the_oldest_of_this_run_and_no_other(tmp_path: Path):
 
 
 def test_a_file_that_someone_deleted_does_not_stop_the_limit(tmp_path: Path):
-    sink = sink_for(tmp_path, limit=1)
+    sink = sink_for(tmp_path, retention=Retention(1))
     sink.open(stream_info())
     sink.write(*shot(0))
     (tmp_path / "00000000.png").unlink()

@@ -2,23 +2,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 
 import streamer.sinks
-from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig
+from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig, SinkConfig
 from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
+from streamer.protocols import Sink
 from streamer.sinks import make_sink
+from streamer.tuning import Tuning
 from tests.unit.sinks.scene import GREEN, shot, stream_info
 
 
-def picture_of(config: ImagesSinkConfig, cutout: str, alpha: np.ndarray | None = None):
-    latency = LatencyHistogram()
-    sink = make_sink(
-        config, compose=ComposeConfig(cutout=cutout), level=128, stream="desk", latency=latency
+def made(
+    config: SinkConfig,
+    compose: ComposeConfig | None = None,
+    latency: LatencyHistogram | None = None,
+) -> Sink:
+    return make_sink(
+        config,
+        tuning=Tuning(compose=compose or ComposeConfig()),
+        stream="desk",
+        latency=latency or LatencyHistogram(),
     )
+
+
+def picture_of(
+    config: ImagesSinkConfig, compose: ComposeConfig | str, alpha: np.ndarray | None = None
+):
+    if isinstance(compose, str):
+        compose = ComposeConfig(cutout=compose)
+    latency = LatencyHistogram()
+    sink = made(config, compose, latency)
     sink.open(stream_info())
     sink.write(*shot(alpha=alpha))
     sink.close()
@@ -67,10 +85,63 @@ def test_the_source_layout_is_untouched(tmp_path: Path):
 def test_a_template_with_an_unknown_field_is_refused(tmp_path: Path):
     config = RecordSinkConfig(type="record", path=str(tmp_path / "{camera}.mp4"))
     with pytest.raises(ConfigError, match=r"\{camera\} is not known"):
-        make_sink(
-            config,
-            compose=ComposeConfig(cutout="rgba"),
-            level=128,
-            stream="desk",
-            latency=LatencyHistogram(),
-        )
+        made(config)
+
+
+def test_a_transparent_composite_keeps_its_alpha(tmp_path: Path):
+    config = ImagesSinkConfig(type="images", path=str(tmp_path / "out"), layout="composite")
+    picture = picture_of(config, ComposeConfig(background="transparent"))
+    assert (picture[:, :32, 3] == 255).all()
+    assert not picture[:, 32:, 3].any()
+
+
+def test_the_options_of_the_images_reach_them(tmp_path: Path):
+    config = ImagesSinkConfig(
+        type="images",
+        path=str(tmp_path / "out"),
+        format="webp",
+        when="interval",
+        every_s=0.1,
+        limit=2,
+    )
+    sink = made(config)
+    sink.open(stream_info())
+    for index in range(10):
+        sink.write(*shot(index))
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [
+        "00000006.webp",
+        "00000009.webp",
+    ]
+
+
+def test_a_subject_that_appears_is_kept(tmp_path: Path):
+    config = ImagesSinkConfig(type="images", path=str(tmp_path / "out"), when="subject")
+    sink = made(config)
+    sink.open(stream_info())
+    for index in range(100):
+        alpha = np.full((48, 64), 255 if index in (5, 6, 20, 80) else 0, np.uint8)
+        sink.write(*shot(index, alpha=alpha))
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [
+        "00000005.png",
+        "00000080.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "channels"),
+    [
+        (RecordSinkConfig(type="record", path="a.mov", layout="cutout"), 4),
+        (RecordSinkConfig(type="record", path="a.mov", layout="mask"), 3),
+        (RecordSinkConfig(type="record", path="a.mov"), 3),
+    ],
+)
+def test_a_recording_has_an_alpha_where_one_is_asked_for(
+    tmp_path: Path, config: RecordSinkConfig, channels: int
+):
+    path = tmp_path / config.path
+    sink = made(config.model_copy(update={"path": str(path)}), ComposeConfig(cutout="rgba"))
+    sink.open(stream_info())
+    sink.write(*shot())
+    sink.close()
+    with av.open(str(path)) as film:
+        assert film.streams.video[0].format.name.startswith("yuva" if channels == 4 else "yuv4")

@@ -24,6 +24,16 @@ def test_quality_is_jpegs(tmp_path: Path):
     assert write_picture(tmp_path / "a.jpg", NOISE, 10) < write_picture(tmp_path / "b.jpg", NOISE)
 
 
+def test_a_webp_of_full_quality_is_lossless_with_its_alpha(tmp_path: Path):
+    picture = np.dstack([NOISE, NOISE[..., 0]])
+    write_picture(tmp_path / "a.webp", picture, 100)
+    read = cv2.imread(str(tmp_path / "a.webp"), cv2.IMREAD_UNCHANGED)
+    shown = picture[..., 3] > 0
+    assert np.array_equal(read[..., 3], picture[..., 3])
+    assert np.array_equal(read[shown], picture[shown])
+    assert write_picture(tmp_path / "b.webp", picture, 50) < (tmp_path / "a.webp").stat().st_size
+
+
 def test_a_file_is_replaced_unless_that_is_refused(tmp_path: Path):
     path = tmp_path / "a.png"
     path.write_bytes(b"mine")

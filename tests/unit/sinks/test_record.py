@@ -216,8 +216,10 @@ def test_a_name_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path):
+    folder = tmp_path / "a.mp4"
+    folder.mkdir()
     with pytest.raises(SinkError, match="is a folder: name a file"):
-        RecordSink(tmp_path, Composer(), overwrite=True).open(stream_info())
+        RecordSink(folder, Composer(), overwrite=True).open(stream_info())
 
 
 def test_a_folder_without_permission_is_named(locked_folder: Path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -151,6 +152,67 @@ def test_timestamps_are_exact_at_the_rate_and_a_loop_goes_on(tmp_path):
     grabs = [reader.read(out) for _ in range(5)]
     assert [g.pts * g.time_base for g in grabs] == [Fraction(2 * n, 25) for n in range(5)]
     reader.close()
+
+
+def levels(path: Path, count: int, **fields: object) -> list[int]:
+    """The grey levels of the pictures in the order in which they are read."""
+    reader = source(path, **fields)
+    reader.open()
+    out = np.zeros((8, 12, 3), np.uint8)
+    read = []
+    for _ in range(count):
+        reader.read(out)
+        read.append(int(out[0, 0, 0]))
+    reader.close()
+    return read
+
+
+@pytest.fixture
+def greys(tmp_path: Path) -> Path:
+    """Eight pictures, `0.png` to `70.png`, each of its level; the higher, the longer ago."""
+    for level in range(0, 80, 10):
+        path = tmp_path / f"{level}.png"
+        Picture.new("RGB", (12, 8), (level,) * 3).save(path)
+        os.utime(path, (1000 - level, 1000 - level))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("name", list(range(0, 80, 10))),
+        ("reverse", list(range(70, -10, -10))),
+        ("time", list(range(70, -10, -10))),
+    ],
+)
+def test_pictures_come_by_name_backwards_or_by_age_and_a_loop_begins_again(greys, order, expected):
+    assert levels(greys, 16, order=order, loop=True) == expected * 2
+
+
+def test_pictures_of_one_age_come_by_name(greys):
+    for path in greys.iterdir():
+        os.utime(path, (5, 5))
+    assert levels(greys, 8, order="time") == list(range(0, 80, 10))
+
+
+def test_a_shuffle_has_every_picture_once_in_each_round_and_another_order_in_each(greys):
+    read = levels(greys, 24, order="random", loop=True)
+    rounds = [tuple(read[start : start + 8]) for start in (0, 8, 16)]
+    assert all(sorted(one) == list(range(0, 80, 10)) for one in rounds)
+    assert len(set(rounds)) == 3
+
+
+def test_a_seed_tells_one_shuffle_from_another_and_repeats_it(greys):
+    first = levels(greys, 16, order="random", seed=1, loop=True)
+    assert levels(greys, 16, order="random", seed=1, loop=True) == first
+    assert levels(greys, 16, order="random", seed=2, loop=True) != first
+
+
+def test_the_first_picture_in_order_says_the_size(tmp_path):
+    save(tmp_path / "0.png")
+    save(tmp_path / "1.png", size=(6, 4))
+    info = source(tmp_path, order="reverse").open()
+    assert (info.width, info.height) == (6, 4)
 
 
 def test_a_name_with_other_letters_opens(tmp_path):

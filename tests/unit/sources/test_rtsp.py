@@ -179,3 +179,29 @@ def test_configured_credentials_are_quoted_into_the_url_and_nowhere_else(fields,
     for text in (source.name, repr(source), repr(config), config.model_dump_json()):
         assert "p@ss" not in text
         assert "p%40ss" not in text
+
+
+def test_of_a_fast_stream_frames_are_skipped_evenly(packets):
+    server = TinyRtsp(packets, hangs_up=True)
+    source = RtspSource(
+        RtspSourceConfig.model_validate(
+            {"type": "rtsp", "url": server.url, "read_timeout_s": 1, "max_fps": 5}
+        )
+    )
+    times_s = []
+    try:
+        source.open()
+        out = np.zeros((48, 64, 3), np.uint8)
+        while True:
+            try:
+                grab = source.read(out)
+            except CorruptFrame:
+                continue
+            except SourceLost:
+                break
+            times_s.append(float(grab.pts * grab.time_base))
+    finally:
+        source.close()
+        server.close()
+    assert len(times_s) >= 6, "of 40 frames, 25 a second, less those before the first key frame"
+    assert np.allclose(np.diff(times_s), 0.2, atol=0.001)

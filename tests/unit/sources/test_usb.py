@@ -226,3 +226,33 @@ def test_a_camera_that_is_unplugged_comes_back_when_it_is_plugged_in_again(tmp_p
     run.run(should_stop=lambda: any(epoch == 1 for epoch in sink.epochs))
     assert run.report()["reconnects"] == 1
     assert [bench.capture.released for bench in benches] == [1, 0, 1]
+
+
+def test_of_a_fast_camera_only_as_many_frames_are_decoded_as_are_wanted(monkeypatch):
+    bench = Bench(max_fps=15)
+    info = bench.source.open()
+    assert info.fps == 15, "of the 30 that it gives"
+    decoded = []
+    retrieve = bench.capture.retrieve
+    monkeypatch.setattr(
+        bench.capture,
+        "retrieve",
+        lambda image=None: decoded.append(bench.capture.level) or retrieve(image),
+    )
+    out = picture()
+    times, levels = [], []
+    for _ in range(10):
+        times.append(bench.source.read(out).pts)
+        levels.append(int(out[0, 0, 0]))
+    assert levels == list(range(1, 20, 2))
+    assert decoded == levels[1:], "the first was decoded to learn its size"
+    assert np.allclose(np.diff(times), 66_000)
+
+
+def test_a_camera_slower_than_the_most_that_is_wanted_keeps_its_rate():
+    bench = Bench(max_fps=50)
+    assert bench.source.open().fps == 30
+    out = picture()
+    for number in range(1, 6):
+        bench.source.read(out)
+        assert (out == number).all()

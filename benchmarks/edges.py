@@ -1,0 +1,163 @@
+"""
+Soft edges: how far their colours are from the truth, and what cleaning and refining them cost.
+
+Errors are on truth clips at 1280x720, whose foreground's colours are known: rendered once more
+before a black backdrop, a clip is those colours times alpha. Times are medians of wall time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.compositing.clean import Despill, Foreground, LightWrap, foreground_of
+from streamer.config import RefineConfig
+from streamer.evaluation import make_clip
+from streamer.evaluation.truth import Camera
+from streamer.frame import Alpha, Image
+from streamer.refining import Refiner
+from streamer.tuning import Tuning
+
+CLIPS = ("still", "talking", "noisy", "panning", "strands", "rotating", "crossing")
+FRAME = 20
+REFINEMENTS: dict[str, dict[str, Any]] = {
+    "gain, band": {"gain": 1.2, "band": [0.1, 0.9]},
+    "min_fragment": {"min_fragment": 0.01},
+    "min_fragment, fragment_frames": {"min_fragment": 0.01, "fragment_frames": 5},
+    "keep_largest": {"keep_largest": 1},
+    "fill_holes": {"fill_holes": 0.01},
+    "grow_px: 4": {"grow_px": 4},
+    "grow_px: -32": {"grow_px": -32},
+    "feather_px: 8": {"feather_px": 8.0},
+    "feather_px: 8, outward": {"feather_px": 8.0, "feather": "outward"},
+    "all of them": {
+        "gain": 1.2,
+        "band": [0.1, 0.9],
+        "min_fragment": 0.01,
+        "fragment_frames": 5,
+        "keep_largest": 3,
+        "fill_holes": 0.01,
+        "grow_px": -2,
+        "feather_px": 6.0,
+        "invert": True,
+    },
+}
+
+
+def truth(name: str) -> tuple[Image, Alpha, NDArray[np.float64]]:
+    """A clip's frame, its alpha and the true colours of its foreground."""
+    clip = make_clip(name, frames=FRAME + 1)
+    scenes = [
+        (first, replace(scene, backdrop=np.zeros_like(scene.backdrop)))
+        for first, scene in clip.scenes
+    ]
+    lit = replace(clip, scenes=scenes, camera=Camera(noise=0)).frame(FRAME)
+    alpha = clip.alpha(FRAME)
+    return clip.frame(FRAME), alpha, np.minimum(lit * (255 / np.maximum(alpha, 1))[..., None], 255)
+
+
+def error(colours: Image, alpha: Alpha, true: NDArray[np.float64]) -> float:
+    """Mean difference in levels where alpha is between a twentieth and all but that."""
+    soft = (alpha >= 13) & (alpha <= 242)
+    return float(np.abs(colours - true)[soft].mean())
+
+
+def wall_ms(work: Callable[[], object], times: int = 40) -> float:
+    """The median wall time of one call."""
+    walls = []
+    for n in range(times + 5):
+        started = time.perf_counter()
+        work()
+        if n >= 5:
+            walls.append(time.perf_counter() - started)
+    return statistics.median(walls) * 1000
+
+
+def print_errors() -> tuple[float, float]:
+    """The table of errors and of what the estimate takes; the mean ratio and the longest time."""
+    single = find_spec("pymatting") is not None
+    print("| clip | plain | frames | frames / plain | pictures | frames, ms |")
+    print("|---|---|---|---|---|---|")
+    ratios, times = [], []
+    for name in CLIPS:
+        image, alpha, true = truth(name)
+        foreground, out = Foreground(), np.empty_like(image)
+        took = wall_ms(lambda f=foreground, i=image, a=alpha, o=out: f.estimate(i, a, o))  # type: ignore[misc]
+        plain, clean = error(image, alpha, true), error(out, alpha, true)
+        best = f"{error(foreground_of(image, alpha), alpha, true):.1f}" if single else "-"
+        ratios.append(clean / plain)
+        times.append(took)
+        print(f"| {name} | {plain:.1f} | {clean:.1f} | {clean / plain:.2f} | {best} | {took:.2f} |")
+    return statistics.mean(ratios), max(times)
+
+
+def print_costs() -> float:
+    """The table of what refinements take at two sizes, with one thread; all of them at 720p."""
+    _, alpha, _ = truth("talking")
+    random = np.random.default_rng(0)
+    for x, y, radius in zip(
+        random.integers(0, 1280, 30),
+        random.integers(0, 720, 30),
+        random.integers(2, 12, 30),
+        strict=True,
+    ):
+        cv2.circle(alpha, (int(x), int(y)), int(radius), (255,), -1)
+    large = np.asarray(cv2.resize(alpha, (1920, 1080)), np.uint8)
+    print("| refinement | 1280x720, ms | 1920x1080, ms |\n|---|---|---|")
+    costs: list[float] = []
+    for name, options in REFINEMENTS.items():
+        costs = []
+        for original in (alpha, large):
+            refiner = Refiner(Tuning(refine=RefineConfig.model_validate(options)))
+            work = original.copy()
+
+            def refine(refiner: Refiner = refiner, work: Alpha = work) -> None:
+                refiner.refine(work, 0)
+
+            def copy(work: Alpha = work, original: Alpha = original) -> None:
+                np.copyto(work, original)
+
+            costs.append(wall_ms(lambda c=copy, r=refine: (c(), r())) - wall_ms(copy))  # type: ignore[misc]
+        print(f"| {name} | {costs[0]:.2f} | {costs[1]:.2f} |")
+    return costs[0]
+
+
+def main() -> int:
+    """Print the tables; 1 where a limit is not kept."""
+    ratio, estimate_ms = print_errors()
+    print()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        refined_ms = print_costs()
+        image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
+        out, backdrop = np.empty_like(image), image[::-1].copy()
+        alpha = np.asarray(cv2.GaussianBlur(image[:, :, 0], (0, 0), 9), np.uint8)
+        despill, wrap = Despill(), LightWrap()
+        despill_ms = wall_ms(lambda: despill.remove(image, "green", 0.5, out))
+        wrap_ms = wall_ms(lambda: wrap.add(out, backdrop, alpha, 0.3, 12))
+    finally:
+        cv2.setNumThreads(threads)
+    limits = [
+        ("error of clean colours / of plain ones", ratio, 0.5),
+        (f"clean colours of 1280x720, {threads} threads, ms", estimate_ms, 5.0),
+        ("all refinements of 1280x720, one thread, ms", refined_ms, 10.0),
+        ("despill of 1920x1080, one thread, ms", despill_ms, 10.0),
+        ("light wrap of 1920x1080, one thread, ms", wrap_ms, 10.0),
+    ]
+    print("\n| limit | measured | must be | |\n|---|---|---|---|")
+    for name, value, most in limits:
+        print(f"| {name} | {value:.2f} | <= {most:g} | {'kept' if value <= most else 'BROKEN'} |")
+    return int(any(value > most for _, value, most in limits))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,23 @@
+"""What a picture shows of a frame and its alpha: functions on arrays, and the `Composer`."""
+
+from streamer.compositing.backdrops import OpenVideo, VideoAt
+from streamer.compositing.colours import Colour, colour
+from streamer.compositing.composer import Composer, Pixels, pixels_of
+from streamer.compositing.layers import Picture, alpha_level, composite, cutout_rgba, mask
+from streamer.compositing.lettering import draw_card
+
+__all__ = [
+    "Colour",
+    "Composer",
+    "OpenVideo",
+    "Picture",
+    "Pixels",
+    "VideoAt",
+    "alpha_level",
+    "colour",
+    "composite",
+    "cutout_rgba",
+    "draw_card",
+    "mask",
+    "pixels_of",
+]

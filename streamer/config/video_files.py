@@ -1,0 +1,47 @@
+"""Which video codec goes into which file, and which hold an alpha. Plain facts, for validation."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Literal
+
+VideoFileCodec = Literal["h264", "prores4444", "vp9", "av1", "ffv1", "png", "webp", "gif"]
+
+CODECS_OF: dict[str, tuple[VideoFileCodec, ...]] = {
+    ".mp4": ("h264", "av1"),
+    ".mov": ("prores4444", "png", "h264"),
+    ".webm": ("vp9", "av1"),
+    ".mkv": ("ffv1", "prores4444", "vp9", "av1", "h264"),
+    ".webp": ("webp",),
+    ".gif": ("gif",),
+}
+"""What a file of that suffix can hold; first what it holds unless another is asked for."""
+
+WITH_ALPHA: frozenset[VideoFileCodec] = frozenset(
+    {"prores4444", "vp9", "ffv1", "png", "webp", "gif"}
+)
+"""Those that hold an alpha. That of a GIF is all or nothing."""
+
+
+def codec_of(path: str, asked: VideoFileCodec | Literal["auto"]) -> VideoFileCodec:
+    """
+    The codec for the file at *path*.
+
+    Raises:
+        ValueError: no video goes into such a file, or not of the codec that is asked for; says
+            what does.
+    """
+    suffix = PurePath(path).suffix
+    codecs = CODECS_OF.get(suffix.lower())
+    if codecs is None:
+        known = " ".join(CODECS_OF)
+        raise ValueError(f"path: {suffix or 'no suffix'} is no video file: use one of {known}")
+    if asked == "auto":
+        return codecs[0]
+    if asked not in codecs:
+        fitting = " or ".join(suffix for suffix, held in CODECS_OF.items() if asked in held)
+        raise ValueError(
+            f"codec: {asked} does not go into {suffix}, which holds {' or '.join(codecs)}: "
+            f"name the file {fitting}"
+        )
+    return asked

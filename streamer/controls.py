@@ -1,0 +1,112 @@
+"""What a window may ask of the pipeline that it shows: the contract between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Literal, Protocol
+
+from streamer.tuning import Tuning
+
+MattingMode = Literal["every_frame", "tracked"]
+
+
+class Controls(Protocol):
+    """
+    A running stream, as a user steers it; `streamer.Pipeline` is one.
+
+    Any thread may call any of it. What cannot be done raises a StreamerError, whose text is one
+    line for the user.
+    """
+
+    tuning: Tuning
+    """To be changed by assigning its attributes."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether no more frames come."""
+        ...
+
+    def pause(self) -> None:
+        """Hold the stream."""
+        ...
+
+    def resume(self) -> None:
+        """End a pause."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """How much faster than its timestamps a paced source is delivered."""
+        ...
+
+    def set_speed(self, speed: float) -> None:
+        """Deliver it faster or slower. Raises ConfigError where it has no pace."""
+        ...
+
+    @property
+    def released(self) -> bool:
+        """Whether the camera is let go."""
+        ...
+
+    def release(self) -> None:
+        """Let the camera go. Raises ConfigError where there is none."""
+        ...
+
+    def acquire(self) -> None:
+        """Open it again."""
+        ...
+
+    def trigger(self) -> int:
+        """Tell the sinks that wait for it to take a frame; how many there are."""
+        ...
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recording is on."""
+        ...
+
+    def record(self, on: bool) -> None:
+        """Switch recordings. Raises ConfigError where there is none."""
+        ...
+
+    @property
+    def crops(self) -> bool:
+        """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The name of the model that runs."""
+        ...
+
+    @property
+    def mode(self) -> MattingMode:
+        """How frames get their mattes now."""
+        ...
+
+    def models(self) -> Sequence[str]:
+        """The models that can be switched to without a download, the running one with them."""
+        ...
+
+    def switch(self, *, model: str | None = None, mode: MattingMode | None = None) -> Future[None]:
+        """
+        Go over to another model or mode, loaded meanwhile.
+
+        Returns:
+            Done when it runs; has the failure where it does not, and all is as before.
+
+        Raises:
+            ConfigError: another switch is under way.
+        """
+        ...
+
+    def save(self, folder: Path) -> Path:
+        """
+        Write the configuration as it is now to a new file in *folder*, and return its path.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        ...

@@ -1,0 +1,45 @@
+"""Cuts between one frame and the next, without any flow."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamer.frame import Image
+from streamer.matting.flow import Residual
+from streamer.matting.luma import Luma, Shrinker
+from streamer.matting.scene import is_cut
+
+
+class CutFinder:
+    """
+    Compares each frame with the one before, as they stand.
+
+    A pan that moves the whole picture by much at once counts as a cut too: what is remembered of
+    the frames before lies elsewhere then.
+
+    Args:
+        height, width: of the frames.
+
+    Not thread-safe. Allocates nothing of a frame's size after it is made.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.size = height, width
+        self._shrinker = Shrinker(height, width)
+        self._before: Luma = np.empty(self._shrinker.size, np.uint8)
+        self._now = self._before.copy()
+        self._gap = self._before.copy()
+        self._residual: Residual = np.empty(self._shrinker.size, np.float32)
+        self._has_seen = False
+
+    def is_cut(self, image: Image) -> bool:
+        """Whether *image*, (H, W, 3), is of another scene than the one before, if there was one."""
+        self._before, self._now = self._now, self._before
+        self._shrinker.shrink(image, self._now)
+        first, self._has_seen = not self._has_seen, True
+        if first:
+            return False
+        cv2.absdiff(self._before, self._now, dst=self._gap)
+        np.copyto(self._residual, self._gap)
+        return is_cut(self._before, self._now, self._residual)

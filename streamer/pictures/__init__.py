@@ -1,0 +1,34 @@
+"""Single pictures as files: found, read with their colours kept, cut out, and written whole."""
+
+from streamer.pictures.ahead import ahead
+from streamer.pictures.look import Look
+from streamer.pictures.photo import Photo
+from streamer.pictures.planning import STDIN, Found, Job, find, plan
+from streamer.pictures.reading import (
+    MAX_PIXELS,
+    OpenPicture,
+    lacks_memory,
+    largest_file,
+    open_picture,
+    shown,
+)
+from streamer.pictures.writing import Format, write_whole
+
+__all__ = [
+    "MAX_PIXELS",
+    "STDIN",
+    "Format",
+    "Found",
+    "Job",
+    "Look",
+    "OpenPicture",
+    "Photo",
+    "ahead",
+    "find",
+    "lacks_memory",
+    "largest_file",
+    "open_picture",
+    "plan",
+    "shown",
+    "write_whole",
+]

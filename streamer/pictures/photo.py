@@ -1,0 +1,67 @@
+"""One picture in memory, as deep as its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import Alpha, Image
+from streamer.pictures.colour import to_srgb
+
+Deep = NDArray[Any]
+"""An array of uint8, or of uint16 where the file has 16 bits a channel."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """
+    A picture as it is meant to be seen: upright, its first frame, its colours as stored.
+
+    Attributes:
+        colours: (H, W, 3) uint8 or uint16 BGR, in the space of `profile`, C-contiguous.
+        alpha: (H, W) of the same type, its own transparency; None where it has none.
+        profile: an ICC profile of an RGB space; empty: sRGB.
+        exif: what is kept of its EXIF, a TIFF structure; empty: none.
+    """
+
+    colours: Deep
+    alpha: Deep | None = None
+    profile: bytes = b""
+    exif: bytes = b""
+
+    def __repr__(self) -> str:
+        height, width = self.colours.shape[:2]
+        own = "" if self.alpha is None else ", with alpha"
+        return f"Photo({width}x{height}, {self.colours.dtype}{own})"
+
+    def plain(self) -> Image:
+        """The colours, (H, W, 3) uint8 BGR; the photo's own array where that is of 8 bits."""
+        return eight_bit(self.colours)
+
+    def seen(self) -> Image:
+        """
+        What a model or a viewer sees: (H, W, 3) uint8 BGR in sRGB, C-contiguous.
+
+        What is transparent lies on black, so that colours hidden under it never show. May be the
+        photo's own array.
+        """
+        image = self.plain()
+        if self.profile:
+            image = to_srgb(image, self.profile)
+        if self.alpha is None:
+            return image
+        alpha = cv2.cvtColor(eight_bit(self.alpha), cv2.COLOR_GRAY2BGR)
+        lit: Image = cv2.multiply(image, alpha, dst=alpha, scale=1 / 255)  # type: ignore[assignment]
+        return lit
+
+
+def eight_bit(values: Deep) -> Alpha:
+    """*values* as uint8, 65535 as 255; themselves where they are that already."""
+    if values.dtype == np.uint8:
+        return values
+    scaled: Alpha = cv2.convertScaleAbs(values, alpha=1 / 257)  # type: ignore[assignment]
+    return scaled

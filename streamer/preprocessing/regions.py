@@ -1,0 +1,100 @@
+"""Regions of a frame in pixels: where they are, and the box around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streamer.config import PreprocessConfig, Region
+from streamer.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of a frame in pixels: columns `left` to `right`, rows `top` to `bottom`, half open."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """In pixels, at least 1."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """In pixels, at least 1."""
+        return self.bottom - self.top
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, for an array of the frame's size."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+def places_in(regions: Sequence[Region], width: int, height: int) -> list[Place]:
+    """
+    Where *regions* are in a frame of *width* x *height* pixels; what lies beyond it is cut off.
+
+    Raises:
+        ConfigError: a region has no pixel in the frame.
+    """
+    return [_place(region, width, height) for region in regions]
+
+
+def box_around(places: Sequence[Place]) -> Place:
+    """The smallest place that has all of *places*, of which there is at least one, in it."""
+    return Place(
+        min(place.left for place in places),
+        min(place.top for place in places),
+        max(place.right for place in places),
+        max(place.bottom for place in places),
+    )
+
+
+def within_crop(config: PreprocessConfig) -> PreprocessConfig:
+    """
+    What is left of *config* to frames that `output: cropped` has cropped to its regions.
+
+    A single region is the whole of such a frame. Several are moved into it; of those in fractions
+    the rounding may differ by a pixel from that in the full frame.
+    """
+    if config.output == "full":
+        return config
+    regions = config.regions
+    left, top = (min(region[axis] for region in regions) for axis in (0, 1))
+    moved: list[Region] = [(x - left, y - top, w, h) for x, y, w, h in regions]
+    if all(is_relative(region) for region in regions):
+        across = max(x + w for x, _, w, _ in moved)
+        down = max(y + h for _, y, _, h in moved)
+        moved = [
+            (x / across, y / down, min(1.0, w / across), min(1.0, h / down)) for x, y, w, h in moved
+        ]
+    roi = moved if len(moved) > 1 else None
+    return config.model_copy(update={"roi": roi, "output": "full"})
+
+
+def is_relative(region: Region) -> bool:
+    """Whether *region* is in fractions of the frame rather than in pixels."""
+    return max(region) <= 1
+
+
+def _place(region: Region, width: int, height: int) -> Place:
+    across, down = (width, height) if is_relative(region) else (1, 1)
+    x, y, w, h = region
+    left, top = round(x * across), round(y * down)
+    if left >= width or top >= height:
+        raise ConfigError(
+            f"preprocess.roi: {_written(region)} is outside of a frame of {width}x{height}: "
+            "write fractions from 0 to 1, or pixels within it"
+        )
+    # However thin a region is, it has a pixel.
+    right = min(width, max(left + 1, round((x + w) * across)))
+    bottom = min(height, max(top + 1, round((y + h) * down)))
+    return Place(left, top, right, bottom)
+
+
+def _written(region: Region) -> str:
+    return "[" + ", ".join(f"{number:g}" for number in region) + "]"

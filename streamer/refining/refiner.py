@@ -1,0 +1,179 @@
+"""The refinement of an alpha, in the order of `RefineConfig`."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.config import RefineConfig
+from streamer.frame import Alpha
+from streamer.metrics import LatencyHistogram
+from streamer.refining.parts import Fragments, Parts
+from streamer.tuning import Tuning
+
+_TRACE = 8
+"""An alpha below this is as good as background, one that lacks less than it to 255 as foreground:
+the edge lies between the two."""
+_DISC = 4
+"""Radius in pixels of the disc by which alphas grow step by step: one step with a large disc would
+take many times longer."""
+
+
+class Refiner:
+    """
+    Refines the alphas of one stream.
+
+    Args:
+        tuning: what is wanted; looked at for each alpha.
+        latency: where the time of each alpha is recorded for which anything is wanted.
+
+    Not thread-safe. Allocates when a size or a setting is new, and then nothing of a frame's size
+    but what OpenCV takes for itself to find parts and distances.
+    """
+
+    def __init__(self, tuning: Tuning, latency: LatencyHistogram | None = None) -> None:
+        self._tuning = tuning
+        self._latency = latency
+        self._table_of: RefineConfig | None = None
+        self._table: Alpha = np.arange(256, dtype=np.uint8)
+        self._scratch: _Scratch | None = None
+        self._epoch: int | None = None
+
+    def refine(self, alpha: Alpha, epoch: int) -> None:
+        """
+        Refine *alpha* in place.
+
+        Args:
+            alpha: (H, W) uint8, of the frames in order. Never one that is empty because nothing is
+                known of its frame: inverted, it would show the whole room.
+            epoch: of the frame; with another one fragments are counted anew.
+        """
+        config = self._tuning.refine
+        if not config.changes_alpha:
+            return
+        started_ns = time.monotonic_ns()
+        if self._scratch is None or self._scratch.shape != alpha.shape:
+            self._scratch = _Scratch(alpha.shape[0], alpha.shape[1])
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._scratch.fragments.forget()
+        if config.gain != 1 or config.band is not None:
+            if self._table_of is not config:
+                self._table_of, self._table = config, _table(config)
+            cv2.LUT(alpha, self._table, dst=alpha)
+        if config.min_fragment or config.keep_largest is not None:
+            _keep_parts(alpha, config, self._scratch)
+        if config.fill_holes:
+            _fill_holes(alpha, config.fill_holes, self._scratch.holes)
+        if config.grow_px or config.feather_px:
+            _shape_edge(alpha, config, self._scratch)
+        if config.invert:
+            cv2.bitwise_not(alpha, dst=alpha)
+        if self._latency is not None:
+            self._latency.record(time.monotonic_ns() - started_ns)
+
+
+class _Scratch:
+    """What alphas of one size are worked on with."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.shape = (height, width)
+        self.parts = Parts(height, width)
+        self.holes = Parts(height, width, holes=True)
+        self.fragments = Fragments(self.parts.labels.shape)
+        self.ramp: Alpha = np.empty(self.shape, np.uint8)
+        self.distance: NDArray[np.float32] = np.empty(self.shape, np.float32)
+
+
+def _table(config: RefineConfig) -> Alpha:
+    """What each alpha becomes by gain and band."""
+    alpha = np.minimum(np.arange(256) / 255 * config.gain, 1.0)
+    if config.band is not None:
+        low, high = config.band
+        t = np.clip((alpha - low) / (high - low), 0, 1)
+        alpha = t * t * (3 - 2 * t)
+    return np.asarray(np.rint(alpha * 255), np.uint8)
+
+
+def _keep_parts(alpha: Alpha, config: RefineConfig, scratch: _Scratch) -> None:
+    """Drop fragments, and all but the largest parts."""
+    parts = scratch.parts
+    parts.find(alpha)
+    small = parts.shares < config.min_fragment
+    small[0] = False
+    gone = small
+    if config.fragment_frames:
+        gone = small & (scratch.fragments.ages(parts, small) >= config.fragment_frames)
+    if config.keep_largest is not None:
+        left = np.flatnonzero(~gone[1:]) + 1
+        by_size = left[np.argsort(-parts.shares[left], kind="stable")]
+        gone = gone.copy()
+        gone[by_size[config.keep_largest :]] = True
+    if gone.any():
+        parts.take_out(alpha, gone)
+
+
+def _fill_holes(alpha: Alpha, largest: float, holes: Parts) -> None:
+    holes.find(alpha)
+    filled = (holes.shares < largest) & ~holes.at_border
+    filled[0] = False
+    if filled.any():
+        holes.take_out(alpha, filled)
+
+
+def _shape_edge(alpha: Alpha, config: RefineConfig, scratch: _Scratch) -> None:
+    """Grow or shrink, and feather, where there is any foreground."""
+    left, top, wide, tall = cv2.boundingRect(alpha)
+    if not wide:
+        return
+    # What is next to it is background, or beyond the frame, where nobody knows: no edge.
+    margin = 1 + max(config.grow_px, 0) + math.ceil(config.feather_px)
+    here = np.s_[
+        max(0, top - margin) : top + tall + margin, max(0, left - margin) : left + wide + margin
+    ]
+    alpha = alpha[here]
+    if config.grow_px:
+        _grow(alpha, config.grow_px)
+    if config.feather_px:
+        outward = config.feather == "outward"
+        if outward:
+            cv2.bitwise_not(alpha, dst=alpha)
+        _soften(alpha, config.feather_px, scratch.ramp[here], scratch.distance[here])
+        if outward:
+            cv2.bitwise_not(alpha, dst=alpha)
+
+
+def _grow(alpha: Alpha, by_px: int) -> None:
+    """Give each pixel the largest alpha of a disc around it, or the least."""
+    steps, rest = divmod(abs(by_px), _DISC)
+    change = cv2.dilate if by_px > 0 else cv2.erode
+    if steps:
+        change(alpha, _disc(_DISC), dst=alpha, iterations=steps)
+    if rest:
+        change(alpha, _disc(rest), dst=alpha)
+
+
+def _soften(alpha: Alpha, over_px: float, ramp: Alpha, distance: NDArray[np.float32]) -> None:
+    """
+    Let *alpha* rise no faster from its edge inward than to 255 over *over_px*.
+
+    An edge that is as soft already stays as it is.
+    """
+    cv2.threshold(alpha, _TRACE - 1, 255, cv2.THRESH_BINARY, dst=ramp)
+    cv2.distanceTransform(ramp, cv2.DIST_L2, 5, dst=distance)
+    # Where there is no background at all it is beyond what a byte is rounded from.
+    np.minimum(distance, np.float32(over_px + 1), out=distance)
+    # Distances are to the centre of the next pixel outside: the edge is half a pixel nearer.
+    slope = 255 / over_px
+    cv2.addWeighted(distance, slope, distance, 0, -slope / 2, dst=ramp, dtype=cv2.CV_8U)
+    cv2.min(alpha, ramp, dst=alpha)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    return np.asarray(
+        np.hypot(*np.mgrid[-radius : radius + 1, -radius : radius + 1]) <= radius + 0.5, np.uint8
+    )

@@ -1,0 +1,123 @@
+"""
+How each kind of video file is made: one row a codec, one row a container.
+
+Which goes into which is `streamer.config.video_files`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streamer.config import VideoFileCodec
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One codec: FFmpeg's encoder, and the pixels that it is given."""
+
+    encoder: str
+    opaque: str
+    """Pixel format of pictures without an alpha."""
+    alpha: str | None
+    """Of those with one; None where it holds none."""
+    options: Mapping[str, str]
+    takes: frozenset[str] = frozenset()
+    """Which of a recording's `crf` and `preset` the encoder knows by that name."""
+    palette: bool = False
+    """Pictures need a palette of their own first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One kind of file: FFmpeg's muxer, and the audio that it holds as that comes."""
+
+    name: str
+    """As people call it."""
+    muxer: str
+    options: Mapping[str, str]
+    audio: frozenset[str] = frozenset()
+    """Codecs."""
+
+
+ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
+    "h264": Encoding(
+        "libx264",
+        "yuv420p",
+        None,
+        # With a frame in the encoder, that one would be lost beside the fragment.
+        {"tune": "zerolatency", "forced-idr": "1"},
+        frozenset({"crf", "preset"}),
+    ),
+    # FFmpeg's other encoder of it, prores_ks, takes four times as long for the same.
+    "prores4444": Encoding(
+        "prores_aw", "yuv444p10le", "yuva444p10le", {"profile": "4", "vendor": "apl0"}
+    ),
+    "vp9": Encoding(
+        "libvpx-vp9",
+        "yuv420p",
+        "yuva420p",
+        # An alpha allows no alternate reference frames; without a lag every frame comes at once.
+        {
+            "b": "0",
+            "deadline": "realtime",
+            "cpu-used": "6",
+            "row-mt": "1",
+            "lag-in-frames": "0",
+            "auto-alt-ref": "0",
+        },
+        frozenset({"crf"}),
+    ),
+    "av1": Encoding(
+        "libsvtav1",
+        "yuv420p",
+        None,
+        # References to the past only: otherwise it holds seconds of film.
+        {"preset": "8", "svtav1-params": "pred-struct=1"},
+        frozenset({"crf"}),
+    ),
+    "ffv1": Encoding("ffv1", "bgr0", "bgra", {"level": "3", "slicecrc": "1"}),
+    "png": Encoding("png", "rgb24", "rgba", {"pred": "paeth", "compression_level": "1"}),
+    "webp": Encoding("libwebp_anim", "bgra", "bgra", {"quality": "90"}),
+    "gif": Encoding("gif", "pal8", "pal8", {}, palette=True),
+}
+
+_COMMON = {
+    "flush_packets": "1",
+    # Pictures wait no longer than this for an audio track that has fallen silent.
+    "max_interleave_delta": "1000000",
+    "avoid_negative_ts": "disabled",
+}
+_MATROSKA = _COMMON | {"cluster_time_limit": "1000"}
+
+CONTAINERS: Mapping[str, Container] = {
+    ".mp4": Container(
+        "MP4",
+        "mp4",
+        # frag_discont and no edit list keep a first timestamp that is not 0.
+        _COMMON
+        | {
+            "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont",
+            "use_editlist": "0",
+        },
+        frozenset({"aac", "mp3", "opus"}),
+    ),
+    ".mov": Container(
+        "MOV",
+        "mov",
+        # Fragments while it grows, a file without any once it is finished: editors want that.
+        _COMMON
+        | {"movflags": "hybrid_fragmented+empty_moov+frag_discont", "frag_duration": "1000000"},
+        frozenset({"aac", "ac3", "mp3", "pcm_alaw", "pcm_mulaw", "pcm_s16le"}),
+    ),
+    ".mkv": Container(
+        "MKV",
+        "matroska",
+        _MATROSKA,
+        frozenset({"aac", "ac3", "flac", "mp2", "mp3", "opus", "pcm_s16le", "vorbis"}),
+    ),
+    ".webm": Container("WebM", "webm", _MATROSKA, frozenset({"opus", "vorbis"})),
+    ".webp": Container("WebP", "webp", {"loop": "0"}),
+    ".gif": Container("GIF", "gif", {"loop": "0"}),
+}
+"""By the file's suffix."""

@@ -1,0 +1,197 @@
+"""Carries out what the window's keys ask of the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from streamer.config import (
+    BackgroundConfig,
+    BlurBackgroundConfig,
+    ColourBackgroundConfig,
+    DimBackgroundConfig,
+    PixelateBackgroundConfig,
+    Region,
+)
+from streamer.controls import Controls, MattingMode
+from streamer.errors import StreamerError
+from streamer.sinks.keys import Action
+
+T = TypeVar("T")
+
+_MODES: tuple[MattingMode, ...] = get_args(MattingMode)
+_COLOURS = ("black", "white", "green")
+_SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
+_THRESHOLD_STEP = 0.05
+_MOST_FEATHER_PX = 64.0
+
+
+class Remote:
+    """
+    Turns actions into calls of *controls*, and says in one line what came of each.
+
+    Args:
+        controls: the stream.
+        folder: where settings are written.
+        say: told what came of a switch when that is known; called by another thread.
+
+    For one thread, the window's.
+    """
+
+    def __init__(self, controls: Controls, folder: Path, say: Callable[[str], None]) -> None:
+        self._controls = controls
+        self._folder = folder
+        self._say = say
+        self._backgrounds = _backgrounds(controls.tuning.compose.background)
+        self._actions: dict[Action, Callable[[], str]] = {
+            "background": self._next_background,
+            "threshold_down": partial(self._move_threshold, -_THRESHOLD_STEP),
+            "threshold_up": partial(self._move_threshold, _THRESHOLD_STEP),
+            "feather_down": partial(self._move_feather, -1),
+            "feather_up": partial(self._move_feather, 1),
+            "mode": self._next_mode,
+            "model": self._next_model,
+            "record": self._toggle_recording,
+            "trigger": self._trigger,
+            "slower": partial(self._move_speed, -1),
+            "faster": partial(self._move_speed, 1),
+            "camera": self._toggle_camera,
+            "save": self._save,
+        }
+
+    def do(self, action: Action) -> str:
+        """Carry out *action*, none of the window's own; what came of it, or why it cannot be."""
+        try:
+            return self._actions[action]()
+        except StreamerError as error:
+            return str(error)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the stream is paused."""
+        return self._controls.paused
+
+    def pause(self, paused: bool) -> None:
+        """Hold the stream, or let it go on."""
+        if paused:
+            self._controls.pause()
+        else:
+            self._controls.resume()
+
+    @property
+    def crops(self) -> bool:
+        """See `Controls.crops`."""
+        return self._controls.crops
+
+    @property
+    def regions(self) -> Sequence[Region]:
+        """Those that the model sees; none where it sees the whole frame."""
+        return self._controls.tuning.preprocess.regions
+
+    def look_at(self, regions: Sequence[Region]) -> str:
+        """Let the model see *regions* only, or all without one; the line of YAML that says so."""
+        tuning = self._controls.tuning
+        roi = list(regions) or None
+        tuning.preprocess = tuning.preprocess.model_copy(update={"roi": roi})
+        written = ", ".join(f"[{', '.join(f'{n:g}' for n in region)}]" for region in regions)
+        return f"preprocess: {{roi: {f'[{written}]' if roi else 'null'}}}"
+
+    def _next_background(self) -> str:
+        tuning = self._controls.tuning
+        shown = tuning.compose.background
+        known = shown in self._backgrounds
+        number = self._backgrounds.index(shown) + 1 if known else 0
+        background = self._backgrounds[number % len(self._backgrounds)]
+        tuning.compose = tuning.compose.model_copy(update={"background": background})
+        return f"background: {_named(background)}"
+
+    def _move_threshold(self, step: float) -> str:
+        tuning = self._controls.tuning
+        least = _THRESHOLD_STEP
+        threshold = round(min(max(tuning.refine.threshold + step, least), 1.0), 2)
+        tuning.refine = tuning.refine.model_copy(update={"threshold": threshold})
+        return f"threshold: {threshold:g}"
+
+    def _move_feather(self, step: float) -> str:
+        tuning = self._controls.tuning
+        feather_px = min(max(tuning.refine.feather_px + step, 0.0), _MOST_FEATHER_PX)
+        tuning.refine = tuning.refine.model_copy(update={"feather_px": feather_px})
+        return f"feather: {feather_px:g} px {tuning.refine.feather}"
+
+    def _next_mode(self) -> str:
+        mode = _after(_MODES, self._controls.mode)
+        return self._await(self._controls.switch(mode=mode), f"matting: {mode}")
+
+    def _next_model(self) -> str:
+        model = _after(self._controls.models(), self._controls.model)
+        if model == self._controls.model:
+            return "no other model is on this disk: `streamer models pull` fetches one"
+        return self._await(self._controls.switch(model=model), f"model: {model}")
+
+    def _await(self, future: Future[None], what: str) -> str:
+        future.add_done_callback(partial(self._tell, what))
+        return what if future.done() else f"{what}: loading"
+
+    def _tell(self, what: str, future: Future[None]) -> None:
+        try:
+            future.result()
+        except CancelledError:
+            return
+        except Exception as error:
+            self._say(f"{what}: {error}")
+        else:
+            self._say(what)
+
+    def _toggle_recording(self) -> str:
+        on = not self._controls.recording
+        self._controls.record(on)
+        return f"recording {'on' if on else 'off'}"
+
+    def _trigger(self) -> str:
+        if self._controls.trigger():
+            return "picture taken"
+        return "no sink waits for it: add one of type images with when: trigger"
+
+    def _move_speed(self, steps: int) -> str:
+        nearest = min(_SPEEDS, key=lambda speed: abs(speed - self._controls.speed))
+        number = min(max(_SPEEDS.index(nearest) + steps, 0), len(_SPEEDS) - 1)
+        self._controls.set_speed(_SPEEDS[number])
+        return f"speed: {_SPEEDS[number]:g}"
+
+    def _toggle_camera(self) -> str:
+        if self._controls.released:
+            self._controls.acquire()
+            return "camera: opening"
+        self._controls.release()
+        return "camera: released"
+
+    def _save(self) -> str:
+        return f"written: {self._controls.save(self._folder)}"
+
+
+def _backgrounds(configured: BackgroundConfig) -> list[BackgroundConfig]:
+    """What the key goes through: the configured one, then the others."""
+    others: list[BackgroundConfig] = [
+        *(ColourBackgroundConfig(type="colour", colour=name) for name in _COLOURS),
+        BlurBackgroundConfig(type="blur"),
+        PixelateBackgroundConfig(type="pixelate"),
+        DimBackgroundConfig(type="dim"),
+    ]
+    return [configured, *(other for other in others if other != configured)]
+
+
+def _named(background: BackgroundConfig) -> str:
+    if isinstance(background, ColourBackgroundConfig):
+        return background.colour
+    path = getattr(background, "path", None)
+    return background.type if path is None else f"{background.type} {Path(path).name}"
+
+
+def _after(names: Sequence[T], name: T) -> T:
+    """The one that comes after *name*, round and round; the first where it is not among them."""
+    if name not in names:
+        return names[0] if names else name
+    return names[(names.index(name) + 1) % len(names)]

@@ -1,0 +1,132 @@
+"""A recording that is switched on and off while the stream goes on; each begins a new file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from streamer.errors import ConfigError, SinkError
+from streamer.frame import Frame, Matte, StreamInfo
+from streamer.packets import AudioPacket
+from streamer.protocols import AudioSink
+
+_log = logging.getLogger(__name__)
+
+
+class SwitchedRecord:
+    """
+    Hands frames and audio to a recording of its own, or to none.
+
+    One that begins later than the stream begins at 0, and where it cannot be opened that is
+    logged, and the stream goes on.
+
+    Args:
+        make: makes the recording of that number, from 1, not yet open.
+        on: from the first frame on.
+
+    Raises:
+        ConfigError: what *make* raises for the first.
+    """
+
+    name = "record"
+
+    def __init__(self, make: Callable[[int], AudioSink], *, on: bool = True) -> None:
+        self._make = make
+        self._next = 1
+        self._sink = make(1)
+        self._wanted = on
+        self._opened = False
+        self._finished = False
+        self._info: StreamInfo | None = None
+        self._begins_at_s: Fraction | None = Fraction(0)
+        self._earlier: dict[str, float] = {}
+
+    @property
+    def on(self) -> bool:
+        """Whether frames are recorded, from the next one on."""
+        return self._wanted
+
+    def switch(self, on: bool) -> None:
+        """Begin a recording with the next frame, or finish it then. Thread-safe."""
+        self._wanted = on
+
+    def open(self, info: StreamInfo) -> None:
+        """Open the first recording, if it is on. Raises SinkError."""
+        self._info = info
+        if self._wanted:
+            self._opened = True
+            self._next += 1
+            self._sink.open(info)
+
+    def write(self, frame: Frame, matte: Matte) -> None:
+        """Record one frame, where that is wanted. Raises SinkError."""
+        wanted = self._wanted
+        if wanted and not self._opened:
+            self._begin()
+        elif not wanted:
+            self.close()
+        if not self._opened:
+            return
+        stamp = frame.stamp
+        if self._begins_at_s is None:
+            self._begins_at_s = stamp.pts * stamp.time_base
+        if self._begins_at_s:
+            pts = stamp.pts - round(self._begins_at_s / stamp.time_base)
+            moved = replace(stamp, pts=pts)
+            frame, matte = Frame(frame.image, moved), replace(matte, stamp=moved)
+        self._sink.write(frame, matte)
+
+    def write_audio(self, packet: AudioPacket) -> None:
+        """Record one packet, where that is wanted. Raises SinkError."""
+        if not self._opened or self._begins_at_s is None or self._info is None:
+            return
+        if self._begins_at_s and self._info.audio is not None:
+            pts = packet.pts - round(self._begins_at_s / self._info.audio.time_base)
+            packet = replace(packet, pts=pts)
+        if packet.pts >= 0 or not self._begins_at_s:
+            self._sink.write_audio(packet)
+
+    def close(self) -> None:
+        """Finish the recording. Twice is once. Raises SinkError."""
+        if not self._finished:
+            self._finished, self._opened = True, False
+            self._sink.close()
+
+    def statistics(self) -> dict[str, Any]:
+        """A recording's, of all together, and whether one is `recording`. Thread-safe."""
+        said = self._sink.statistics()
+        for name, earlier in self._earlier.items():
+            said[name] += earlier
+        path = said["path"] if said["frames"] else None
+        return {**said, "path": path, "recording": self._opened}
+
+    def _begin(self) -> None:
+        """Begin another recording, or let it be where that cannot be."""
+        assert self._info is not None  # noqa: S101 - written after open
+        number, self._next = self._next, self._next + 1
+        try:
+            sink = self._make(number)
+        except ConfigError as error:
+            self._refuse(error)
+            return
+        try:
+            sink.open(self._info)
+        except SinkError as error:
+            sink.close()
+            self._refuse(error)
+            return
+        self.close()
+        for name, value in self._sink.statistics().items():
+            if isinstance(value, int | float):
+                self._earlier[name] = self._earlier.get(name, 0) + value
+        self._sink = sink
+        self._opened, self._finished = True, False
+        self._begins_at_s = None
+        _log.info("recording: %s", sink.statistics()["path"])
+
+    def _refuse(self, error: Exception) -> None:
+        self._wanted = False
+        _log.warning("not recorded: %s", error)

@@ -1,0 +1,27 @@
+"""Any picture as a frame: upright 8-bit BGR on black."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamer.frame import Image
+from streamer.pictures import open_picture
+
+
+def read_picture(path: str | Path) -> Image:
+    """
+    Read one picture as it is meant to be seen.
+
+    Grey, palette, CMYK and 16 bits become 8-bit BGR in sRGB (65535 is 255), EXIF rotation is
+    applied, and transparency lies on black, so that colours hidden under it never show.
+
+    Returns:
+        (H, W, 3) uint8 BGR, C-contiguous; the caller's own.
+
+    Raises:
+        SourceNotFound: no such file, or not ours to read.
+        SourceUnsupported: not a picture, a damaged one, or one of more than
+            `streamer.pictures.MAX_PIXELS`.
+    """
+    with open_picture(path) as picture:
+        return picture.read().seen()

@@ -1,0 +1,123 @@
+"""What a sink's format can hold: refused before anything is written, with the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamer.config import parse_config
+from streamer.errors import ConfigError
+
+RGBA = {"compose": {"cutout": "rgba"}}
+TRANSPARENT = {"compose": {"background": "transparent"}}
+
+
+def parse(*sinks: dict[str, Any], **more: Any):
+    return parse_config({"source": {"type": "usb"}, "sinks": list(sinks), **more}, name="c.yaml")
+
+
+def complaint(*sinks: dict[str, Any], **more: Any) -> str:
+    with pytest.raises(ConfigError) as refused:
+        parse(*sinks, **more)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("sink", "expected"),
+    [
+        (
+            {"type": "record", "path": "a.mp4"},
+            "sinks.0.codec: h264 holds no alpha: name the file .mov or .webm or .mkv or .webp "
+            "or .gif, or ",
+        ),
+        ({"type": "record", "path": "a.webm", "codec": "av1"}, "sinks.0.codec: av1 holds no alpha"),
+        (
+            {"type": "images", "path": "a", "format": "jpeg"},
+            "sinks.0.format: jpeg holds no alpha: write png or webp, or ",
+        ),
+        ({"type": "pipe"}, "sinks.0.format: bgr holds no alpha: write rgba, or "),
+        ({"type": "pipe", "format": "y4m"}, "sinks.0.format: y4m holds no alpha"),
+    ],
+)
+def test_an_alpha_that_is_asked_for_is_never_dropped(sink: dict[str, Any], expected: str):
+    of_cutout = complaint(sink | {"layout": "cutout"}, **RGBA)
+    assert of_cutout.startswith(f"c.yaml: {expected}")
+    assert "set compose.cutout: rgb_on_black" in of_cutout
+    of_composite = complaint(sink | {"layout": "composite"}, **TRANSPARENT)
+    assert of_composite.startswith(f"c.yaml: {expected}")
+    assert "set another compose.background" in of_composite
+
+
+@pytest.mark.parametrize(
+    "sink",
+    [
+        {"type": "record", "path": "a.mov"},
+        {"type": "record", "path": "a.mov", "codec": "png"},
+        {"type": "record", "path": "a.webm"},
+        {"type": "record", "path": "A.MKV"},
+        {"type": "record", "path": "{start:%H.%M}.gif"},
+        {"type": "record", "path": "a.webp"},
+        {"type": "images", "path": "a"},
+        {"type": "images", "path": "a", "format": "webp"},
+        {"type": "pipe", "format": "rgba"},
+        {"type": "display"},
+        {"type": "virtual_camera"},
+        {"type": "rtsp", "serve": "rtsp://127.0.0.1:8554/a"},
+        {"type": "discard"},
+    ],
+)
+def test_what_holds_an_alpha_takes_it_and_what_shows_it_shows_it_on_black(sink: dict[str, Any]):
+    parse(sink | {"layout": "cutout"}, **RGBA)
+    parse(sink | {"layout": "composite"}, **TRANSPARENT)
+
+
+def test_other_layouts_have_no_alpha_to_drop():
+    parse({"type": "record", "path": "a.mp4", "layout": "side_by_side"}, **RGBA)
+    parse({"type": "record", "path": "a.mp4", "layout": "composite"}, **RGBA)
+    parse({"type": "record", "path": "a.mp4", "layout": "cutout"}, **TRANSPARENT)
+
+
+@pytest.mark.parametrize(
+    ("path", "codec", "expected"),
+    [
+        ("a.mp4", "prores4444", "does not go into .mp4, which holds h264 or av1: name the file"),
+        ("a.webm", "ffv1", "does not go into .webm, which holds vp9 or av1: name the file .mkv"),
+        ("a.avi", "auto", ".avi is no video file: use one of .mp4 .mov .webm .mkv .webp .gif"),
+        ("a", "auto", "no suffix is no video file"),
+    ],
+)
+def test_a_codec_that_does_not_go_into_the_file_is_refused(path: str, codec: str, expected: str):
+    said = complaint({"type": "record", "path": path, "codec": codec})
+    assert said.startswith("c.yaml: sinks.0: ")
+    assert expected in said
+    assert "\n" not in said
+
+
+def test_the_quality_of_h264_ends_at_51():
+    said = complaint({"type": "record", "path": "a.mp4", "crf": 60})
+    assert "sinks.0: crf: that of h264 goes up to 51" in said
+    parse({"type": "record", "path": "a.webm", "crf": 60})
+
+
+def test_rgba_is_piped_only_of_what_has_an_alpha():
+    said = complaint({"type": "pipe", "format": "rgba", "layout": "cutout"})
+    assert "sinks.0.format: rgba is for layout: cutout with compose.cutout: rgba" in said
+
+
+def test_gray_is_piped_only_of_mask_and_alpha():
+    parse({"type": "pipe", "format": "gray", "layout": "alpha"})
+    said = complaint({"type": "pipe", "format": "gray", "layout": "cutout"})
+    assert "sinks.0: format: gray is for layout: mask or alpha" in said
+
+
+def test_one_pipe_has_stdout_for_itself():
+    assert parse({"type": "pipe"}).owns_stdout
+    assert not parse({"type": "pipe", "path": "out.pipe"}).owns_stdout
+    assert "one pipe to stdout at most" in complaint({"type": "pipe"}, {"type": "pipe"})
+
+
+@pytest.mark.parametrize("sink", [{"when": "interval"}, {"every_s": 2}])
+def test_an_interval_goes_with_its_length(sink: dict[str, Any]):
+    said = complaint({"type": "images", "path": "a", **sink})
+    assert "when: interval goes with every_s" in said

@@ -1,0 +1,161 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from streamer.pictures import Found, Job, find, plan
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "in/a.png",
+        "in/b.JPG",
+        "in/notes.txt",
+        "in/.hidden.png",
+        "in/x/a.png",
+        "in/x/y/c.webp",
+        "in/.git/d.png",
+        "in/out/a.png",
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"")
+    Path("in/folder.png").mkdir()
+
+
+def paths(found):
+    return [str(picture.path) for picture in found]
+
+
+def names(jobs):
+    return [str(path) for job in jobs for path in (job.cutout, job.mask)]
+
+
+def test_a_folder_means_its_pictures_and_not_those_below(tree):
+    found, problems = find(["in"])
+    assert paths(found) == ["in/a.png", "in/b.JPG"]
+    assert problems == []
+
+
+def test_below_too_where_that_is_asked_for_but_never_what_is_hidden_nor_the_results(tree):
+    found, _ = find(["in"], recursive=True, out=Path("in/out"))
+    assert paths(found) == ["in/a.png", "in/b.JPG", "in/x/a.png", "in/x/y/c.webp"]
+
+
+@pytest.mark.parametrize("pattern", ["in/**/*.png", "in/**"])
+def test_a_glob_leaves_out_the_results_too(tree, pattern):
+    found, _ = find([pattern], out=Path("in/out"))
+    assert {"in/a.png", "in/x/a.png"} <= set(paths(found))
+    assert "in/out/a.png" not in paths(found)
+
+
+def test_a_folder_that_is_itself_where_results_go_is_looked_through(tree):
+    assert paths(find(["in/out"], out=Path("in/out"))[0]) == ["in/out/a.png"]
+    assert paths(find(["in/out"], recursive=True, out=Path("in"))[0]) == ["in/out/a.png"]
+
+
+def test_each_picture_is_taken_once_and_what_means_none_is_told(tree):
+    found, problems = find(["in", "in/*.png", "in/a.png", "x/*.png", "new\nline"])
+    assert paths(found) == ["in/a.png", "in/b.JPG"]
+    assert problems == [
+        "x/*.png: no such picture, nor a folder or glob that holds any",
+        "new\\nline: no such picture, nor a folder or glob that holds any",
+    ]
+
+
+def test_a_name_with_the_signs_of_a_glob_is_a_name_where_there_is_such_a_file(tree):
+    Path("in/[x]*.png").write_bytes(b"")
+    assert paths(find(["in/[x]*.png"])[0]) == ["in/[x]*.png"]
+
+
+def test_a_name_that_begins_like_a_users_home_is_a_name(tree):
+    Path("~draft.png").write_bytes(b"")
+    assert paths(find(["~draft.png"])[0]) == ["~draft.png"]
+
+
+def test_a_named_file_is_taken_whatever_its_suffix(tree):
+    assert paths(find(["in/notes.txt"])[0]) == ["in/notes.txt"]
+
+
+def test_a_name_that_no_system_takes_is_told(tree):
+    found, problems = find(["x" * 5000])
+    assert not found
+    assert "cannot be looked through" in problems[0]
+
+
+def test_results_of_one_name_are_told_apart():
+    sources = [Found(Path(name)) for name in ("x/a.jpg", "y/A.png", "x/a-mask.jpg")]
+    assert names(plan(sources, Path("out"))) == [
+        "out/a.png",
+        "out/a-mask.png",
+        "out/A-2.png",
+        "out/A-2-mask.png",
+        "out/a-mask-2.png",
+        "out/a-mask-2-mask.png",
+    ]
+
+
+def test_no_result_takes_the_place_of_a_picture(tree):
+    found, _ = find(["in"])
+    assert names(plan(found, Path("in"))) == [
+        "in/a-2.png",
+        "in/a-2-mask.png",
+        "in/b.png",
+        "in/b-mask.png",
+    ]
+
+
+def test_a_link_to_a_folder_does_not_hide_that_it_is_the_same(tree):
+    Path("same").symlink_to("in")
+    assert names(plan(find(["in/a.png"])[0], Path("same")))[0] == "same/a-2.png"
+
+
+def test_the_folders_are_the_pictures_own_where_that_is_asked_for(tree):
+    found, _ = find(["in"], recursive=True, out=Path("in/out"))
+    jobs = plan(found, Path("in/out"), keep_structure=True)
+    assert [str(job.cutout) for job in jobs] == [
+        "in/out/a.png",
+        "in/out/b.png",
+        "in/out/x/a.png",
+        "in/out/x/y/c.png",
+    ]
+    by_glob = plan(find(["in/x/**/*.webp"])[0], Path("o"), keep_structure=True)
+    assert str(by_glob[0].cutout) == "o/y/c.png"
+
+
+def test_a_folder_and_a_result_of_one_name_are_told_apart(tree):
+    Path("in/x.png").mkdir()
+    Path("in/x.png/e.jpg").write_bytes(b"")
+    Path("in/x.jpg").write_bytes(b"")
+    found, _ = find(["in"], recursive=True, out=Path("in/out"))
+    jobs = {str(j.source): j for j in plan(found, Path("o"), keep_structure=True)}
+    assert str(jobs["in/x.png/e.jpg"].cutout) == "o/x.png/e.png"
+    assert str(jobs["in/x.jpg"].cutout) == "o/x-2.png"
+
+
+def test_names_are_as_long_as_a_file_system_takes():
+    jobs = plan([Found(Path("ü" * 120 + ".jpg")), Found(Path("ü" * 120 + "x.jpg"))], Path("o"))
+    assert len(set(names(jobs))) == 4
+    assert all(len(os.fsencode(Path(name).name)) <= 255 for name in names(jobs))
+
+
+def test_standard_input_has_a_name():
+    assert names(plan(find(["-"])[0], Path("o"), ".webp")) == ["o/stdin.webp", "o/stdin-mask.png"]
+
+
+def test_a_job_is_done_when_all_its_results_are_there_and_not_older(tmp_path):
+    job = Job(tmp_path / "a.jpg", tmp_path / "a.png", tmp_path / "a-mask.png")
+    job.source.write_bytes(b"")
+    os.utime(job.source, (1000, 1000))
+    assert not job.is_done(mask=False)
+    job.cutout.write_bytes(b"")
+    assert job.is_done(mask=False)
+    assert not job.is_done(mask=True)
+    job.mask.write_bytes(b"")
+    assert job.is_done(mask=True)
+    os.utime(job.mask, (999, 999))
+    assert not job.is_done(mask=True)
+    os.utime(job.cutout, (999, 999))
+    assert not job.is_done(mask=False)
+    assert not Job(None, job.cutout, job.mask).is_done(mask=False)

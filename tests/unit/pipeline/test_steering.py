@@ -1,0 +1,349 @@
+"""A stream that runs can be paused, sped up, let go and given another model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from fractions import Fraction
+
+import pytest
+
+from streamer.config import ReconnectConfig, StandbyConfig
+from streamer.errors import ConfigError, ModelError
+from streamer.frame import Frame, StreamInfo
+from streamer.matting import EveryFrame
+from streamer.pipeline import Pipeline, Standby
+from tests.fakes import FakeClock, FakeMatting, FakeSegmenter, FakeSink, FakeSource
+
+
+class Paced(FakeSource):
+    """A recording at its own pace."""
+
+    def open(self) -> StreamInfo:
+        fps = Fraction(25)
+        return StreamInfo("fake", 64, 48, fps, 1 / fps, live=True, paced=True)
+
+
+class Waiting(FakeClock):
+    """Calls back at each wait."""
+
+    def __init__(self, on_wait: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_wait = on_wait
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        self._on_wait()
+        return super().wait(event, timeout_s)
+
+
+class TriggeredSink(FakeSink):
+    triggers = 0
+    waits = True
+
+    def trigger(self) -> bool:
+        self.triggers += 1
+        return self.waits
+
+
+class SwitchedSink(FakeSink):
+    on = False
+
+    def switch(self, on: bool) -> None:
+        self.on = on
+
+
+def pipeline(source: FakeSource, sink: FakeSink, **options) -> Pipeline:
+    matting = options.pop("matting", None) or EveryFrame(FakeSegmenter())
+    return Pipeline(source, matting, [sink, *options.pop("more", ())], **options)
+
+
+def test_a_paused_file_waits_and_loses_nothing() -> None:
+    captured: list[int] = []
+
+    def wait() -> None:
+        captured.append(running.statistics().frames["captured"])
+        assert running.statistics().paused
+        if len(captured) == 50:
+            running.resume()
+
+    source = FakeSource(40, on_read=lambda number: running.pause() if number == 10 else None)
+    sink = FakeSink()
+    running = pipeline(source, sink, clock=Waiting(wait))
+    report = running.run()
+    assert captured == [11] * 50
+    assert sink.indices == list(range(40))
+    assert not any(stamp.standby for stamp in sink.stamps)
+    assert report["frames"]["standby"] == 0
+
+
+def test_a_paced_file_goes_on_after_a_pause_without_a_rush() -> None:
+    def wait() -> None:
+        if running.paused and running.statistics().frames["captured"] == 4:
+            clock.pass_s(60)
+            running.resume()
+
+    clock = Waiting(wait)
+    source = Paced(10, on_read=lambda number: running.pause() if number == 3 else None)
+    running = pipeline(source, FakeSink(), clock=clock)
+    running.run()
+    pause_s, before, after = 0.05, 3 / 25, 5 / 25
+    assert sum(clock.waits) == pytest.approx(before + pause_s + after)
+
+
+def test_a_stop_ends_a_pause() -> None:
+    paused = threading.Event()
+    running = pipeline(
+        FakeSource(None, on_read=lambda number: running.pause() if number == 3 else None),
+        FakeSink(),
+        clock=Waiting(paused.set),
+    )
+    running.start()
+    assert paused.wait(10)
+    running.stop()
+    running.join()
+    assert running.report()["frames"]["captured"] == 4
+
+
+def test_a_paused_live_stream_holds_its_last_picture_and_is_fresh_afterwards() -> None:
+    reads: list[int] = []
+    read_at_resume: list[int] = []
+    after: list[int] = []
+
+    def write(frame: Frame) -> None:
+        if frame.stamp.paused:
+            if not read_at_resume and sum(stamp.paused for stamp in sink.stamps) == 2:
+                read_at_resume.append(reads[-1])
+                running.resume()
+        elif read_at_resume:
+            after.append(int(frame.image[0, 0, 0]))
+            running.stop()
+        elif frame.stamp.index >= 5:
+            running.pause()
+
+    sink = FakeSink(on_write=write)
+    running = pipeline(
+        FakeSource(250, live=True, period_s=0.005, on_read=reads.append),
+        sink,
+        standby=Standby(StandbyConfig(show="card")),
+    )
+    report = running.run()
+    held = [n for n, stamp in enumerate(sink.stamps) if stamp.paused]
+    shown = [sink.pictures[n] for n in range(held[0])]
+    assert shown == sorted(shown)
+    for n in held:
+        assert sink.pictures[n] == sink.alphas[n] == shown[-1], "the last frame and its own matte"
+        assert sink.origins[n] == "propagated"
+    assert after[0] > shown[-1] + 5, "what came during the pause was thrown away"
+    assert after[0] >= read_at_resume[0]
+    times = [stamp.pts_s for stamp in sink.stamps]
+    assert times == sorted(set(times))
+    assert sink.epochs[held[-1] + 1] > sink.epochs[held[-1]]
+    frames = report["frames"]
+    assert frames["captured"] == frames["emitted"] + sum(report["drops"].values())
+    assert frames["standby"] == len(held)
+
+
+def test_a_change_of_speed_counts_from_the_frame_before() -> None:
+    clock = FakeClock()
+    source = Paced(10, on_read=lambda number: running.set_speed(2) if number == 5 else None)
+    running = pipeline(source, FakeSink(), clock=clock)
+    running.run()
+    assert sum(clock.waits) == pytest.approx(4 / 25 + 5 / 50)
+    assert running.statistics().speed == 2
+
+
+@pytest.mark.parametrize(
+    ("live", "reason"), [(False, "as fast as it is worked on"), (True, "it comes live")]
+)
+def test_what_has_no_pace_cannot_be_sped_up(live: bool, reason: str) -> None:
+    running = pipeline(FakeSource(2, live=live), FakeSink())
+    with pytest.raises(ConfigError, match="not open yet"):
+        running.set_speed(2)
+    running.run()
+    with pytest.raises(ConfigError, match=f"{reason}; .*realtime: true"):
+        running.set_speed(2)
+
+
+@pytest.mark.parametrize("speed", [0, -1, float("inf"), float("nan")])
+def test_a_speed_is_a_positive_number(speed: float) -> None:
+    with pytest.raises(ValueError, match="not a positive number"):
+        pipeline(FakeSource(1), FakeSink()).set_speed(speed)
+
+
+def test_a_released_camera_is_closed_and_opened_again_when_it_is_wanted() -> None:
+    sources: list[FakeSource] = []
+    states: list[str] = []
+    closed: list[bool] = []
+
+    def fresh() -> FakeSource:
+        sources.append(FakeSource(None, live=True, period_s=0.005))
+        return sources[-1]
+
+    def write(frame: Frame) -> None:
+        status = running.statistics().source
+        if frame.stamp.standby and status.state == "released":
+            states.append(status.state)
+            closed.append(sources[0].closed)
+            running.acquire()
+        elif states and not frame.stamp.standby:
+            running.stop()
+        elif frame.stamp.index == 5:
+            running.release()
+
+    sink = FakeSink(on_write=write)
+    running = pipeline(fresh(), sink, fresh=fresh, reconnect=ReconnectConfig(first_s=0.1, max_s=1))
+    running.run()
+    assert closed
+    assert all(closed)
+    assert len(sources) == 2
+    standby = [n for n, stamp in enumerate(sink.stamps) if stamp.standby]
+    assert {sink.origins[n] for n in standby} == {"empty"}
+    assert sink.epochs[-1] == sink.epochs[0] + 1
+
+
+def test_a_stop_ends_a_release() -> None:
+    def fresh() -> FakeSource:
+        return FakeSource(None, live=True, period_s=0.005)
+
+    def write(frame: Frame) -> None:
+        if frame.stamp.standby:
+            running.stop()
+        else:
+            running.release()
+
+    running = pipeline(fresh(), FakeSink(on_write=write), fresh=fresh)
+    assert running.run()["source"]["state"] == "ended"
+
+
+def test_only_what_is_connected_again_can_be_released() -> None:
+    with pytest.raises(ConfigError, match="only cameras and RTSP streams"):
+        pipeline(FakeSource(), FakeSink()).release()
+
+
+def test_a_trigger_reaches_every_sink_that_waits_for_one() -> None:
+    first, second = TriggeredSink(), TriggeredSink()
+    running = pipeline(FakeSource(), first, more=[second, FakeSink()])
+    assert running.trigger() == 2
+    assert first.triggers == second.triggers == 1
+    second.waits = False
+    assert running.trigger() == 1
+    assert pipeline(FakeSource(), FakeSink()).trigger() == 0
+
+
+def test_recordings_are_switched_together() -> None:
+    film = SwitchedSink()
+    running = pipeline(FakeSource(), FakeSink(), more=[film])
+    assert not running.recording
+    running.record(on=True)
+    assert film.on
+    assert running.recording
+    with pytest.raises(ConfigError, match="no recording to switch"):
+        pipeline(FakeSource(), FakeSink()).record(on=True)
+
+
+class Other(FakeMatting):
+    """Its alphas are 200."""
+
+    def _give(self, how_many: int):
+        mattes = super()._give(how_many)
+        for matte in mattes:
+            matte.alpha.fill(200)
+        return mattes
+
+
+def switched(load, *, frames: int = 60, matting=None, **options):
+    """A file during which another matting is loaded at frame 10, and awaited at frame 20."""
+    futures: list[Future[None]] = []
+
+    def write(frame: Frame) -> None:
+        if frame.stamp.index == 10:
+            futures.append(running.use(load))
+
+    def read(number: int) -> None:
+        if number == 30:
+            assert loaded.wait(10)
+
+    loaded = threading.Event()
+
+    def load_and_say():
+        try:
+            return load_()
+        finally:
+            loaded.set()
+
+    load_, load = load, load_and_say
+    sink = FakeSink(on_write=write)
+    running = pipeline(FakeSource(frames, on_read=read), sink, matting=matting, **options)
+    report = running.run()
+    return report, sink, futures[0]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_another_matting_takes_over_between_two_frames_and_none_is_lost(before: int) -> None:
+    old, new = FakeMatting(before), Other(delay=12)
+    report, sink, future = switched(lambda: new, matting=old, ring_capacity=1, sink_queue=1)
+    assert future.result(0) is None
+    assert sink.indices == list(range(60))
+    begun = sink.alphas.index(200)
+    assert 10 < begun < 45
+    assert sink.alphas[:begun] == list(range(begun))
+    assert sink.alphas[begun:] == [200] * (60 - begun)
+    assert old.closed
+    assert new.closed, "at the end"
+    assert report["matting"]["delay_frames"] == 12
+
+
+def test_a_matting_that_cannot_be_loaded_leaves_the_old_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def load() -> FakeMatting:
+        raise ModelError("model.name: no such file")
+
+    old = FakeMatting()
+    _, sink, future = switched(load, matting=old)
+    assert sink.alphas == list(range(60))
+    with pytest.raises(ModelError, match="no such file"):
+        future.result(0)
+    assert "stays the one that it was: model.name: no such file" in caplog.text
+
+
+def test_a_matting_that_does_not_warm_up_is_closed() -> None:
+    class Broken(FakeMatting):
+        def warm_up(self) -> None:
+            raise ModelError("does not run")
+
+    new = Broken()
+    _, sink, future = switched(lambda: new)
+    assert isinstance(future.exception(0), ModelError)
+    assert new.closed
+    assert sink.alphas == list(range(60))
+
+
+def test_a_matting_that_comes_after_the_end_is_closed() -> None:
+    ended = threading.Event()
+    new = FakeMatting()
+    futures: list[Future[None]] = []
+
+    def load() -> FakeMatting:
+        assert ended.wait(10)
+        return new
+
+    def write(frame: Frame) -> None:
+        if frame.stamp.index == 3:
+            futures.append(running.use(load))
+            with pytest.raises(RuntimeError, match="still on its way"):
+                running.use(load)
+
+    running = pipeline(FakeSource(10), FakeSink(on_write=write, on_close=ended.set))
+    running.run()
+    assert new.closed
+    with pytest.raises(CancelledError):
+        futures[0].result(0)
+    with pytest.raises(RuntimeError, match="has ended"):
+        running.use(load)
+
+
+def test_before_the_source_is_open_nothing_can_be_switched() -> None:
+    with pytest.raises(RuntimeError, match="not open yet"):
+        pipeline(FakeSource(), FakeSink()).use(FakeMatting)

@@ -1,0 +1,146 @@
+"""A pipeline from a configuration, steered while it runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from streamer import Pipeline
+from streamer.config import ColourBackgroundConfig, load_config, parse_config
+from streamer.controls import Controls
+from streamer.errors import ConfigError, ModelError
+from streamer.pipeline import Pipeline as PipelineOfParts
+from tests.conftest import MakeModel
+from tests.fakes import FakeMatting, FakeSink, FakeSource
+
+
+@pytest.fixture
+def configured(make_model: MakeModel, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """The settings of a small generated stream; *changes* replace what is there."""
+    model = make_model("one.onnx", size=32)
+
+    def settings(**changes: Any) -> dict[str, Any]:
+        source = {"type": "synthetic", "width": 64, "height": 48, "realtime": True, "fps": 60}
+        base = {
+            "name": "hall",
+            "source": source,
+            "model": {"name": str(model), "providers": ["cpu"], "threads": 1},
+            "sinks": [{"type": "record", "path": str(tmp_path / "clip.mp4"), "from_start": False}],
+        }
+        return base | changes
+
+    return settings
+
+
+class Running:
+    """A pipeline that runs in the background until the block ends."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.pipeline = Pipeline.from_config(parse_config(settings))
+        self._came = threading.Event()
+
+    def __enter__(self) -> Pipeline:
+        self.pipeline.start()
+        self.wait_for(lambda: self.pipeline.statistics().frames["emitted"] > 2)
+        return self.pipeline
+
+    def __exit__(self, *_: object) -> None:
+        self.pipeline.stop()
+        self.pipeline.join()
+
+    def wait_for(self, what: Callable[[], bool]) -> None:
+        for _ in range(1000):
+            if what():
+                return
+            self._came.wait(0.01)
+        raise AssertionError("it never came")
+
+
+def test_a_pipeline_is_what_a_window_steers():
+    def steered(controls: Controls) -> Controls:
+        return controls
+
+    assert steered(Pipeline(FakeSource(), FakeMatting(), [FakeSink()])).speed == 1.0
+
+
+def test_the_mode_and_the_model_change_while_it_runs(configured, make_model: MakeModel):
+    other = make_model("two.onnx", size=32, gain=0.5)
+    run = Running(configured())
+    first = run.pipeline.model
+    with run as pipeline:
+        assert (pipeline.mode, Path(first).name) == ("every_frame", "one.onnx")
+        pipeline.switch(mode="tracked").result(20)
+        assert pipeline.mode == "tracked"
+        assert pipeline.report()["matting"]["mode"] == "tracked"
+        pipeline.switch(model=str(other)).result(20)
+        assert pipeline.mode == "tracked"
+        assert pipeline.report()["model"]["name"] == "two.onnx"
+        assert first in pipeline.models(), "one can go back"
+        pipeline.switch(model=first, mode="every_frame").result(20)
+        assert pipeline.config.model.name == first
+    assert pipeline.report()["error"] is None
+
+
+def test_a_model_that_cannot_be_had_changes_nothing(configured):
+    run = Running(configured())
+    with run as pipeline:
+        before = pipeline.config
+        with pytest.raises(ModelError, match=r"none\.onnx: no such file"):
+            pipeline.switch(model="none.onnx").result(20)
+        assert pipeline.config == before
+        emitted = pipeline.statistics().frames["emitted"]
+        run.wait_for(lambda: pipeline.statistics().frames["emitted"] > emitted + 3)
+
+
+def test_what_was_changed_is_saved_and_loads_again(configured, tmp_path: Path):
+    pipeline = Pipeline.from_config(parse_config(configured()))
+    tuning = pipeline.tuning
+    green = ColourBackgroundConfig(type="colour", colour="green")
+    tuning.compose = tuning.compose.model_copy(update={"background": green})
+    tuning.refine = tuning.refine.model_copy(update={"threshold": 0.55, "feather_px": 2.0})
+    tuning.preprocess = tuning.preprocess.model_copy(update={"roi": [(0.1, 0.1, 0.5, 0.5)]})
+    loaded = load_config(pipeline.save(tmp_path / "shots"))
+    assert loaded == pipeline.config
+    assert loaded.compose.background == green
+    assert (loaded.refine.threshold, loaded.refine.feather_px) == (0.55, 2.0)
+    assert loaded.preprocess.regions == ((0.1, 0.1, 0.5, 0.5),)
+
+
+def test_a_crop_is_saved_as_it_was(configured, tmp_path: Path):
+    cropped = {"roi": [0.25, 0.25, 0.5, 0.5], "output": "cropped"}
+    pipeline = Pipeline.from_config(parse_config(configured(preprocess=cropped)))
+    assert pipeline.crops
+    loaded = load_config(pipeline.save(tmp_path))
+    assert loaded.preprocess.output == "cropped"
+    assert loaded.preprocess.regions == ((0.25, 0.25, 0.5, 0.5),)
+
+
+def test_recordings_begin_when_they_are_wanted_each_a_file(configured, tmp_path: Path):
+    run = Running(configured())
+    with run as pipeline:
+        assert not pipeline.recording
+        for number in (1, 2):
+            pipeline.record(on=True)
+            frames = 5 * number
+            run.wait_for(lambda n=frames: pipeline.report()["sinks"][0]["frames"] >= n)
+            pipeline.record(on=False)
+            run.wait_for(lambda: not pipeline.report()["sinks"][0]["recording"])
+    names = sorted(path.name for path in tmp_path.glob("*.mp4"))
+    assert names == ["clip-2.mp4", "clip.mp4"]
+    for name in names:
+        with av.open(str(tmp_path / name)) as film:
+            times = [frame.time for frame in film.decode(video=0)]
+        assert times[0] == 0
+        assert len(times) >= 4
+
+
+def test_a_pipeline_of_parts_has_no_configuration():
+    pipeline = Pipeline(FakeSource(), FakeMatting(), [FakeSink()])
+    assert isinstance(pipeline, PipelineOfParts)
+    with pytest.raises(ConfigError, match="made from parts"):
+        pipeline.switch(mode="tracked")
