@@ -27,6 +27,15 @@ class _Layout:
     cover: Alpha | None
     """(H, W) of the box: 255 in the regions, 0 between them; None where they fill it."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is outside."""
+        return self.cover is None and (self.box.height, self.box.width) == self.shape
+
+    def differs(self, other: _Layout) -> bool:
+        """Whether the other matting sees another picture."""
+        return (self.box, self.is_whole) != (other.box, other.is_whole)
+
     def clear_outside(self, alpha: Alpha) -> None:
         """Make everything outside of the regions background."""
         box = self.box
@@ -45,7 +54,7 @@ class Regional:
 
     The regions may be replaced at any time: frames that are held keep those that they came with.
     Another box is another picture to the other matting: what it holds is flushed first, and its
-    epoch is a new one. Without regions, frames and mattes pass through as they are.
+    epoch is a new one. Until there are regions, frames and mattes pass through as they are.
 
     Args:
         matting: sees the box; owned from here on and closed with this.
@@ -84,10 +93,12 @@ class Regional:
         """
         layout = self._layout_for(alpha)
         mattes: list[Matte] = []
-        if self._layout is not None and layout.box != self._layout.box:
+        if self._layout is not None and self._layout.differs(layout):
             mattes += self.flush()
             self._moves += 1
         self._layout = layout
+        if not self._moves and layout.is_whole:
+            return self._matting.matte(frame, alpha)
         stamp = frame.stamp
         self._held.append((stamp, alpha, layout))
         # Both grow only, so that their sum is new with each of them.
@@ -98,7 +109,7 @@ class Regional:
 
     def flush(self) -> Sequence[Matte]:
         """The mattes of all frames that are held; see `Matting.flush`."""
-        return self._whole(self._matting.flush()) if self._held else ()
+        return self._whole(self._matting.flush())
 
     def statistics(self) -> dict[str, Any]:
         """See `Matting.statistics`."""
@@ -124,9 +135,9 @@ class Regional:
             cover = full[box.slices].copy()
         return _Layout(alpha.shape, config, box, cover)
 
-    def _whole(self, mattes: Sequence[Matte]) -> list[Matte]:
+    def _whole(self, mattes: Sequence[Matte]) -> Sequence[Matte]:
         """*mattes* of boxes as those of their frames."""
-        return [self._given(matte) for matte in mattes]
+        return [self._given(matte) for matte in mattes] if self._held else mattes
 
     def _given(self, matte: Matte) -> Matte:
         stamp, alpha, layout = self._held.popleft()

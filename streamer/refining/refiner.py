@@ -38,7 +38,8 @@ class Refiner:
     def __init__(self, tuning: Tuning, latency: LatencyHistogram | None = None) -> None:
         self._tuning = tuning
         self._latency = latency
-        self._table_of: RefineConfig | None = None
+        self._config: RefineConfig | None = None
+        self._idle = True
         self._table: Alpha = np.arange(256, dtype=np.uint8)
         self._scratch: _Scratch | None = None
         self._epoch: int | None = None
@@ -53,7 +54,10 @@ class Refiner:
             epoch: of the frame; with another one fragments are counted anew.
         """
         config = self._tuning.refine
-        if not config.changes_alpha:
+        if config is not self._config:
+            self._config, self._idle = config, not config.changes_alpha
+            self._table = _table(config)
+        if self._idle:
             return
         started_ns = time.monotonic_ns()
         if self._scratch is None or self._scratch.shape != alpha.shape:
@@ -62,8 +66,6 @@ class Refiner:
             self._epoch = epoch
             self._scratch.fragments.forget()
         if config.gain != 1 or config.band is not None:
-            if self._table_of is not config:
-                self._table_of, self._table = config, _table(config)
             cv2.LUT(alpha, self._table, dst=alpha)
         if config.min_fragment or config.keep_largest is not None:
             _keep_parts(alpha, config, self._scratch)
