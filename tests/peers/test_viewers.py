@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from streamer.packets import VideoCodec
 from streamer.rtsp import Credentials, RtspServer, TlsFiles
-from tests.peers.viewers import Viewer, ffmpeg, ffprobe, gstreamer, vlc
+from tests.peers.viewers import Viewer, ffmpeg, ffprobe, gstreamer, vlc, vlc_speaks_rtsp
 from tests.unit.rtsp.certificates import make_certificate
 from tests.unit.rtsp.streams import Encoder, Feeder, tone
 
@@ -119,7 +120,7 @@ def test_an_encrypted_stream_is_seen_whole(tmp_path):
 
 def test_five_players_at_once_see_it_whole(open_stream, tmp_path):
     viewers = [(ffmpeg, "tcp"), (ffmpeg, "udp"), (gstreamer, "tcp"), (gstreamer, "udp")]
-    viewers.append((ffmpeg, "tcp"))
+    viewers.append((vlc if shutil.which("cvlc") and vlc_speaks_rtsp() else ffmpeg, "udp"))
     keys = open_stream.feeder.keys
     with ThreadPoolExecutor(len(viewers)) as pool:
         runs = [

@@ -128,7 +128,7 @@ def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen
     Without `--clock-synchro=0` it would bend the times to when the frames arrived, and set them
     back by a frame's length once its buffer is full; from GStreamer's server likewise.
     """
-    if "live555" not in run(_unprivileged("cvlc", "--list"), "vlc-bin vlc-plugin-base"):
+    if not vlc_speaks_rtsp():
         pytest.skip("this VLC has no RTSP client: tests/peers/vlc_rtsp.sh fetches one that has")
     # pytest's own folders are closed to the user that VLC runs as.
     with tempfile.TemporaryDirectory() as own:
@@ -142,6 +142,11 @@ def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen
             stream = container.streams.video[0]
             times_s = [float(p.pts * stream.time_base) for p in container.demux(stream) if p.size]
             return Seen((stream.width, stream.height), times_s)
+
+
+def vlc_speaks_rtsp() -> bool:
+    """Whether the VLC that is installed has its RTSP client. Skips where there is none."""
+    return "live555" in run(_unprivileged("cvlc", "--list"), "vlc-bin vlc-plugin-base")
 
 
 def _unprivileged(*command: str) -> list[str]:
