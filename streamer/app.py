@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from streamer.compositing import VideoAt, draw_card
 from streamer.config import (
@@ -25,11 +25,12 @@ from streamer.config import (
 )
 from streamer.controls import MattingMode
 from streamer.errors import ConfigError
+from streamer.frame import Alpha
 from streamer.loading import load_matting
-from streamer.metrics import Metrics
+from streamer.metrics import LatencyHistogram, Metrics
 from streamer.pipeline import Pipeline as PipelineOfParts
 from streamer.pipeline import Standby
-from streamer.preprocessing import within_crop
+from streamer.preprocessing import Fence, within_crop
 from streamer.protocols import AudioSink, Matting, Sink, Source
 from streamer.refining import Refiner
 from streamer.rtsp import RtspServers
@@ -130,7 +131,7 @@ class Pipeline(PipelineOfParts):
             fresh=partial(make_source, camera, crop) if camera else None,
             reconnect=camera.reconnect if camera else None,
             standby=Standby(config.standby, draw_card),
-            refine=Refiner(tuning, metrics.latency("refine")).refine,
+            refine=_refinement(tuning, metrics.latency("refine")),
             ring_capacity=config.pipeline.ring_capacity,
             # What a matting that looks ahead gives at once, sinks take while it goes on.
             sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
@@ -199,8 +200,12 @@ class Pipeline(PipelineOfParts):
             As `use`. What the report says of the model is then of the new one.
 
         Raises:
-            ConfigError: the source is not open yet, or another switch is under way.
+            ConfigError: there is no such mode, the source is not open yet, or another switch is
+                under way.
         """
+        if mode is not None and mode not in get_args(MattingMode):
+            modes = ", ".join(get_args(MattingMode))
+            raise ConfigError(f"matting.mode: {mode!r} is not one of {modes}")
         config = self.config
         configured = self._configured
         if isinstance(model, str):
@@ -217,17 +222,24 @@ class Pipeline(PipelineOfParts):
             loaded, fallback = load_matting(wanted, live=live, tuning=self.tuning)
             return loaded
 
+        # Whoever waits for it finds `config` as it is then: a done callback would come too late.
+        settled = Future[None]()
+        settled.set_running_or_notify_cancel()
+
         def settle(future: Future[None]) -> None:
-            if future.exception() is None:
-                self._config, self._fallback = wanted, fallback
-                logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
+            if (failure := future.exception()) is not None:
+                settled.set_exception(failure)
+                return
+            self._config, self._fallback = wanted, fallback
+            logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
+            settled.set_result(None)
 
         try:
             future = self.use(load)
         except RuntimeError as error:
             raise ConfigError(str(error)) from error
         future.add_done_callback(settle)
-        return future
+        return settled
 
     def save(self, folder: Path) -> Path:
         """
@@ -246,6 +258,17 @@ class Pipeline(PipelineOfParts):
         return report
 
 
+def _refinement(tuning: Tuning, latency: LatencyHistogram) -> Callable[[Alpha, int], None]:
+    """What is done to each alpha. Grown, feathered or inverted, it stays within the regions."""
+    refiner, fence = Refiner(tuning, latency), Fence(tuning, warn=False)
+
+    def refine(alpha: Alpha, epoch: int) -> None:
+        refiner.refine(alpha, epoch)
+        fence.clear_outside(alpha)
+
+    return refine
+
+
 def _is_live(source: SourceConfig) -> bool:
     """Whether its frames are lost rather than wait."""
     return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
@@ -255,10 +278,14 @@ def _recording(
     make: Callable[[SinkConfig], Sink], config: RecordSinkConfig, number: int
 ) -> AudioSink:
     """The recording of that *number*: its time tells it from the others, or else the number."""
-    path = config.path
-    if number > 1 and "{start" not in path:
-        path = str(Path(path).with_stem(f"{Path(path).stem}-{number}"))
+    timed = "{start" in config.path
+    numbered = str(Path(config.path).with_stem(f"{Path(config.path).stem}-{number}"))
+    path = config.path if number == 1 or timed else numbered
     sink = make(config.model_copy(update={"path": path}))
+    if number > 1 and timed and Path(sink.statistics()["path"]).exists():
+        # Its time is that of an earlier one too: of the same second, or day, as the path says it.
+        sink.close()
+        sink = make(config.model_copy(update={"path": numbered}))
     assert isinstance(sink, AudioSink)  # noqa: S101 - a recording is one
     return sink
 

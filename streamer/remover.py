@@ -148,7 +148,8 @@ def _refine_config(
     """*refine* for pictures, each on its own; with *threshold*, if one is given."""
     if not isinstance(refine, RefineConfig):
         try:
-            refine = RefineConfig.model_validate(dict(refine or {}))
+            given = dict(refine) if isinstance(refine, Mapping) else refine
+            refine = RefineConfig.model_validate({} if given is None else given)
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in ("refine", *first["loc"]))

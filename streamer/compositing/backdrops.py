@@ -190,15 +190,12 @@ def cover(picture: Image, out: Image, *, quickly: bool = False) -> None:
 
 
 def _read_picture(path: str) -> Image:
-    """The picture of a file. Raises ConfigError."""
+    """The picture of a file, on black where it is transparent. Raises ConfigError."""
+    # It brings Pillow, which other backgrounds need not wait for.
+    from streamer.pictures import open_picture
+
     try:
-        encoded = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise ConfigError(f"compose.background.path: {path}: {error.strerror}") from error
-    try:
-        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    except cv2.error as error:
-        raise ConfigError(f"compose.background.path: {path}: {error.err}") from error
-    if picture is None:
-        raise ConfigError(f"compose.background.path: {path} is no picture that can be read")
-    return np.asarray(picture, np.uint8)
+        with open_picture(path) as picture:
+            return picture.read().seen()
+    except SourceError as error:
+        raise ConfigError(f"compose.background.path: {error}") from error

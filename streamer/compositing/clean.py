@@ -309,6 +309,9 @@ def foreground_of(image: Image, alpha: Alpha) -> Image:
     try:
         from pymatting import estimate_foreground_ml
     except ImportError:
+        estimate_foreground_ml = None
+    # Of a single pixel pymatting divides by 0.
+    if estimate_foreground_ml is None or alpha.size == 1:
         Foreground().estimate(image, alpha, out)
         return out
     found = estimate_foreground_ml(image.astype(np.float32) / 255, alpha.astype(np.float32) / 255)

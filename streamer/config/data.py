@@ -14,6 +14,7 @@ class Data(BaseModel):
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
+        allow_inf_nan=False,
         hide_input_in_errors=True,  # it may be a password, or a URL with one
     )
 

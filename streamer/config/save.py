@@ -48,18 +48,28 @@ def save_config(config: Config, folder: Path) -> Path:
         path = folder / f"{config.name}{f'-{number}' if number > 1 else ''}.yaml"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-            break
+            file = path.open("x", encoding="utf-8")
         except FileExistsError as error:
             if not folder.is_dir():
                 raise ConfigError(f"{folder}: is a file: choose another folder") from error
             number += 1
+            continue
         except OSError as error:
-            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+            raise _refusal(path, error) from error
+        try:
+            with file:
+                file.write(text)
+            break
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise _refusal(path, error) from error
     if variables:
         logger.warning("%s: has no secrets in it: set %s", path, ", ".join(variables))
     return path
+
+
+def _refusal(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: cannot be written: {error.strerror}")
 
 
 def _plain(value: Any, location: tuple[str, ...], variables: list[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -67,8 +68,9 @@ class RecordSinkConfig(LayoutConfig):
     """`auto` goes by the path: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
     gif. All but h264 and av1 hold an alpha, for a cutout that is `rgba` and a composite that is
     `transparent`."""
-    crf: int = Field(20, ge=0, le=63)
-    """Constant rate factor of h264 (to 51), vp9 and av1: 0 best and largest."""
+    crf: int | None = Field(None, ge=0, le=63)
+    """Constant rate factor of h264 (to 51), vp9 and av1: 0 best and largest. When absent 20; of vp9
+    with an alpha 0, for what is more puts hard edges of the alpha off."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
         "veryfast"
     )
@@ -83,7 +85,7 @@ class RecordSinkConfig(LayoutConfig):
 
     @model_validator(mode="after")
     def _codec_goes_into_the_file(self) -> RecordSinkConfig:
-        if codec_of(self.path, self.codec) == "h264" and self.crf > 51:
+        if codec_of(self.path, self.codec) == "h264" and (self.crf or 0) > 51:
             raise ValueError("crf: that of h264 goes up to 51")
         return self
 
@@ -93,6 +95,11 @@ class RecordSinkConfig(LayoutConfig):
         codec = codec_of(self.path, self.codec)
         if codec in WITH_ALPHA:
             return None
+        here = [
+            held for held in CODECS_OF[PurePath(self.path).suffix.lower()] if held in WITH_ALPHA
+        ]
+        if here:
+            return f"codec: {codec} holds no alpha: take {' or '.join(here)}"
         others = [suffix for suffix, held in CODECS_OF.items() if held[0] in WITH_ALPHA]
         return f"codec: {codec} holds no alpha: name the file {' or '.join(others)}"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.frame import Alpha
 from streamer.matting.flow import AlphaCarrier
 from streamer.matting.keys import Lead
-from streamer.matting.subject import Box
 
 _DOUBT = 12.0
 """Grey levels of residual at which a key counts for 1/e of what it would."""

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.boxes import Box
 from streamer.frame import Alpha
 from streamer.matting.luma import Luma
-from streamer.matting.subject import Box
 
 Flow = NDArray[np.float32]
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.frame import Alpha, Image
 from streamer.matting.blending import Blender
 from streamer.matting.effort import Effort, View
 from streamer.matting.keys import Key
-from streamer.matting.subject import Box, Crop, CropPlanner, find_subjects, touches
+from streamer.matting.subject import Crop, CropPlanner, find_subjects, touches
 from streamer.protocols import Segmenter
 
 _GLANCE_PX = 512

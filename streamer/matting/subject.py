@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.frame import Alpha
 
 _SEEN = 64
@@ -26,70 +27,6 @@ _TOO_WIDE = 1.6
 """How many times larger than needed a kept box may be."""
 _EDGE = 0.03
 """Share of a box's side that a subject may touch by chance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A part of a frame in pixels: columns `left` to `right`, rows `top` to `bottom`, half open."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.bottom - self.top
-
-    @property
-    def is_empty(self) -> bool:
-        """It has no pixel."""
-        return self.width <= 0 or self.height <= 0
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, for an array of the frame's size."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    def contains(self, other: Box) -> bool:
-        """Whether *other* lies within this."""
-        return (
-            self.left <= other.left
-            and self.top <= other.top
-            and self.right >= other.right
-            and self.bottom >= other.bottom
-        )
-
-    def overlaps(self, other: Box) -> bool:
-        """Whether the two have pixels in common."""
-        return max(self.left, other.left) < min(self.right, other.right) and max(
-            self.top, other.top
-        ) < min(self.bottom, other.bottom)
-
-    def joined(self, other: Box) -> Box:
-        """The smallest box around both."""
-        return Box(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
-        )
-
-    def grown(self, margin: float, width: int, height: int) -> Box:
-        """With *margin* times its longer side around it, within a frame of *width*x*height*."""
-        room = round(margin * max(self.width, self.height))
-        return Box(
-            max(0, self.left - room),
-            max(0, self.top - room),
-            min(width, self.right + room),
-            min(height, self.bottom + room),
-        )
 
 
 @dataclass(frozen=True, slots=True)

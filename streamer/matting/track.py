@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.config import MattingConfig
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting.asking import Asking
@@ -19,7 +20,6 @@ from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
 from streamer.matting.luma import Luma, Shrinker, mean_difference
 from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
-from streamer.matting.subject import Box
 from streamer.protocols import Segmenter
 
 _LOST = 18.0

@@ -200,14 +200,15 @@ class CaptureStage:
             self._ready.wait()
             return info
         with suppress(EndOfStream):
-            return self._skim(source, info, lambda: not self._ready.is_set())
+            return self._skim(
+                source, info, lambda: not (self._ready.is_set() or self._playback.released)
+            )
         return info
 
     def _pause(self, source: Readable, info: StreamInfo, ring: FrameRing) -> StreamInfo:
         """Wait until the pause is over; of a live source the last picture is held meanwhile."""
         if not info.live or info.paced:
-            while self._playback.paused and not self._stop.is_set():
-                self._clock.wait(self._stop, _TICK_S)
+            self._sit_out()
             self._beat = None
             return info
 
@@ -217,6 +218,13 @@ class CaptureStage:
 
         self._epoch_begins = True
         return self._skim(source, info, goes_on)
+
+    def _sit_out(self) -> int:
+        """Wait until the pause is over; how many nanoseconds that took."""
+        begun_ns = self._clock.now_ns()
+        while self._playback.paused and not self._stop.is_set():
+            self._clock.wait(self._stop, _TICK_S)
+        return self._clock.now_ns() - begun_ns
 
     def _skim(self, source: Readable, info: StreamInfo, goes_on: Callable[[], bool]) -> StreamInfo:
         """Read frames and throw them away; what the stream is after the last of them."""
@@ -241,12 +249,13 @@ class CaptureStage:
         Wait for the frame's time and return it as the moment of capture.
 
         Each frame's time is counted from when the one before was due, so a change of speed goes
-        on from there.
+        on from there. In a pause no time passes.
         """
         pts_ns = int(grab.pts * grab.time_base * _NS)
         begun_ns, begun_pts_ns = self._beat or (self._clock.now_ns(), pts_ns)
         due_ns = begun_ns
         while not self._stop.is_set():
+            begun_ns += self._sit_out()
             due_ns = begun_ns + int((pts_ns - begun_pts_ns) / self._playback.speed)
             early_ns = due_ns - self._clock.now_ns()
             if early_ns <= 0:

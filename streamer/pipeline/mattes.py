@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 
 from streamer.errors import EndOfStream
 from streamer.frame import Alpha, Matte
@@ -105,7 +106,8 @@ class MattingStage:
             self._flush()
         except BaseException as error:
             matting.close()
-            future.set_exception(error)
+            ended = isinstance(error, _ForfeitedError)
+            future.set_exception(CancelledError("the stream ended before") if ended else error)
             raise
         if matting.delay > self._delay:
             ring.lend(matting.delay - self._delay)

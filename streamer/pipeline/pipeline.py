@@ -330,6 +330,9 @@ class Pipeline(Steering):
     def _start(self) -> None:
         if self._threads:
             raise RuntimeError("a pipeline runs once")
+        if self._stopped_at is not None:
+            # Its stages have as long to end as those of any other.
+            self._stopped_at = time.monotonic()
         self._threads.spawn("capture", self._run_capture)
         self._threads.spawn("matting", self._run_matting)
         for worker in self._workers:

@@ -88,6 +88,7 @@ class Reconnecting:
         self._attempts: list[Attempt] = []
         self._number = 0
         self._failed = 0
+        self._let_go = False
         self._reasons: set[str] = set()
 
     def run(self) -> None:
@@ -99,18 +100,20 @@ class Reconnecting:
         """
         try:
             while not self._stop.is_set():
-                if self._is_released():
+                if self._is_let_go():
+                    self._let_go = False
                     self._stay_away()
                     continue
                 frames = self._stage.frames
                 try:
                     if self._try_once():
                         return
+                    self._let_go = True
                 except SourceError as error:
                     if self._stop.is_set():
                         logger.info("while stopping, capture: %s", error)
                         return
-                    if self._is_released():
+                    if self._is_let_go():
                         continue
                     came = self._stage.frames > frames
                     self._wait(self._judge(error, came=came))
@@ -134,15 +137,17 @@ class Reconnecting:
         finally:
             attempt.hang_up()
 
-    def _is_released(self) -> bool:
-        return self._playback.released
+    def _is_let_go(self) -> bool:
+        """Whether the device is to be closed, were it only to be opened again."""
+        self._let_go |= self._playback.released
+        return self._let_go
 
     def _stay_away(self) -> None:
         """Let the device go, and keep the outputs going until it is wanted again."""
         if self._attempts:
             self._attempts[-1].join(_FAREWELL_S)
         self._presence.released()
-        while self._is_released() and not self._stop.is_set():
+        while self._playback.released and not self._stop.is_set():
             if self._ring is not None:
                 self._stage.stand_in(self._ring)
             self._clock.wait(self._stop, _TICK_S)
@@ -188,7 +193,7 @@ class Reconnecting:
         away = self._presence.state in ("stalled", "reconnecting")
         if self._ring is not None and (away or self._playback.paused):
             self._stage.stand_in(self._ring)
-        return not (self._stop.is_set() or self._is_released())
+        return not (self._is_let_go() or self._stop.is_set())
 
     def _say_farewell(self) -> None:
         """Give the last connections a moment to be closed in order."""

@@ -51,9 +51,10 @@ class Switching:
                 raise RuntimeError("the stream has ended")
             if self._latest is not None and not self._latest.done():
                 raise RuntimeError("another model is still on its way")
-            future = self._latest = Future[None]()
+            future = Future[None]()
             future.set_running_or_notify_cancel()
             self._spawn(self.stage, partial(self._load, load, future))
+            self._latest = future
         return future
 
     def take(self) -> tuple[Matting, Future[None]] | None:

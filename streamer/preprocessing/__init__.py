@@ -1,11 +1,11 @@
 """What the model sees of a frame: regions of it, its size, filters. The output keeps its pixels."""
 
 from streamer.preprocessing.prepared import PreparedSegmenter, prepared
-from streamer.preprocessing.regional import Regional
-from streamer.preprocessing.regions import Place, box_around, places_in, within_crop
+from streamer.preprocessing.regional import Fence, Regional
+from streamer.preprocessing.regions import box_around, places_in, within_crop
 
 __all__ = [
-    "Place",
+    "Fence",
     "PreparedSegmenter",
     "Regional",
     "box_around",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.config import PreprocessConfig
+from streamer.errors import ConfigError
 from streamer.frame import Alpha, Frame, Matte, Stamp
-from streamer.preprocessing.regions import Place, box_around, places_in
+from streamer.preprocessing.regions import box_around, places_in
 from streamer.protocols import Matting, ModelInfo
 from streamer.tuning import Tuning
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,7 @@ class _Layout:
     shape: tuple[int, ...]
     """Of the alphas."""
     config: PreprocessConfig
-    box: Place
+    box: Box
     cover: Alpha | None
     """(H, W) of the box: 255 in the regions, 0 between them; None where they fill it."""
 
@@ -38,6 +43,8 @@ class _Layout:
 
     def clear_outside(self, alpha: Alpha) -> None:
         """Make everything outside of the regions background."""
+        if self.is_whole:
+            return
         box = self.box
         alpha[: box.top] = 0
         alpha[box.bottom :] = 0
@@ -46,6 +53,62 @@ class _Layout:
         if self.cover is not None:
             inside = alpha[box.slices]
             np.minimum(inside, self.cover, out=inside)
+
+
+class Fence:
+    """
+    Keeps what is outside of the regions background.
+
+    Args:
+        tuning: has the regions, in `preprocess`; its `output` is not looked at.
+        warn: log regions that cannot be; the others stay then.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, tuning: Tuning, *, warn: bool = True) -> None:
+        self._tuning = tuning
+        self._warn = warn
+        self._layout: _Layout | None = None
+
+    def clear_outside(self, alpha: Alpha) -> None:
+        """
+        Make everything outside of the regions that hold now background: refined, it may not be.
+
+        Args:
+            alpha: (H, W) uint8 of a whole frame; changed in place.
+        """
+        self.layout(alpha).clear_outside(alpha)
+
+    def layout(self, alpha: Alpha) -> _Layout:
+        """
+        The regions in frames of the size of *alpha*.
+
+        Raises:
+            ConfigError: a region is outside of the first frame, or of the first of its size.
+        """
+        config, known = self._tuning.preprocess, self._layout
+        if known is not None and known.config is config and known.shape == alpha.shape:
+            return known
+        height, width = alpha.shape
+        try:
+            places = places_in(config.regions, width, height) or [Box(0, 0, width, height)]
+        except ConfigError as error:
+            if known is None or known.shape != alpha.shape:
+                raise
+            if self._warn:
+                _log.warning("the regions stay as they were: %s", error)
+            self._layout = replace(known, config=config)
+            return self._layout
+        box = box_around(places)
+        cover = None
+        if len(places) > 1:
+            full = np.zeros_like(alpha)
+            for place in places:
+                full[place.slices] = 255
+            cover = full[box.slices].copy()
+        self._layout = _Layout(alpha.shape, config, box, cover)
+        return self._layout
 
 
 class Regional:
@@ -63,7 +126,7 @@ class Regional:
 
     def __init__(self, matting: Matting, tuning: Tuning) -> None:
         self._matting = matting
-        self._tuning = tuning
+        self._fence = Fence(tuning)
         self._layout: _Layout | None = None
         self._moves = 0
         """How often the box became another; a part of the epochs that the other matting sees."""
@@ -88,10 +151,11 @@ class Regional:
         Take the next frame, and return the mattes that are ready; see `Matting.matte`.
 
         Raises:
-            ConfigError: a region is outside of the frame.
+            ConfigError: a region is outside of the frame, from its first on or of a new size.
+                Where the tuning has such a one later, that is logged and the old ones stay.
             SegmentError: a matte could not be made.
         """
-        layout = self._layout_for(alpha)
+        layout = self._fence.layout(alpha)
         mattes: list[Matte] = []
         if self._layout is not None and self._layout.differs(layout):
             mattes += self.flush()
@@ -119,21 +183,6 @@ class Regional:
         """Release the model. Twice is once."""
         self._held.clear()
         self._matting.close()
-
-    def _layout_for(self, alpha: Alpha) -> _Layout:
-        config, known = self._tuning.preprocess, self._layout
-        if known is not None and known.config is config and known.shape == alpha.shape:
-            return known
-        height, width = alpha.shape
-        places = places_in(config.regions, width, height) or [Place(0, 0, width, height)]
-        box = box_around(places)
-        cover = None
-        if len(places) > 1:
-            full = np.zeros_like(alpha)
-            for place in places:
-                full[place.slices] = 255
-            cover = full[box.slices].copy()
-        return _Layout(alpha.shape, config, box, cover)
 
     def _whole(self, mattes: Sequence[Matte]) -> Sequence[Matte]:
         """*mattes* of boxes as those of their frames."""

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import reduce
 
+from streamer.boxes import Box
 from streamer.config import PreprocessConfig, Region
 from streamer.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A part of a frame in pixels: columns `left` to `right`, rows `top` to `bottom`, half open."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def width(self) -> int:
-        """In pixels, at least 1."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> int:
-        """In pixels, at least 1."""
-        return self.bottom - self.top
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, for an array of the frame's size."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-
-def places_in(regions: Sequence[Region], width: int, height: int) -> list[Place]:
+def places_in(regions: Sequence[Region], width: int, height: int) -> list[Box]:
     """
     Where *regions* are in a frame of *width* x *height* pixels; what lies beyond it is cut off.
 
@@ -44,14 +20,9 @@ def places_in(regions: Sequence[Region], width: int, height: int) -> list[Place]
     return [_place(region, width, height) for region in regions]
 
 
-def box_around(places: Sequence[Place]) -> Place:
+def box_around(places: Sequence[Box]) -> Box:
     """The smallest place that has all of *places*, of which there is at least one, in it."""
-    return Place(
-        min(place.left for place in places),
-        min(place.top for place in places),
-        max(place.right for place in places),
-        max(place.bottom for place in places),
-    )
+    return reduce(Box.joined, places)
 
 
 def within_crop(config: PreprocessConfig) -> PreprocessConfig:
@@ -81,10 +52,13 @@ def is_relative(region: Region) -> bool:
     return max(region) <= 1
 
 
-def _place(region: Region, width: int, height: int) -> Place:
+def _place(region: Region, width: int, height: int) -> Box:
     across, down = (width, height) if is_relative(region) else (1, 1)
     x, y, w, h = region
     left, top = round(x * across), round(y * down)
+    if is_relative(region):
+        # It is in the frame, though rounding may put what is thin beyond the last pixel.
+        left, top = min(left, width - 1), min(top, height - 1)
     if left >= width or top >= height:
         raise ConfigError(
             f"preprocess.roi: {_written(region)} is outside of a frame of {width}x{height}: "
@@ -93,7 +67,7 @@ def _place(region: Region, width: int, height: int) -> Place:
     # However thin a region is, it has a pixel.
     right = min(width, max(left + 1, round((x + w) * across)))
     bottom = min(height, max(top + 1, round((y + h) * down)))
-    return Place(left, top, right, bottom)
+    return Box(left, top, right, bottom)
 
 
 def _written(region: Region) -> str:

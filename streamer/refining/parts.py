@@ -19,7 +19,7 @@ from streamer.frame import Alpha
 THERE = 26
 """The alpha, a tenth, from which on something belongs to a part."""
 _MOST_PIXELS, _LONGEST = 640 * 360, 8192
-"""Of the shrunken picture; then its parts have numbers of 16 bits."""
+"""Of the shrunken picture."""
 _HALO = 8
 """Shrunken pixels around a part in which what is fainter than `THERE` belongs to it."""
 _STEP = 4
@@ -51,7 +51,10 @@ class Parts:
         self._holes = holes
         self._large: Alpha = np.empty((height, width), np.uint8)
         self._small, self._kept, self._out = (np.empty(shape, np.uint8) for _ in range(3))
-        self.labels: NDArray[np.uint16] = np.empty(shape, np.uint16)
+        # Holes may be half of the pixels, too many for 16 bits; parts no more than a quarter.
+        self.labels: NDArray[np.uint16 | np.int32] = np.empty(
+            shape, np.int32 if holes else np.uint16
+        )
         """The part of each shrunken pixel."""
         self.count = 1
         self.shares: NDArray[np.float64] = np.zeros(1)
@@ -73,7 +76,7 @@ class Parts:
             self._small,
             labels=self.labels,
             connectivity=4 if self._holes else 8,
-            ltype=cv2.CV_16U,
+            ltype=cv2.CV_32S if self._holes else cv2.CV_16U,
         )
         left, top, wide, tall, area = found.T
         self.shares = area / self._small.size

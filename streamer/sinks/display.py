@@ -91,8 +91,8 @@ class DisplaySink:
 
     @property
     def paused(self) -> bool:
-        """The picture is held."""
-        return self._paused
+        """The picture is held: by a key, and until the stream goes on, whoever lets it."""
+        return self._paused and (self._remote is None or self._remote.paused)
 
     def control(self, controls: Controls) -> None:
         """Let the keys steer *controls* too; before `open`."""
@@ -129,7 +129,7 @@ class DisplaySink:
             SinkError: it could not be shown.
             StopRequested: as `pump`.
         """
-        if self._paused and self._image.size:
+        if self.paused and self._image.size:
             self.pump()
             return
         self._hold(frame, matte)
@@ -277,7 +277,7 @@ class DisplaySink:
                 _log.info("%s", said)
 
     def _is_held(self) -> bool:
-        return self._paused or (self._remote is not None and self._remote.paused)
+        return self._paused if self._remote is None else self._remote.paused
 
     def _pause(self, paused: bool) -> None:
         self._paused = paused

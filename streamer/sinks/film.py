@@ -38,15 +38,19 @@ class FilmKind:
 
     container: Container
     encoding: Encoding
-    crf: int
+    crf: int | None
+    """None for the encoding's own."""
     preset: str
 
-    @property
-    def options(self) -> dict[str, str]:
-        """The encoder's."""
-        settings = {"crf": str(self.crf), "preset": self.preset}
-        own = {name: settings[name] for name in self.encoding.takes}
-        return {**self.encoding.options, **own}
+    def options(self, *, has_alpha: bool) -> dict[str, str]:
+        """The encoder's, for pictures with an alpha or without."""
+        encoding = self.encoding
+        crf = self.crf
+        if crf is None:
+            crf = encoding.crf_with_alpha if has_alpha else encoding.crf
+        settings = {"crf": str(crf), "preset": self.preset}
+        own = {name: settings[name] for name in encoding.takes}
+        return {**encoding.options, **own}
 
 
 class Film:
@@ -94,7 +98,9 @@ class Film:
             f"file:{path}", "w", format=kind.container.muxer, options=dict(kind.container.options)
         )
         stream = self._container.add_stream(
-            encoding.encoder, rate=fps or _NOMINAL_FPS, options=kind.options
+            encoding.encoder,
+            rate=fps or _NOMINAL_FPS,
+            options=kind.options(has_alpha=has_alpha),
         )
         assert isinstance(stream, VideoStream)  # noqa: S101 - the encoders are of video
         self._stream = stream

@@ -33,7 +33,7 @@ class RecordSink:
         path: the file; its suffix says its kind, and its folder is made when missing.
         composer: makes the picture: BGR, or BGRA where the codec holds an alpha.
         codec: `auto` takes the one that goes with the suffix.
-        crf: constant rate factor of h264, vp9 and av1, 0 best.
+        crf: constant rate factor of h264, vp9 and av1, 0 best; the encoding's own when None.
         preset: x264's speed against size.
         resize: a later picture of another size is scaled into the first one's, with black bars, or
             begins a new file: `clip.mp4`, then `clip-2.mp4`.
@@ -51,7 +51,7 @@ class RecordSink:
         composer: Composer,
         *,
         codec: VideoFileCodec | Literal["auto"] = "auto",
-        crf: int = 20,
+        crf: int | None = None,
         preset: str = "veryfast",
         resize: Literal["scale", "new_file"] = "scale",
         overwrite: bool = False,

@@ -45,6 +45,8 @@ class Remote:
         self._controls = controls
         self._folder = folder
         self._say = say
+        self._refused: str | None = None
+        """The model that the key asked for last, where it could not be had."""
         self._backgrounds = _backgrounds(controls.tuning.compose.background)
         self._actions: dict[Action, Callable[[], str]] = {
             "background": self._next_background,
@@ -126,10 +128,19 @@ class Remote:
         return self._await(self._controls.switch(mode=mode), f"matting: {mode}")
 
     def _next_model(self) -> str:
-        model = _after(self._controls.models(), self._controls.model)
-        if model == self._controls.model:
+        names, running = self._controls.models(), self._controls.model
+        model = _after(names, running if self._refused is None else self._refused)
+        if model == running:
+            model = _after(names, running)
+        if model == running:
             return "no other model is on this disk: `streamer models pull` fetches one"
-        return self._await(self._controls.switch(model=model), f"model: {model}")
+        future = self._controls.switch(model=model)
+        future.add_done_callback(partial(self._remember, model))
+        return self._await(future, f"model: {model}")
+
+    def _remember(self, model: str, future: Future[None]) -> None:
+        """So that the key goes on to the one after it, where *model* cannot be had."""
+        self._refused = model if future.exception() is not None else None
 
     def _await(self, future: Future[None], what: str) -> str:
         future.add_done_callback(partial(self._tell, what))

@@ -119,9 +119,13 @@ class SwitchedRecord:
             self._refuse(error)
             return
         self.close()
-        for name, value in self._sink.statistics().items():
-            if isinstance(value, int | float):
-                self._earlier[name] = self._earlier.get(name, 0) + value
+        last = self._sink.statistics()
+        # Another thread may be reading the old one.
+        self._earlier = {
+            name: self._earlier.get(name, 0) + value
+            for name, value in last.items()
+            if isinstance(value, int | float)
+        }
         self._sink = sink
         self._opened, self._finished = True, False
         self._begins_at_s = None

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.config import Region
 from streamer.errors import FormatChanged
 from streamer.frame import Grab, Image, StreamInfo
-from streamer.preprocessing import Place, box_around, places_in
+from streamer.preprocessing import box_around, places_in
 from streamer.protocols import Source
 
 
@@ -26,7 +27,7 @@ class CroppedSource:
     def __init__(self, source: Source, regions: Sequence[Region]) -> None:
         self._source = source
         self._regions = regions
-        self._box = Place(0, 0, 1, 1)
+        self._box = Box(0, 0, 1, 1)
         self._full: Image = np.empty((1, 1, 3), np.uint8)
 
     def __repr__(self) -> str:

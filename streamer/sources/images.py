@@ -39,6 +39,7 @@ class ImagesSource:
         self._paths: list[Path] = []
         self._index = 0
         self._round = 0
+        self._missed = 0
         self._pending: Image | None = None
         self._only: Image | None = None
         self._open = False
@@ -85,6 +86,7 @@ class ImagesSource:
         np.copyto(out, picture)
         self._pending = None
         self._index += 1
+        self._missed = 0
         return Grab(self._index - 1, 1 / self._fps, time.monotonic_ns())
 
     def close(self) -> None:
@@ -126,6 +128,12 @@ class ImagesSource:
             return read_picture(self._paths[self._index % len(self._paths)])
         except (SourceNotFound, SourceUnsupported) as error:
             self._index += 1
+            self._missed += 1
+            # Two rounds' worth has a whole round in it, whatever its order.
+            if self._missed >= 2 * len(self._paths):
+                raise SourceLost(
+                    f"{self._name}: none of its pictures can be read any more: {error}"
+                ) from error
             raise CorruptFrame(str(error)) from error
 
     def _info(self) -> StreamInfo:
@@ -160,8 +168,15 @@ def find_pictures(path: str) -> list[Path]:
         At least one path, in natural order: `2.png` before `10.png`.
 
     Raises:
-        SourceNotFound: there is none.
+        SourceNotFound: there is none, or the folder is not ours to read.
     """
+    try:
+        return sorted(_found(path), key=_natural)
+    except OSError as error:
+        raise SourceNotFound(f"{path}: {error.strerror}") from error
+
+
+def _found(path: str) -> list[Path]:
     place = Path(path)
     if place.is_file():
         return [place]
@@ -175,7 +190,7 @@ def find_pictures(path: str) -> list[Path]:
             raise SourceNotFound(f"{path}: no file matches")
     else:
         raise SourceNotFound(f"{path}: no such file or folder")
-    return sorted(found, key=_natural)
+    return found
 
 
 def _natural(path: Path) -> tuple[str, list[tuple[int, str]], str]:

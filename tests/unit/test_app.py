@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from streamer import Pipeline
@@ -86,6 +89,27 @@ def test_the_mode_and_the_model_change_while_it_runs(configured, make_model: Mak
     assert pipeline.report()["error"] is None
 
 
+def test_who_waits_for_a_switch_finds_the_configuration_changed(
+    configured, monkeypatch: pytest.MonkeyPatch
+):
+    pipeline = Pipeline.from_config(parse_config(configured()))
+    inner = Future[None]()
+    seen: list[tuple[bool, str]] = []
+    inner.add_done_callback(lambda _: seen.append((switched.done(), pipeline.mode)))
+    monkeypatch.setattr(pipeline, "use", lambda load: inner)
+    switched = pipeline.switch(mode="tracked")
+    inner.set_result(None)
+    assert seen == [(False, "every_frame")]
+    assert switched.result(0) is None
+    assert pipeline.mode == "tracked"
+
+
+def test_there_is_no_other_mode(configured):
+    pipeline = Pipeline.from_config(parse_config(configured()))
+    with pytest.raises(ConfigError, match="'tracking' is not one of every_frame, tracked"):
+        pipeline.switch(mode="tracking")
+
+
 def test_a_model_that_cannot_be_had_changes_nothing(configured):
     run = Running(configured())
     with run as pipeline:
@@ -120,8 +144,18 @@ def test_a_crop_is_saved_as_it_was(configured, tmp_path: Path):
     assert loaded.preprocess.regions == ((0.25, 0.25, 0.5, 0.5),)
 
 
-def test_recordings_begin_when_they_are_wanted_each_a_file(configured, tmp_path: Path):
-    run = Running(configured())
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("clip.mp4", ["clip-2.mp4", "clip.mp4"]),
+        ("clip{start:%%}.mp4", ["clip%-2.mp4", "clip%.mp4"]),
+    ],
+)
+def test_recordings_begin_when_they_are_wanted_each_a_file(
+    configured, tmp_path: Path, path: str, expected: list[str]
+):
+    record = {"type": "record", "path": str(tmp_path / path), "overwrite": True}
+    run = Running(configured(sinks=[record | {"from_start": False}]))
     with run as pipeline:
         assert not pipeline.recording
         for number in (1, 2):
@@ -131,12 +165,30 @@ def test_recordings_begin_when_they_are_wanted_each_a_file(configured, tmp_path:
             pipeline.record(on=False)
             run.wait_for(lambda: not pipeline.report()["sinks"][0]["recording"])
     names = sorted(path.name for path in tmp_path.glob("*.mp4"))
-    assert names == ["clip-2.mp4", "clip.mp4"]
+    assert names == expected, "no time in the path, or one that two of them share"
     for name in names:
         with av.open(str(tmp_path / name)) as film:
             times = [frame.time for frame in film.decode(video=0)]
         assert times[0] == 0
         assert len(times) >= 4
+
+
+def test_nothing_outside_of_a_region_is_shown_when_all_is_inverted(configured, tmp_path: Path):
+    sinks = [{"type": "images", "path": str(tmp_path / "out"), "layout": "alpha"}]
+    source = {"type": "synthetic", "width": 64, "height": 48, "frames": 3}
+    settings = configured(
+        sinks=sinks,
+        source=source,
+        preprocess={"roi": [[8, 4, 20, 30], [40, 4, 16, 30]]},
+        refine={"invert": True, "gain": 0.01, "grow_px": 8},
+    )
+    Pipeline.from_config(parse_config(settings)).run()
+    for path in sorted((tmp_path / "out").iterdir()):
+        alpha = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        inside = np.zeros_like(alpha)
+        inside[4:34, 8:28] = inside[4:34, 40:56] = 255
+        assert (alpha[inside == 0] == 0).all()
+        assert (alpha[inside == 255] > 200).all()
 
 
 def test_a_pipeline_of_parts_has_no_configuration():

@@ -80,6 +80,8 @@ def test_arguments_out_of_range_are_named(make_model) -> None:
         BackgroundRemover(str(make_model()), refine={"feather_px": 65})
     with pytest.raises(ConfigError, match=r"refine\.fether"):
         BackgroundRemover(str(make_model()), refine={"fether": "inward"})
+    with pytest.raises(ConfigError, match=r"refine: "):
+        BackgroundRemover(str(make_model()), refine="soft")
     with pytest.raises(ConfigError, match="colours"):
         BackgroundRemover(str(make_model()), colours="bright")
 

@@ -93,6 +93,17 @@ def test_an_image_is_blended_at_the_edge_and_new_for_a_new_size(tmp_path) -> Non
     assert furthest(small, expected) <= 1
 
 
+def test_what_is_transparent_in_an_image_is_black_whatever_colours_it_hides(tmp_path) -> None:
+    picture = np.full((HEIGHT, WIDTH, 4), 200, np.uint8)
+    picture[:, :, 3] = 0
+    picture[: HEIGHT // 2, :, 3] = 255
+    assert cv2.imwrite(str(tmp_path / "logo.png"), picture)
+    background = {"type": "image", "path": str(tmp_path / "logo.png")}
+    out = composer("composite", background=background).compose(IMAGE, EMPTY)
+    assert (out[: HEIGHT // 2] == 200).all()
+    assert (out[HEIGHT // 2 :] == 0).all()
+
+
 @pytest.mark.parametrize("kind", ["image", "video"])
 @pytest.mark.parametrize("content", [None, b"", b"this is no picture and no video"])
 def test_a_file_that_cannot_be_used_is_named_before_the_run(tmp_path, kind, content) -> None:

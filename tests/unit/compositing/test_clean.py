@@ -218,3 +218,8 @@ def test_pymatting_is_at_least_as_good_as_what_frames_get(truth) -> None:
     _, image, alpha, true = truth
     single = colour_error(foreground_of(image, alpha), alpha, true)
     assert single < 1.02 * colour_error(estimated(image, alpha), alpha, true)
+
+
+def test_a_single_pixel_is_a_picture_too() -> None:
+    image, alpha = np.full((1, 1, 3), 90, np.uint8), np.full((1, 1), 128, np.uint8)
+    assert np.abs(foreground_of(image, alpha).astype(int) - 90).max() <= 1

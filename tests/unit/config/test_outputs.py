@@ -72,6 +72,21 @@ def test_what_holds_an_alpha_takes_it_and_what_shows_it_shows_it_on_black(sink: 
     parse(sink | {"layout": "composite"}, **TRANSPARENT)
 
 
+@pytest.mark.parametrize(
+    ("path", "codec", "way_out"),
+    [
+        ("a.webm", "av1", "av1 holds no alpha: take vp9, or set"),
+        ("a.MOV", "h264", "h264 holds no alpha: take prores4444 or png, or set"),
+    ],
+)
+def test_a_file_that_holds_an_alpha_by_another_codec_is_told_which(
+    path: str, codec: str, way_out: str
+):
+    assert way_out in complaint(
+        {"type": "record", "path": path, "codec": codec, "layout": "cutout"}, **RGBA
+    )
+
+
 def test_other_layouts_have_no_alpha_to_drop():
     parse({"type": "record", "path": "a.mp4", "layout": "side_by_side"}, **RGBA)
     parse({"type": "record", "path": "a.mp4", "layout": "composite"}, **RGBA)

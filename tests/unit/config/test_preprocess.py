@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
@@ -22,6 +24,8 @@ def test_one_region_or_several_are_written_alike():
             "all in fractions, or all in pixels",
         ),
         ({"max_side": 64, "scale": 0.5}, "either max_side or scale"),
+        ({"roi": [math.nan, 0, 0.5, 0.5]}, "finite"),
+        ({"roi": [0, 0, math.inf, math.inf]}, "finite"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields, said):

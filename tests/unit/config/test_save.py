@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,18 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path):
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(ConfigError, match="taken: is a file: choose another folder"):
         save_config(config_of(), tmp_path / "taken")
+
+
+def test_where_the_disk_is_full_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def open_full(path: Path, *mode: str, **options: str) -> Full:
+        path.touch(exist_ok=False)
+        return Full()
+
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(ConfigError, match=r"hall\.yaml: cannot be written: No space left"):
+        save_config(config_of(), tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from streamer.boxes import Box
 from streamer.matting.blending import Blender
 from streamer.matting.keys import Key, Lead
-from streamer.matting.subject import Box
 
 SIZE, SMALL = (72, 128), (36, 64)
 

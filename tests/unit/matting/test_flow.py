@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer.boxes import Box
 from streamer.matting.flow import AlphaCarrier, FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.luma import luma_size
-from streamer.matting.subject import Box
 
 
 def texture(height: int = 180, width: int = 320) -> np.ndarray:

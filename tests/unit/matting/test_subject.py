@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from streamer.matting.subject import Box, CropPlanner, find_subjects, touches
+from streamer.boxes import Box
+from streamer.matting.subject import CropPlanner, find_subjects, touches
 
 SIDES = (128, 256, 384, 512)
 

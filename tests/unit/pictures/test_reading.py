@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from functools import cache
 
 import cv2
 import numpy as np
@@ -33,7 +34,9 @@ def encoded(array, suffix=".png"):
     return cv2.imencode(suffix, array)[1].tobytes()
 
 
+@cache
 def profile_of(name):
+    """A profile; the same at each call, for it has the second in it in which it was made."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
 
 

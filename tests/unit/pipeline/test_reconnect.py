@@ -24,10 +24,26 @@ from streamer.errors import (
 from streamer.frame import Stamp
 from streamer.metrics import Metrics
 from streamer.pipeline.capture import CaptureStage
+from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
 from streamer.ring import DropPolicy, FrameRing
 from tests.fakes import FakeClock, FakeSource
+
+
+class Blink(Playback):
+    """A release that is seen once, and over by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.seen = threading.Event(), threading.Event()
+
+    def __getattribute__(self, name: str) -> object:
+        if name != "released" or not self.asked.is_set() or self.seen.is_set():
+            return super().__getattribute__(name)
+        self.seen.set()
+        return True
+
 
 REFUSED = SourceRefused("fake: connection refused")
 LOST = SourceLost("fake: hung up")
@@ -36,7 +52,13 @@ LOST = SourceLost("fake: hung up")
 class Run:
     """One connection after another on a clock that only waiting moves; the last one ends."""
 
-    def __init__(self, *connections: FakeSource, open_s: float = 10, **policy: float) -> None:
+    def __init__(
+        self,
+        *connections: FakeSource,
+        open_s: float = 10,
+        playback: Playback | None = None,
+        **policy: float,
+    ) -> None:
         self.clock = FakeClock()
         self.stop = threading.Event()
         self.metrics = Metrics()
@@ -58,6 +80,7 @@ class Run:
             lambda info: self.ring,
             self.clock,
             self.stop,
+            playback,
             chance=lambda: 0.5,
             open_s=open_s,
         )
@@ -334,3 +357,21 @@ def test_corrupt_frames_are_errors_of_sources_and_yet_no_reason_to_reconnect() -
     run = Run(FakeSource(3, live=True, events={1: CorruptFrame("bad")}))()
     assert run.made == 1
     assert run.metrics.drops()["decode_error"] == 1
+
+
+def test_a_camera_that_is_let_go_and_wanted_again_at_once_has_not_failed() -> None:
+    playback = Blink()
+
+    def open_slowly() -> None:
+        playback.asked.set()
+        assert playback.seen.wait(10)
+
+    run = Run(
+        FakeSource(live=True, on_open=open_slowly),
+        FakeSource(3, live=True),
+        max_attempts=1,
+        playback=playback,
+    )
+    run.reconnecting.run()
+    assert run.made == 2
+    assert run.metrics.frames()["captured"] == 3

@@ -79,7 +79,7 @@ def test_a_paused_file_waits_and_loses_nothing() -> None:
 
 def test_a_paced_file_goes_on_after_a_pause_without_a_rush() -> None:
     def wait() -> None:
-        if running.paused and running.statistics().frames["captured"] == 4:
+        if running.paused and running.statistics().frames["captured"] == 3:
             clock.pass_s(60)
             running.resume()
 
@@ -87,8 +87,26 @@ def test_a_paced_file_goes_on_after_a_pause_without_a_rush() -> None:
     source = Paced(10, on_read=lambda number: running.pause() if number == 3 else None)
     running = pipeline(source, FakeSink(), clock=clock)
     running.run()
-    pause_s, before, after = 0.05, 3 / 25, 5 / 25
+    pause_s, before, after = 0.05, 2 / 25, 7 / 25
     assert sum(clock.waits) == pytest.approx(before + pause_s + after)
+
+
+def test_a_picture_whose_time_comes_in_a_pause_waits_for_its_end() -> None:
+    captured_in_pause: list[int] = []
+
+    def wait() -> None:
+        if clock.now_ns() > begun_ns + 5.2e9:
+            running.resume()
+        elif clock.now_ns() > begun_ns + 0.2e9:
+            running.pause()
+            captured_in_pause.append(running.statistics().frames["captured"])
+
+    clock = Waiting(wait)
+    begun_ns = clock.now_ns()
+    running = pipeline(Paced(2, pts=lambda number: 25 * number), FakeSink(), clock=clock)
+    running.run()
+    assert set(captured_in_pause) == {1}
+    assert sum(clock.waits) == pytest.approx(6, abs=0.11), "a second for the picture, five paused"
 
 
 def test_a_stop_ends_a_pause() -> None:
@@ -347,3 +365,37 @@ def test_a_matting_that_comes_after_the_end_is_closed() -> None:
 def test_before_the_source_is_open_nothing_can_be_switched() -> None:
     with pytest.raises(RuntimeError, match="not open yet"):
         pipeline(FakeSource(), FakeSink()).use(FakeMatting)
+
+
+def test_a_camera_is_let_go_while_the_model_still_warms_up() -> None:
+    closed = threading.Event()
+
+    class Camera(FakeSource):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    class Slow(FakeMatting):
+        def warm_up(self) -> None:
+            assert closed.wait(10)
+            running.stop()
+
+    camera = Camera(
+        None, live=True, period_s=0.005, on_read=lambda n: running.release() if n == 3 else None
+    )
+    running = pipeline(camera, FakeSink(), matting=Slow(), fresh=FakeSource)
+    assert running.run()["error"] is None
+
+
+def test_one_that_is_stopped_long_before_it_starts_ends_in_order() -> None:
+    class Slow(FakeMatting):
+        def warm_up(self) -> None:
+            assert not threading.Event().wait(0.1)
+
+    sink = FakeSink()
+    running = pipeline(FakeSource(), sink, matting=Slow())
+    running.stop()
+    assert running._stopped_at is not None
+    running._stopped_at -= 60
+    assert running.run()["frames"]["captured"] == 0
+    assert running.abandoned == ()

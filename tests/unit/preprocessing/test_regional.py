@@ -145,6 +145,19 @@ def test_a_region_outside_of_the_frame_is_told_with_the_frames_size():
         alphas_of(matting, filled(0))
 
 
+def test_a_region_that_is_put_outside_of_a_running_stream_is_logged_and_the_old_one_stays(caplog):
+    tuning = tuned((10, 8, 20, 16))
+    matting = Regional(FakeMatting(), tuning)
+    alphas_of(matting, filled(0))
+    tuning.preprocess = PreprocessConfig(roi=(100, 0, 20, 20))
+    for matte in alphas_of(matting, filled(1), filled(2)):
+        assert only(matte.alpha, matte.alpha[8, 10], np.s_[8:24, 10:30])
+        assert matte.alpha[8, 10]
+    assert caplog.text.count("the regions stay as they were") == 1
+    with pytest.raises(ConfigError, match="outside of a frame of 32x24"):
+        alphas_of(matting, filled(3, (24, 32), epoch=1))
+
+
 MIDDLE = np.s_[:, 26:230]
 """Of footage; as a region, `(26, 0, 204, 144)`."""
 

@@ -6,22 +6,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.boxes import Box
 from streamer.config import PreprocessConfig
 from streamer.errors import ConfigError
-from streamer.preprocessing import Place, box_around, places_in, within_crop
+from streamer.preprocessing import box_around, places_in, within_crop
 
 
 @pytest.mark.parametrize(
     ("region", "place"),
     [
-        ((0.25, 0.5, 0.5, 0.25), Place(160, 240, 480, 360)),
-        ((0, 0, 1, 1), Place(0, 0, 640, 480)),
-        ((100, 50, 200, 80), Place(100, 50, 300, 130)),
-        ((0.5, 0, 300, 100), Place(0, 0, 300, 100)),
-        ((600, 400, 500, 500), Place(600, 400, 640, 480)),
-        ((0.5, 0.5, 1e-6, 1e-6), Place(320, 240, 321, 241)),
+        ((0.25, 0.5, 0.5, 0.25), Box(160, 240, 480, 360)),
+        ((0, 0, 1, 1), Box(0, 0, 640, 480)),
+        ((100, 50, 200, 80), Box(100, 50, 300, 130)),
+        ((0.5, 0, 300, 100), Box(0, 0, 300, 100)),
+        ((600, 400, 500, 500), Box(600, 400, 640, 480)),
+        ((0.5, 0.5, 1e-6, 1e-6), Box(320, 240, 321, 241)),
+        ((0.9999, 0.9999, 1e-6, 1e-6), Box(639, 479, 640, 480)),
     ],
-    ids=["fractions", "all", "pixels", "a number over 1", "partly outside", "thinner than a pixel"],
+    ids=[
+        "fractions",
+        "all",
+        "pixels",
+        "a number over 1",
+        "partly outside",
+        "thinner than a pixel",
+        "within the last pixel",
+    ],
 )
 def test_a_region_is_in_fractions_or_pixels_and_cut_to_the_frame(region, place):
     assert places_in([region], 640, 480) == [place]
@@ -39,7 +49,7 @@ def test_a_region_without_a_pixel_of_the_frame_is_an_error_that_names_both(regio
 
 def test_the_box_has_all_regions_in_it_and_nothing_around_them():
     places = places_in([(10, 40, 20, 20), (25, 5, 100, 10)], 640, 480)
-    assert box_around(places) == Place(10, 5, 125, 60)
+    assert box_around(places) == Box(10, 5, 125, 60)
 
 
 def test_a_full_output_keeps_its_regions_and_one_cropped_to_a_region_has_none_left():
@@ -71,4 +81,4 @@ def test_in_a_cropped_frame_several_regions_are_where_they_were_within_a_pixel(r
         assert abs(now.top + box.top - was.top) <= 1
         assert abs(now.right + box.left - was.right) <= 1
         assert abs(now.bottom + box.top - was.bottom) <= 1
-    assert box_around(after) == Place(0, 0, box.width, box.height)
+    assert box_around(after) == Box(0, 0, box.width, box.height)

@@ -149,3 +149,14 @@ def test_a_new_epoch_knows_no_fragments() -> None:
     frames = [with_speck() for _ in range(6)]
     there = flickers(*frames, epochs=[0, 0, 0, 1, 1, 1], fragment_frames=2)
     assert there == [True, True, False, True, True, False]
+
+
+@pytest.mark.parametrize("size", [(640, 360), (1280, 720), (28, 8200)])
+def test_no_pattern_has_too_many_parts_or_holes_to_be_counted(size: tuple[int, int]) -> None:
+    shrink = Parts(size[1], size[0]).shrink
+    rows, columns = np.indices(size[::-1]) // shrink
+    holes = ((rows + columns) % 2 * 255).astype(np.uint8)
+    inner = slice(2 * shrink, -2 * shrink)
+    assert (refined(holes, fill_holes=0.01)[inner, inner] == 255).all()
+    specks = ((rows % 2 == 0) & (columns % 2 == 0)).astype(np.uint8) * 255
+    assert not refined(specks, min_fragment=0.01).any()

@@ -22,6 +22,7 @@ from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink
 from streamer.sinks import DisplaySink, make_sink, window_problem
 from streamer.tuning import Tuning
+from tests.unit.sinks.controls import FakeControls
 from tests.unit.sinks.hosting import HOST, Host
 from tests.unit.sinks.scene import GREEN, RED, stream_info
 from tests.unit.sinks.xvfb import virtual_screen
@@ -355,3 +356,18 @@ def test_the_factory_makes_a_window_sink():
     sink = make_sink(config, tuning=Tuning(), stream="s", latency=LatencyHistogram())
     assert isinstance(sink, WindowSink)
     assert not sink.paused
+
+
+def test_a_held_picture_goes_on_when_another_lets_the_stream_go_on():
+    controls = FakeControls()
+    sink = DisplaySink([Composer()])
+    sink.control(controls)
+    sink._press(" ")
+    assert sink.paused
+    assert controls.paused
+    controls.resume()
+    assert not sink.paused
+    controls.pause()
+    sink._press(" ")
+    assert not sink.paused
+    assert not controls.paused

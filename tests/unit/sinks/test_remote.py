@@ -99,6 +99,18 @@ def test_models_are_gone_through_and_round():
     assert said == [f"model: {name}: loading" for name in ("two", "three", "one")]
 
 
+def test_a_model_that_cannot_be_had_is_passed_over_and_tried_again_after_the_others():
+    desk = Desk(names=("one", "two", "three"))
+    remote = desk.remote()
+    for wanted in ("two", "three", "two"):
+        assert remote.do("model") == f"model: {wanted}: loading"
+        desk.controls.model = "one"
+        desk.controls.switching.set_exception(ModelError("has to see every frame"))
+    assert remote.do("model") == "model: three: loading"
+    desk.controls.switching.set_result(None)
+    assert remote.do("model") == "model: one: loading"
+
+
 @pytest.mark.parametrize("names", [(), ("one",)])
 def test_where_there_is_no_other_model_that_is_said(names: tuple[str, ...]):
     desk = Desk(names=names)

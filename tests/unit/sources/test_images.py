@@ -14,6 +14,7 @@ from streamer.errors import (
     CorruptFrame,
     EndOfStream,
     FormatChanged,
+    SourceLost,
     SourceNotFound,
     SourceUnsupported,
 )
@@ -240,3 +241,31 @@ def test_another_size_is_announced_and_a_bad_picture_is_passed_over(tmp_path):
     with pytest.raises(EndOfStream):
         reader.read(out)
     reader.close()
+
+
+def test_a_loop_whose_pictures_are_all_gone_ends(tmp_path):
+    paths = [save(tmp_path / f"{number}.png") for number in range(3)]
+    reader = source(tmp_path, loop=True, order="random")
+    reader.open()
+    out = np.zeros((8, 12, 3), np.uint8)
+    for _ in range(4):
+        reader.read(out)
+    for path in paths:
+        path.unlink()
+    for _ in range(5):
+        with pytest.raises(CorruptFrame):
+            reader.read(out)
+    with pytest.raises(SourceLost, match="none of its pictures"):
+        reader.read(out)
+    reader.close()
+
+
+def test_a_folder_that_cannot_be_listed_is_told_in_one_line(tmp_path, monkeypatch):
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(SourceNotFound, match="Permission denied"):
+        find_pictures(str(tmp_path))
+    with pytest.raises(SourceNotFound, match="too long"):
+        find_pictures("a" * 5000)
