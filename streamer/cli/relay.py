@@ -40,7 +40,10 @@ def relay(
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
     ] = "rmbg-1.4",
     layout: Annotated[
-        str, typer.Option(help="cutout, mask, side_by_side, composite, alpha or source.")
+        str,
+        typer.Option(
+            help="cutout, mask, side_by_side, stack, grid, composite, alpha, overlay or source."
+        ),
     ] = "cutout",
     codec: Annotated[str, typer.Option(help="h264 or h265.")] = "h264",
     insecure: Annotated[
