@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, get_args
 
+from pydantic import ValidationError
+
 from streamer.compositing import VideoAt, draw_card
 from streamer.config import (
     Config,
@@ -37,6 +39,7 @@ from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
 from streamer.sinks import DisplaySink, SwitchedRecord, make_sink
 from streamer.sources import make_source
+from streamer.sources.cameras import list_cameras
 from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer")
@@ -124,11 +127,15 @@ class Pipeline(PipelineOfParts):
         camera = None
         if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
             camera = config.source
+
+        def fresh() -> Source:
+            return make_source(pipeline.config.source, crop)
+
         pipeline = cls(
             source,
             matting,
             sinks,
-            fresh=partial(make_source, camera, crop) if camera else None,
+            fresh=fresh if camera else None,
             reconnect=camera.reconnect if camera else None,
             standby=Standby(config.standby, draw_card),
             refine=_refinement(tuning, metrics.latency("refine")),
@@ -178,6 +185,37 @@ class Pipeline(PipelineOfParts):
     def mode(self) -> MattingMode:
         """How frames get their mattes now."""
         return self.config.matting.mode
+
+    @property
+    def source(self) -> SourceConfig:
+        """Where frames come from now."""
+        return self.config.source
+
+    def cameras(self) -> Sequence[int]:
+        """The indices of this machine's cameras."""
+        return [camera.index for camera in list_cameras()]
+
+    def change_source(self, **changes: object) -> None:
+        """
+        Go over to other settings of a camera or RTSP stream, which is closed and opened again.
+
+        Args:
+            changes: of its configuration, such as `device`, `width`, `height`, `max_fps` or `url`;
+                `reconnect` stays what it was.
+
+        Raises:
+            ConfigError: the source is neither, or there is no such setting or value.
+        """
+        config = self.config
+        source = config.source
+        try:
+            wanted = type(source).model_validate(source.model_dump() | changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(["source", *map(str, first["loc"])])
+            raise ConfigError(f"{where}: {first['msg']}") from None
+        self.reopen()
+        self._config = config.model_copy(update={"source": wanted})
 
     def models(self) -> Sequence[str]:
         """The registered models that need no download, and the one that was configured."""

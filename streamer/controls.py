@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, Protocol
 
+from streamer.config import SourceConfig
 from streamer.tuning import Tuning
 
 MattingMode = Literal["every_frame", "tracked"]
@@ -56,6 +57,19 @@ class Controls(Protocol):
 
     def acquire(self) -> None:
         """Open it again."""
+        ...
+
+    @property
+    def source(self) -> SourceConfig:
+        """Where frames come from now."""
+        ...
+
+    def cameras(self) -> Sequence[int]:
+        """The indices of this machine's cameras."""
+        ...
+
+    def change_source(self, **changes: object) -> None:
+        """Other settings of a camera or RTSP stream. Raises ConfigError where it is neither."""
         ...
 
     def trigger(self) -> int:

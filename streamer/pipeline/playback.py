@@ -19,3 +19,5 @@ class Playback:
     """Of a source that is paced: 2 delivers twice as fast as the timestamps say."""
     released: bool = False
     """A source that is reconnected is closed, and stays so."""
+    reopening: bool = False
+    """It was released only to be opened again."""

@@ -148,6 +148,9 @@ class Reconnecting:
             self._attempts[-1].join(_FAREWELL_S)
         self._presence.released()
         while self._playback.released and not self._stop.is_set():
+            if self._playback.reopening:
+                self._playback.reopening = self._playback.released = False
+                return
             if self._ring is not None:
                 self._stage.stand_in(self._ring)
             self._clock.wait(self._stop, _TICK_S)

@@ -113,11 +113,17 @@ class Steering:
             raise ConfigError(
                 f"{self._name}: cannot be released: only cameras and RTSP streams can"
             )
+        self._playback.reopening = False
         self._playback.released = True
 
     def acquire(self) -> None:
         """Open the camera again after `release`; it is tried again as after a loss."""
-        self._playback.released = False
+        self._playback.reopening = self._playback.released = False
+
+    def reopen(self) -> None:
+        """Close the camera and open it again, as it is made then. Raises as `release`."""
+        self.release()
+        self._playback.reopening = True
 
     def trigger(self) -> int:
         """Tell every sink that waits for it to take its next frame; how many there are."""

@@ -25,6 +25,9 @@ Action = Literal[
     "slower",
     "faster",
     "camera",
+    "next_camera",
+    "size",
+    "limit",
     "save",
 ]
 
@@ -50,6 +53,9 @@ KEYS = (
     Key("n", "next model on this disk", {"n": "model"}),
     Key(",  .", "file slower, faster", {",": "slower", ".": "faster"}),
     Key("c", "let the camera go, take it again", {"c": "camera"}),
+    Key("d", "next camera", {"d": "next_camera"}),
+    Key("z", "size of the camera's pictures", {"z": "size"}),
+    Key("x", "limit of frames per second", {"x": "limit"}),
     Key("s", "snapshot", {"s": "snapshot"}),
     Key("v", "recording on, off", {"v": "record"}),
     Key("i", "picture by the images sink", {"i": "trigger"}),

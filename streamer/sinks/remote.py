@@ -15,6 +15,8 @@ from streamer.config import (
     DimBackgroundConfig,
     PixelateBackgroundConfig,
     Region,
+    RtspSourceConfig,
+    UsbSourceConfig,
 )
 from streamer.controls import Controls, MattingMode
 from streamer.errors import StreamerError
@@ -25,6 +27,8 @@ T = TypeVar("T")
 _MODES: tuple[MattingMode, ...] = get_args(MattingMode)
 _COLOURS = ("black", "white", "green")
 _SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
+_SIZES: tuple[tuple[int | None, int | None], ...] = ((1920, 1080), (1280, 720), (640, 480))
+_LIMITS = (None, 30.0, 15.0, 5.0)
 _THRESHOLD_STEP = 0.05
 _MOST_FEATHER_PX = 64.0
 
@@ -61,6 +65,9 @@ class Remote:
             "slower": partial(self._move_speed, -1),
             "faster": partial(self._move_speed, 1),
             "camera": self._toggle_camera,
+            "next_camera": self._next_camera,
+            "size": self._next_size,
+            "limit": self._next_limit,
             "save": self._save,
         }
 
@@ -178,6 +185,33 @@ class Remote:
             return "camera: opening"
         self._controls.release()
         return "camera: released"
+
+    def _next_camera(self) -> str:
+        device = getattr(self._controls.source, "device", None)
+        if device is None:
+            return "the source is no camera"
+        others = self._controls.cameras()
+        if not others or list(others) == [device]:
+            return "there is no other camera"
+        device = _after(others, device)
+        self._controls.change_source(device=device)
+        return f"camera: {device}"
+
+    def _next_size(self) -> str:
+        source = self._controls.source
+        if not isinstance(source, UsbSourceConfig):
+            return "the source is no camera: its size is its own"
+        width, height = _after(_SIZES, (source.width, source.height))
+        self._controls.change_source(width=width, height=height)
+        return f"size: {width}x{height}"
+
+    def _next_limit(self) -> str:
+        source = self._controls.source
+        if not isinstance(source, UsbSourceConfig | RtspSourceConfig):
+            return "no limit: the source is no camera and no RTSP stream"
+        limit = _after(_LIMITS, source.max_fps)
+        self._controls.change_source(max_fps=limit)
+        return "no limit of frames" if limit is None else f"at most {limit:g} frames per second"
 
     def _save(self) -> str:
         return f"written: {self._controls.save(self._folder)}"

@@ -173,6 +173,34 @@ def test_recordings_begin_when_they_are_wanted_each_a_file(
         assert len(times) >= 4
 
 
+def test_a_camera_is_opened_again_with_what_was_changed(configured):
+    pipeline = Pipeline.from_config(parse_config(configured(source={"type": "usb"})))
+    pipeline.change_source(width=640, height=480, max_fps=15)
+    assert (pipeline.source.width, pipeline.source.height) == (640, 480)
+    assert pipeline.released
+    for wrong, said in [({"width": 0}, "source.width: "), ({"widht": 640}, "source.widht: ")]:
+        with pytest.raises(ConfigError, match=said):
+            pipeline.change_source(**wrong)
+    assert pipeline.source.width == 640
+
+
+def test_a_stream_shows_what_was_changed_of_its_address(configured):
+    source = {"type": "rtsp", "url": "rtsp://127.0.0.1:9/one", "username": "me", "password": "x"}
+    pipeline = Pipeline.from_config(parse_config(configured(source=source)))
+    pipeline.change_source(url="rtsp://127.0.0.1:9/two")
+    assert pipeline.source.url.get_secret_value().endswith("/two")
+    assert pipeline.source.password.get_secret_value() == "x"
+    with pytest.raises(ConfigError, match="source") as refused:
+        pipeline.change_source(url="rtsp://me:s3cret@127.0.0.1/three")
+    assert "s3cret" not in str(refused.value)
+
+
+def test_what_is_no_camera_cannot_be_opened_again(configured):
+    pipeline = Pipeline.from_config(parse_config(configured()))
+    with pytest.raises(ConfigError, match="only cameras and RTSP streams"):
+        pipeline.change_source(fps=15)
+
+
 def test_nothing_outside_of_a_region_is_shown_when_all_is_inverted(configured, tmp_path: Path):
     sinks = [{"type": "images", "path": str(tmp_path / "out"), "layout": "alpha"}]
     source = {"type": "synthetic", "width": 64, "height": 48, "frames": 3}

@@ -220,6 +220,27 @@ def test_a_released_camera_is_closed_and_opened_again_when_it_is_wanted() -> Non
     assert sink.epochs[-1] == sink.epochs[0] + 1
 
 
+def test_a_camera_that_is_reopened_is_closed_and_made_anew() -> None:
+    sources: list[FakeSource] = []
+
+    def fresh() -> FakeSource:
+        sources.append(FakeSource(None, live=True, period_s=0.005))
+        return sources[-1]
+
+    def write(frame: Frame) -> None:
+        if frame.stamp.index == 5:
+            running.reopen()
+        elif len(sources) == 2 and not frame.stamp.standby and frame.stamp.epoch:
+            running.stop()
+
+    sink = FakeSink(on_write=write)
+    running = pipeline(fresh(), sink, fresh=fresh, reconnect=ReconnectConfig(first_s=30, max_s=60))
+    running.run()
+    assert [source.closed for source in sources] == [True, True]
+    assert not running.released
+    assert sink.epochs[-1] == sink.epochs[0] + 1
+
+
 def test_a_stop_ends_a_release() -> None:
     def fresh() -> FakeSource:
         return FakeSource(None, live=True, period_s=0.005)

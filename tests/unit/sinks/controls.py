@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
+from streamer.config import SourceConfig, UsbSourceConfig
 from streamer.controls import MattingMode
 from streamer.errors import ConfigError
 from streamer.tuning import Tuning
@@ -32,6 +33,7 @@ class FakeControls:
         self.speed = 1.0
         self.released = False
         self.recording = False
+        self.source: SourceConfig = UsbSourceConfig(type="usb")
         self.crops = False
         self.model = "one"
         self.mode: MattingMode = "every_frame"
@@ -60,6 +62,13 @@ class FakeControls:
     def acquire(self) -> None:
         self._call("acquire")
         self.released = False
+
+    def cameras(self) -> list[int]:
+        return [0, 2]
+
+    def change_source(self, **changes: object) -> None:
+        self._answer(f"change {changes}")
+        self.source = self.source.model_copy(update=changes)
 
     def trigger(self) -> int:
         self._call("trigger")

@@ -9,6 +9,7 @@ from streamer.config import (
     BlurBackgroundConfig,
     ColourBackgroundConfig,
     ComposeConfig,
+    FileSourceConfig,
     ImageBackgroundConfig,
     PreprocessConfig,
     RefineConfig,
@@ -163,3 +164,27 @@ def test_regions_are_looked_at_and_said_as_yaml():
     assert list(remote.regions) == regions
     assert remote.look_at([]) == "preprocess: {roi: null}"
     assert desk.controls.tuning.preprocess == PreprocessConfig(max_side=640)
+
+
+def test_the_next_camera_is_taken_and_then_the_first_again():
+    desk = Desk()
+    remote = desk.remote()
+    assert [remote.do("next_camera") for _ in range(2)] == ["camera: 2", "camera: 0"]
+    assert desk.calls == ["change {'device': 2}", "change {'device': 0}"]
+
+
+def test_sizes_and_limits_of_a_camera_go_round():
+    desk = Desk()
+    remote = desk.remote()
+    sizes = [remote.do("size") for _ in range(4)]
+    assert sizes == ["size: 1920x1080", "size: 1280x720", "size: 640x480", "size: 1920x1080"]
+    assert remote.do("limit") == "at most 30 frames per second"
+    assert [remote.do("limit") for _ in range(3)][-1] == "no limit of frames"
+
+
+@pytest.mark.parametrize("action", ["next_camera", "size", "limit"])
+def test_what_is_no_camera_has_none_of_it(action):
+    desk = Desk()
+    desk.controls.source = FileSourceConfig(type="file", path="clip.mp4")
+    assert "no camera" in desk.do(action)
+    assert not desk.calls
