@@ -145,6 +145,8 @@ def test_f_shows_the_rate_and_h_the_help_over_a_darker_picture(start: Callable[.
     host.press("h")
     host.wait_for_screen(lambda picture: (picture[2:5, 2:5, 2] < 100).all())
     host.press("h")
+    # Of two keys pressed within one poll OpenCV keeps the last.
+    host.wait_for_screen(lambda picture: (picture[60:64, 2:5] == RED).all())
     host.press("f")
     host.wait_for_screen(lambda picture: (picture[0:35, 0:160] == RED).all())
 
