@@ -127,6 +127,30 @@ def test_a_subject_that_appears_is_kept(tmp_path: Path):
     ]
 
 
+def test_a_subject_that_covers_less_than_its_share_is_none(tmp_path: Path):
+    config = ImagesSinkConfig(
+        type="images", path=str(tmp_path / "out"), when="subject", subject_share=0.3, absent_s=0
+    )
+    sink = made(config)
+    sink.open(stream_info())
+    for index, rows in enumerate((0, 12, 16)):  # of 48: none, a quarter, a third
+        alpha = np.zeros((48, 64), np.uint8)
+        alpha[:rows] = 255
+        sink.write(*shot(index, alpha=alpha))
+    assert [f.name for f in (tmp_path / "out").iterdir()] == ["00000002.png"]
+
+
+@pytest.mark.parametrize("limit", [{"limit_mb": 1e-6}, {"limit_age_s": 1e-9}])
+def test_a_limit_of_size_or_age_deletes_the_older_pictures(tmp_path: Path, limit):
+    sink = made(ImagesSinkConfig(type="images", path=str(tmp_path / "out"), **limit))
+    sink.open(stream_info())
+    for index in range(3):
+        sink.write(*shot(index))
+    left = {f.name for f in (tmp_path / "out").iterdir()}
+    assert left <= {"00000002.png"}
+    assert sink.statistics()["deleted"] == 3 - len(left)
+
+
 @pytest.mark.parametrize(
     ("config", "channels"),
     [
