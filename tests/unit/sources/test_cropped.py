@@ -69,8 +69,13 @@ def test_a_camera_that_comes_back_with_another_size_is_cropped_anew():
     def fresh() -> CroppedSource:
         return CroppedSource(FakeSource(5, live=True, size=next(sizes)), [(0.25, 0.25, 0.5, 0.5)])
 
-    first = FakeSource(live=True, size=(64, 48), events={3: SourceLost("fake: was unplugged")})
     shapes: list[tuple[int, ...]] = []
+
+    def unplug(number: int) -> None:
+        if shapes:  # what comes before all is ready is thrown away
+            raise SourceLost("fake: was unplugged")
+
+    first = FakeSource(None, live=True, size=(64, 48), period_s=0.005, on_read=unplug)
     sink = FakeSink(on_write=lambda frame: shapes.append(frame.image.shape))
     Pipeline(
         CroppedSource(first, [(0.25, 0.25, 0.5, 0.5)]),
