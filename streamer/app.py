@@ -33,7 +33,7 @@ from streamer.metrics import LatencyHistogram, Metrics
 from streamer.pipeline import Pipeline as PipelineOfParts
 from streamer.pipeline import Standby
 from streamer.preprocessing import Fence, within_crop
-from streamer.protocols import AudioSink, Matting, Sink, Source
+from streamer.protocols import AdjustableSource, AudioSink, Matting, Sink, Source
 from streamer.refining import Refiner
 from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
@@ -197,14 +197,18 @@ class Pipeline(PipelineOfParts):
 
     def change_source(self, **changes: object) -> None:
         """
-        Go over to other settings of a camera or RTSP stream, which is closed and opened again.
+        Go over to other settings of the source.
+
+        A camera or RTSP stream is closed and opened again. A folder and a file go on: what is left
+        of the folder's round comes in its new order, and the rounds after it are whole.
 
         Args:
-            changes: of its configuration, such as `device`, `width`, `height`, `max_fps` or `url`;
-                `reconnect` stays what it was.
+            changes: of its configuration, such as `device`, `width`, `height`, `max_fps` or `url`
+                (`reconnect` stays what it was); of a folder `order`, `seed` and `loop`, of a file
+                `loop`.
 
         Raises:
-            ConfigError: the source is neither, or there is no such setting or value.
+            ConfigError: there is no such setting or value, or it is fixed when the source starts.
         """
         config = self.config
         source = config.source
@@ -214,7 +218,17 @@ class Pipeline(PipelineOfParts):
             first = error.errors()[0]
             where = ".".join(["source", *map(str, first["loc"])])
             raise ConfigError(f"{where}: {first['msg']}") from None
-        self.reopen()
+        if isinstance(wanted, FileSourceConfig | ImagesSourceConfig):
+            for name in changes:
+                if name not in wanted.LIVE and getattr(wanted, name) != getattr(source, name):
+                    raise ConfigError(
+                        f"source.{name}: is fixed when the source starts; while it runs, "
+                        f"{' and '.join(sorted(wanted.LIVE))} can be changed"
+                    )
+            assert isinstance(self._source, AdjustableSource)  # noqa: S101 - those two are
+            self._source.adjust(wanted)
+        else:
+            self.reopen()
         self._config = config.model_copy(update={"source": wanted})
 
     def models(self) -> Sequence[str]:

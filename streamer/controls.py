@@ -69,7 +69,7 @@ class Controls(Protocol):
         ...
 
     def change_source(self, **changes: object) -> None:
-        """Other settings of a camera or RTSP stream. Raises ConfigError where it is neither."""
+        """Other settings of the source. Raises ConfigError for one that is fixed."""
         ...
 
     def trigger(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from streamer.config import SourceConfig
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, StreamInfo
 from streamer.packets import AudioPacket
 
@@ -58,6 +59,19 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device, file or connection; a `read` then raises SourceLost. Never raises."""
+        ...
+
+
+@runtime_checkable
+class AdjustableSource(Source, Protocol):
+    """A source of which some settings may change while it is read: its configuration's `LIVE`."""
+
+    def adjust(self, config: SourceConfig) -> None:
+        """
+        Go over to *config*, which differs from the present one in those settings only.
+
+        Takes effect with a later `read`; what has ended stays so. Thread-safe.
+        """
         ...
 
 

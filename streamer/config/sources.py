@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -12,6 +12,8 @@ PICTURE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """What counts as a picture in a folder; a file that is named is read whatever its suffix."""
+
+PictureOrder = Literal["name", "reverse", "time", "random"]
 
 
 class ReconnectConfig(Data):
@@ -120,6 +122,9 @@ class RtspSourceConfig(Data):
 class FileSourceConfig(Data):
     """A video file, in any container and codec that FFmpeg reads."""
 
+    LIVE: ClassVar[frozenset[str]] = frozenset({"loop"})
+    """Which settings may be changed while it runs."""
+
     type: Literal["file"]
     path: str
     """The video."""
@@ -142,10 +147,13 @@ class FileSourceConfig(Data):
 class ImagesSourceConfig(Data):
     """A picture, a folder of pictures or a glob."""
 
+    LIVE: ClassVar[frozenset[str]] = frozenset({"order", "seed", "loop"})
+    """Which settings may be changed while it runs."""
+
     type: Literal["images"]
     path: str
     """A file, a folder, or a pattern such as `shots/*.png`."""
-    order: Literal["name", "reverse", "time", "random"] = "name"
+    order: PictureOrder = "name"
     """By name, in natural order, or that reversed; by time of change; or at random, anew in each
     round."""
     seed: int = 0

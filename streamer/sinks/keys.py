@@ -28,6 +28,8 @@ Action = Literal[
     "next_camera",
     "size",
     "limit",
+    "order",
+    "loop",
     "save",
 ]
 
@@ -56,6 +58,8 @@ KEYS = (
     Key("d", "next camera", {"d": "next_camera"}),
     Key("z", "size of the camera's pictures", {"z": "size"}),
     Key("x", "limit of frames per second", {"x": "limit"}),
+    Key("o", "order of a folder's pictures", {"o": "order"}),
+    Key("l", "file or folder again and again, or once", {"l": "loop"}),
     Key("s", "snapshot", {"s": "snapshot"}),
     Key("v", "recording on, off", {"v": "record"}),
     Key("i", "picture by the images sink", {"i": "trigger"}),

@@ -13,6 +13,9 @@ from streamer.config import (
     BlurBackgroundConfig,
     ColourBackgroundConfig,
     DimBackgroundConfig,
+    FileSourceConfig,
+    ImagesSourceConfig,
+    PictureOrder,
     PixelateBackgroundConfig,
     Region,
     RtspSourceConfig,
@@ -29,6 +32,7 @@ _COLOURS = ("black", "white", "green")
 _SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 _SIZES: tuple[tuple[int | None, int | None], ...] = ((1920, 1080), (1280, 720), (640, 480))
 _LIMITS = (None, 30.0, 15.0, 5.0)
+_ORDERS: tuple[PictureOrder, ...] = get_args(PictureOrder)
 _THRESHOLD_STEP = 0.05
 _MOST_FEATHER_PX = 64.0
 
@@ -68,6 +72,8 @@ class Remote:
             "next_camera": self._next_camera,
             "size": self._next_size,
             "limit": self._next_limit,
+            "order": self._next_order,
+            "loop": self._toggle_loop,
             "save": self._save,
         }
 
@@ -212,6 +218,21 @@ class Remote:
         limit = _after(_LIMITS, source.max_fps)
         self._controls.change_source(max_fps=limit)
         return "no limit of frames" if limit is None else f"at most {limit:g} frames per second"
+
+    def _next_order(self) -> str:
+        source = self._controls.source
+        if not isinstance(source, ImagesSourceConfig):
+            return "no order: the source is no folder of pictures"
+        order = _after(_ORDERS, source.order)
+        self._controls.change_source(order=order)
+        return f"order: {order}"
+
+    def _toggle_loop(self) -> str:
+        source = self._controls.source
+        if not isinstance(source, FileSourceConfig | ImagesSourceConfig):
+            return "no loop: the source is no file and no folder"
+        self._controls.change_source(loop=not source.loop)
+        return f"loop: {'off' if source.loop else 'on'}"
 
     def _save(self) -> str:
         return f"written: {self._controls.save(self._folder)}"

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from streamer.boxes import Box
-from streamer.config import Region
+from streamer.config import Region, SourceConfig
 from streamer.errors import FormatChanged
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.preprocessing import box_around, places_in
-from streamer.protocols import Source
+from streamer.protocols import AdjustableSource, Source
 
 
 class CroppedSource:
@@ -60,6 +60,11 @@ class CroppedSource:
             raise FormatChanged(self._cropped(change.info)) from None
         np.copyto(out, self._full[self._box.slices])
         return grab
+
+    def adjust(self, config: SourceConfig) -> None:
+        """Let the source go over to *config*; see `AdjustableSource.adjust`."""
+        assert isinstance(self._source, AdjustableSource)  # noqa: S101 - callers know
+        self._source.adjust(config)
 
     def close(self) -> None:
         """Close the source. Never raises."""

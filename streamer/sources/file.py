@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 from av.video.frame import VideoFrame
 
-from streamer.config import FileSourceConfig
+from streamer.config import FileSourceConfig, SourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,
@@ -114,6 +114,11 @@ class FileSource:
         pts = self._timeline.place(None if frame.pts is None else frame.pts + self._offset)
         audio, self._heard = tuple(self._heard), []
         return Grab(pts, self._time_base, time.monotonic_ns(), audio)
+
+    def adjust(self, config: SourceConfig) -> None:
+        """Take `loop` of *config* for the next end of the file. Thread-safe."""
+        assert isinstance(config, FileSourceConfig)  # noqa: S101 - as it was made
+        self._config = config
 
     def close(self) -> None:
         """Close the file. Never raises."""
@@ -251,7 +256,7 @@ class FileSource:
         """What to say if less came than the container promised; None if it ended as it should."""
         broken = None if error is None else translate_read(error, self._name)
         config = self._config
-        if config.start_s or config.duration_s or config.fps or config.loop:
+        if config.start_s or config.duration_s or config.fps or config.loop or self._offset:
             return broken
         suspect = reader.cut or error is not None
         promised = reader.stream.frames

@@ -2,7 +2,8 @@
 Pictures as a stream: one file, a folder, or a glob, by natural order of names or in another.
 
 Each picture is upright 8-bit BGR on black (`read_picture`). A folder's pictures are decoded into
-memory of their own, one at a time; a single one is decoded once.
+memory of their own, one at a time; a single one is decoded once. A round is every picture once,
+whatever becomes of the order meanwhile.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import glob
 import random
 import re
 import time
+from collections import deque
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from streamer.config import PICTURE_SUFFIXES, ImagesSourceConfig
+from streamer.config import PICTURE_SUFFIXES, ImagesSourceConfig, SourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,
@@ -33,16 +35,18 @@ class ImagesSource:
     """A picture, the pictures of a folder, or those that a glob finds, at a steady rate."""
 
     def __init__(self, config: ImagesSourceConfig) -> None:
-        self._config = config
+        self._config = self._wanted = config
         self._fps = Fraction(str(config.fps))
         self._name = Path(config.path).name or config.path
         self._paths: list[Path] = []
-        self._index = 0
+        self._left: deque[Path] = deque()
         self._round = 0
+        self._index = 0
         self._missed = 0
         self._pending: Image | None = None
         self._only: Image | None = None
         self._open = False
+        self._ended = False
 
     def __repr__(self) -> str:
         return f"ImagesSource({self._name}, {len(self._paths)} pictures)"
@@ -60,7 +64,8 @@ class ImagesSource:
             SourceNotFound: no such file, or no picture in the folder.
             SourceUnsupported: not one of them can be read.
         """
-        self._paths = self._sorted(find_pictures(self._config.path))
+        self._paths = find_pictures(self._config.path)
+        self._left = self._sorted(self._paths)
         first = self._first_good()
         if len(self._paths) == 1:
             self._only = first
@@ -72,9 +77,8 @@ class ImagesSource:
         """Write the next picture into *out*; see `Source.read`."""
         if not self._open:
             raise SourceLost(f"{self._name}: is not open")
-        if self._index >= len(self._paths) and not self._config.loop:
-            raise EndOfStream
-        if self._index // len(self._paths) != self._round:
+        self._heed()
+        if not self._left:
             self._begin_round()
         picture = self._pending if self._pending is not None else self._load()
         size = (picture.shape[1], picture.shape[0])
@@ -85,34 +89,62 @@ class ImagesSource:
             raise ValueError(f"an array of {out.shape} for a picture of {size[0]}x{size[1]}")
         np.copyto(out, picture)
         self._pending = None
-        self._index += 1
         self._missed = 0
+        self._pass()
         return Grab(self._index - 1, 1 / self._fps, time.monotonic_ns())
+
+    def adjust(self, config: SourceConfig) -> None:
+        """
+        Take `order`, `seed` and `loop` of *config* from the next picture on.
+
+        What is left of the round comes in the new order; the rounds after it are whole.
+        Thread-safe.
+        """
+        assert isinstance(config, ImagesSourceConfig)  # noqa: S101 - as it was made
+        self._wanted = config
 
     def close(self) -> None:
         """Forget the pictures. Never raises."""
         self._open = False
         self._pending = self._only = None
 
-    def _sorted(self, paths: list[Path]) -> list[Path]:
-        """*paths*, which are by name, in the order of the first round."""
+    def _heed(self) -> None:
+        """Go over to what was wanted meanwhile; a picture whose size was said is still next."""
+        before, self._config = self._config, self._wanted
+        if (before.order, before.seed) == (self._config.order, self._config.seed):
+            return
+        first = [self._left.popleft()] if self._pending is not None else []
+        left = set(self._left)
+        self._left = self._sorted([path for path in self._paths if path in left])
+        self._left.extendleft(first)
+
+    def _sorted(self, paths: list[Path]) -> deque[Path]:
+        """*paths*, which are by name, in the order of this round."""
         match self._config.order:
             case "reverse":
-                return paths[::-1]
+                return deque(reversed(paths))
             case "time":
-                return sorted(paths, key=_changed_ns)
+                return deque(sorted(paths, key=_changed_ns))
             case "random":
-                return _shuffled(paths, self._config.seed)
-        return paths
+                chance = random.Random(self._config.seed + self._round)  # noqa: S311 - no secret
+                return deque(chance.sample(paths, len(paths)))
+        return deque(paths)
 
     def _begin_round(self) -> None:
+        self._ended = self._ended or not self._config.loop
+        if self._ended:
+            raise EndOfStream
         self._round += 1
-        if self._config.order == "random":
-            self._paths = _shuffled(self._paths, self._config.seed + self._round)
+        self._left = self._sorted(self._paths)
+
+    def _pass(self) -> None:
+        """Go on to the next picture."""
+        self._left.popleft()
+        self._index += 1
 
     def _first_good(self) -> Image:
         bad = ""
-        for path in self._paths:
+        for path in self._left:
             try:
                 return read_picture(path)
             except (SourceNotFound, SourceUnsupported) as error:
@@ -125,9 +157,9 @@ class ImagesSource:
         if self._only is not None:
             return self._only
         try:
-            return read_picture(self._paths[self._index % len(self._paths)])
+            return read_picture(self._left[0])
         except (SourceNotFound, SourceUnsupported) as error:
-            self._index += 1
+            self._pass()
             self._missed += 1
             # Two rounds' worth has a whole round in it, whatever its order.
             if self._missed >= 2 * len(self._paths):
@@ -154,10 +186,6 @@ def _changed_ns(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _shuffled(paths: list[Path], seed: int) -> list[Path]:
-    return random.Random(seed).sample(paths, len(paths))  # noqa: S311 - nothing is kept secret
 
 
 def find_pictures(path: str) -> list[Path]:

@@ -20,6 +20,7 @@ from streamer.errors import ConfigError, ModelError
 from streamer.pipeline import Pipeline as PipelineOfParts
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSink, FakeSource
+from tests.unit.sources.clips import encode
 
 
 @pytest.fixture
@@ -199,6 +200,41 @@ def test_what_is_no_camera_cannot_be_opened_again(configured):
     pipeline = Pipeline.from_config(parse_config(configured()))
     with pytest.raises(ConfigError, match="only cameras and RTSP streams"):
         pipeline.change_source(fps=15)
+
+
+@pytest.mark.parametrize("preprocess", [{}, {"roi": [[0, 0, 16, 16]], "output": "cropped"}])
+def test_a_folder_changes_its_order_and_ends_its_loop_while_it_runs(
+    configured, tmp_path: Path, preprocess: dict[str, Any]
+):
+    (tmp_path / "in").mkdir()
+    for number in range(10):
+        cv2.imwrite(str(tmp_path / f"in/{number}.png"), np.full((32, 32, 3), 20 * number, np.uint8))
+    source = {"type": "images", "path": str(tmp_path / "in"), "loop": True}
+    sink = {"type": "images", "path": str(tmp_path / "out"), "layout": "source"}
+    run = Running(configured(source=source, sinks=[sink], preprocess=preprocess))
+    with run as pipeline:
+        pipeline.change_source(order="reverse", loop=False)
+        assert (pipeline.source.order, pipeline.source.loop) == ("reverse", False)
+        with pytest.raises(ConfigError, match=r"source\.fps: is fixed .* loop and order and seed"):
+            pipeline.change_source(fps=5, loop=True)
+        run.wait_for(lambda: pipeline.statistics().source.state == "ended")
+    read = [cv2.imread(str(path))[0, 0, 0] // 20 for path in sorted((tmp_path / "out").iterdir())]
+    assert read[:-10] == list(range(10)) * (len(read) // 10 - 1)
+    turned = [[*range(turn), *range(9, turn - 1, -1)] for turn in range(10)]
+    assert read[-10:] in turned
+
+
+def test_a_file_that_is_read_again_and_again_ends_when_that_is_wanted(configured, tmp_path: Path):
+    clip = encode(tmp_path / "clip.mp4", frames=5, size=(64, 48))
+    source = {"type": "file", "path": str(clip), "loop": True}
+    run = Running(configured(source=source, sinks=[{"type": "discard"}]))
+    with run as pipeline:
+        run.wait_for(lambda: pipeline.statistics().frames["emitted"] > 5)
+        pipeline.change_source(loop=False)
+        run.wait_for(lambda: pipeline.statistics().source.state == "ended")
+    frames = pipeline.report()["frames"]["emitted"]
+    assert frames > 5
+    assert frames % 5 == 0
 
 
 def test_nothing_outside_of_a_region_is_shown_when_all_is_inverted(configured, tmp_path: Path):

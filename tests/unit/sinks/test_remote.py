@@ -11,6 +11,7 @@ from streamer.config import (
     ComposeConfig,
     FileSourceConfig,
     ImageBackgroundConfig,
+    ImagesSourceConfig,
     PreprocessConfig,
     RefineConfig,
 )
@@ -180,6 +181,26 @@ def test_sizes_and_limits_of_a_camera_go_round():
     assert sizes == ["size: 1920x1080", "size: 1280x720", "size: 640x480", "size: 1920x1080"]
     assert remote.do("limit") == "at most 30 frames per second"
     assert [remote.do("limit") for _ in range(3)][-1] == "no limit of frames"
+
+
+def test_the_order_of_a_folder_goes_round_and_its_loop_is_switched():
+    desk = Desk()
+    desk.controls.source = ImagesSourceConfig(type="images", path="shots")
+    remote = desk.remote()
+    said = [remote.do("order") for _ in range(4)]
+    assert said == ["order: reverse", "order: time", "order: random", "order: name"]
+    assert [remote.do("loop"), remote.do("loop")] == ["loop: on", "loop: off"]
+    assert desk.calls[-2:] == ["change {'loop': True}", "change {'loop': False}"]
+
+
+def test_what_has_no_order_and_no_end_says_so():
+    desk = Desk()
+    assert "no folder" in desk.do("order")
+    assert "no folder" in desk.do("loop")
+    desk.controls.source = FileSourceConfig(type="file", path="clip.mp4")
+    assert "no folder" in desk.do("order")
+    assert not desk.calls
+    assert desk.do("loop") == "loop: on"
 
 
 @pytest.mark.parametrize("action", ["next_camera", "size", "limit"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -110,6 +111,25 @@ def test_rotation_is_applied_as_ffmpeg_does(tmp_path, degrees):
     reader.close()
     wanted = np.frombuffer(raw, np.uint8).reshape(out.shape)
     assert np.abs(out.astype(int) - wanted).mean() < 1  # two builds of swscale round apart
+
+
+def test_a_file_cut_short_that_was_read_again_and_again_just_ends(tmp_path, make_clip):
+    path = make_clip(tmp_path / "clip.mp4", faststart=True, noise=True)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    config = FileSourceConfig(type="file", path=str(path), loop=True)
+    reader = FileSource(config)
+    info = reader.open()
+    out = np.zeros((info.height, info.width, 3), np.uint8)
+    read = 0
+    with suppress(EndOfStream):
+        while read < 500:
+            with suppress(CorruptFrame):
+                reader.read(out)
+                read += 1
+            if read == 60:
+                reader.adjust(config.model_copy(update={"loop": False}))
+    assert 60 < read < 500
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -207,6 +208,57 @@ def test_a_seed_tells_one_shuffle_from_another_and_repeats_it(greys):
     first = levels(greys, 16, order="random", seed=1, loop=True)
     assert levels(greys, 16, order="random", seed=1, loop=True) == first
     assert levels(greys, 16, order="random", seed=2, loop=True) != first
+
+
+def read_while_changing(path: Path, changes: dict[int, dict[str, object]]) -> list[int]:
+    """The grey levels up to the end, with settings that change before the picture of a number."""
+    config = ImagesSourceConfig(type="images", path=str(path))
+    reader = ImagesSource(config)
+    reader.open()
+    out = np.zeros((8, 12, 3), np.uint8)
+    read: list[int] = []
+    with suppress(EndOfStream):
+        while len(read) < 50:
+            config = config.model_copy(update=changes.get(len(read), {}))
+            reader.adjust(config)
+            reader.read(out)
+            read.append(int(out[0, 0, 0]))
+    reader.adjust(config.model_copy(update={"loop": True}))
+    with pytest.raises(EndOfStream):
+        reader.read(out)
+    reader.close()
+    return read
+
+
+def test_what_is_left_of_a_round_comes_in_an_order_that_is_new(greys):
+    assert read_while_changing(greys, {3: {"order": "reverse"}}) == [0, 10, 20, 70, 60, 50, 40, 30]
+    shuffled = read_while_changing(greys, {3: {"order": "random"}})
+    assert shuffled[:3] == [0, 10, 20]
+    assert sorted(shuffled) == list(range(0, 80, 10))
+    seeded = read_while_changing(greys, {0: {"order": "random"}, 3: {"seed": 7}})
+    assert sorted(seeded) == list(range(0, 80, 10))
+    assert seeded != read_while_changing(greys, {0: {"order": "random"}})
+
+
+def test_a_loop_may_begin_and_end_while_it_is_read(greys):
+    read = read_while_changing(greys, {7: {"loop": True}, 9: {"order": "reverse", "loop": False}})
+    assert read == [*range(0, 80, 10), 0, *range(70, 0, -10)]
+
+
+def test_a_picture_whose_size_was_announced_comes_next_whatever_the_order(greys):
+    save(greys / "1.png", size=(6, 4))
+    reader = source(greys)
+    reader.open()
+    out = np.zeros((8, 12, 3), np.uint8)
+    reader.read(out)
+    with pytest.raises(FormatChanged):
+        reader.read(out)
+    reader.adjust(ImagesSourceConfig(type="images", path=str(greys), order="reverse"))
+    assert reader.read(np.zeros((4, 6, 3), np.uint8)).pts == 1
+    with pytest.raises(FormatChanged):
+        reader.read(np.zeros((4, 6, 3), np.uint8))
+    reader.read(out)
+    assert out[0, 0, 0] == 70
 
 
 def test_the_first_picture_in_order_says_the_size(tmp_path):
