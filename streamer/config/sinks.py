@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
-from streamer.config.video_files import CODECS_OF, WITH_ALPHA, VideoFileCodec, codec_of
+from streamer.config.video_files import CODECS_OF, VideoFileCodec, codec_of, holds_alpha
 
 Panel = Literal["source", "cutout", "mask", "alpha", "composite", "overlay"]
 Layout = Literal[
@@ -66,11 +66,11 @@ class RecordSinkConfig(LayoutConfig):
     """`{stream}` and `{start:%Y%m%d-%H%M%S}` are filled in."""
     codec: Literal["auto"] | VideoFileCodec = "auto"
     """`auto` goes by the path: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
-    gif. All but h264 and av1 hold an alpha, for a cutout that is `rgba` and a composite that is
-    `transparent`."""
+    gif. All but h264, and av1 in .mp4, hold an alpha, for a cutout that is `rgba` and a composite
+    that is `transparent`."""
     crf: int | None = Field(None, ge=0, le=63)
     """Constant rate factor of h264 (to 51), vp9 and av1: 0 best and largest. When absent 20; of vp9
-    with an alpha 0, for what is more puts hard edges of the alpha off."""
+    with an alpha 0, for what is more puts hard edges of the alpha off. That of av1 has its own."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
         "veryfast"
     )
@@ -92,16 +92,14 @@ class RecordSinkConfig(LayoutConfig):
     @property
     def without_alpha(self) -> str | None:
         """As `LayoutConfig.without_alpha`."""
-        codec = codec_of(self.path, self.codec)
-        if codec in WITH_ALPHA:
+        codec, suffix = codec_of(self.path, self.codec), PurePath(self.path).suffix.lower()
+        if holds_alpha(suffix, codec):
             return None
-        here = [
-            held for held in CODECS_OF[PurePath(self.path).suffix.lower()] if held in WITH_ALPHA
-        ]
+        here = [held for held in CODECS_OF[suffix] if holds_alpha(suffix, held)]
         if here:
             return f"codec: {codec} holds no alpha: take {' or '.join(here)}"
-        others = [suffix for suffix, held in CODECS_OF.items() if held[0] in WITH_ALPHA]
-        return f"codec: {codec} holds no alpha: name the file {' or '.join(others)}"
+        others = [other for other, held in CODECS_OF.items() if holds_alpha(other, held[0])]
+        return f"codec: {codec} holds no alpha in {suffix}: name the file {' or '.join(others)}"
 
 
 class ImagesSinkConfig(LayoutConfig):

@@ -17,10 +17,13 @@ CODECS_OF: dict[str, tuple[VideoFileCodec, ...]] = {
 }
 """What a file of that suffix can hold; first what it holds unless another is asked for."""
 
-WITH_ALPHA: frozenset[VideoFileCodec] = frozenset(
-    {"prores4444", "vp9", "ffv1", "png", "webp", "gif"}
-)
-"""Those that hold an alpha. That of a GIF is all or nothing."""
+_WITHOUT_ALPHA: dict[VideoFileCodec, tuple[str, ...]] = {"h264": tuple(CODECS_OF), "av1": (".mp4",)}
+"""In which files which codecs hold none."""
+
+
+def holds_alpha(suffix: str, codec: VideoFileCodec) -> bool:
+    """Whether *codec* holds an alpha in a file of that suffix. That of a GIF is all or nothing."""
+    return suffix.lower() not in _WITHOUT_ALPHA.get(codec, ())
 
 
 def codec_of(path: str, asked: VideoFileCodec | Literal["auto"]) -> VideoFileCodec:

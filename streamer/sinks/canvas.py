@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from streamer.compositing import Picture
+from streamer.frame import Alpha
 from streamer.sinks.fitting import Fitting
 
 _BT709 = 1
@@ -51,7 +52,8 @@ class Canvas:
             width + (width & odd), height + (height & odd), "bgra" if channels == 4 else "bgr24"
         )
         self._reformatter = VideoReformatter()
-        self._fitting = Fitting(_pixels(self._frame, channels), (width, height))
+        self._drawn = _pixels(self._frame, channels)
+        self._fitting = Fitting(self._drawn, (width, height))
 
     @property
     def width(self) -> int:
@@ -62,6 +64,11 @@ class Canvas:
     def height(self) -> int:
         """Pixels of every frame; even in YUV."""
         return self._frame.height
+
+    @property
+    def alpha(self) -> Alpha:
+        """(H, W) uint8, of BGRA: that of the latest frame, until the next; a view."""
+        return self._drawn[..., 3]
 
     def prepare(self, encoder: CodecContext) -> None:
         """Tell an encoder that is not open yet what `frame` gives."""

@@ -22,6 +22,7 @@ from streamer.compositing import Picture
 from streamer.frame import Stamp
 from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket, AudioTrack
+from streamer.sinks.alpha_beside import AlphaBeside, mark
 from streamer.sinks.canvas import Canvas
 from streamer.sinks.formats import Container, Encoding
 from streamer.sinks.palette import Palette
@@ -48,6 +49,7 @@ class FilmKind:
         crf = self.crf
         if crf is None:
             crf = encoding.crf_with_alpha if has_alpha else encoding.crf
+        crf = max(crf, encoding.least_crf)
         settings = {"crf": str(crf), "preset": self.preset}
         own = {name: settings[name] for name in encoding.takes}
         return {**encoding.options, **own}
@@ -81,9 +83,10 @@ class Film:
         self.size = (first.shape[1], first.shape[0])
         encoding = kind.encoding
         has_alpha = first.shape[2] == 4
+        beside = has_alpha and encoding.alpha_beside
         pixels = encoding.alpha if has_alpha else encoding.opaque
-        if pixels is None:
-            raise ValueError(f"{encoding.encoder} holds no alpha")
+        if pixels is None or (beside and not kind.container.alpha_beside):
+            raise ValueError(f"{encoding.encoder} holds no alpha in {kind.container.name}")
         self._timeline = Timeline(time_base, fps)
         self._canvas = Canvas(
             *self.size,
@@ -111,6 +114,11 @@ class Film:
         encoder.time_base = time_base
         encoder.max_b_frames = 0
         encoder.gop_size = 100_000  # key frames are set by time
+        self._beside: AlphaBeside | None = None
+        if beside:
+            size = (self._canvas.width, self._canvas.height)
+            self._beside = AlphaBeside(*size, time_base, fps or _NOMINAL_FPS)
+        self._path, self._marked = path, not beside
         self._audio: CopiedStream | None = None
         if audio is not None:
             self._audio = CopiedStream(add_audio(self._container, audio), audio)
@@ -131,6 +139,8 @@ class Film:
         if self._next_key_s is None or second >= self._next_key_s:
             frame.pict_type = PictureType.I
             self._next_key_s = second + _KEY_S
+        if self._beside is not None:
+            self._beside.add(self._canvas.alpha, frame.pts)
         self._encode(frame)
 
     def add_audio(self, packet: AudioPacket, time_base: Fraction) -> None:
@@ -141,8 +151,12 @@ class Film:
 
     def finish(self) -> None:
         """Write what the encoder still holds, and the end."""
+        if self._beside is not None:
+            self._beside.finish()
         self._encode(None)
         self._container.close()
+        if self._beside is not None:
+            mark(self._path)
 
     def abandon(self) -> None:
         """Close the file, whatever becomes of its end."""
@@ -155,4 +169,6 @@ class Film:
             for ready in self._palette.frames(frame):
                 self._container.mux(self._stream.encode(ready))
         if self._palette is None or frame is None:
-            self._container.mux(self._stream.encode(frame))
+            packets = self._stream.encode(frame)
+            self._container.mux(packets if self._beside is None else self._beside.join(packets))
+            self._marked = self._marked or mark(self._path)

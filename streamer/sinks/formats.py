@@ -20,7 +20,7 @@ class Encoding:
     opaque: str
     """Pixel format of pictures without an alpha."""
     alpha: str | None
-    """Of those with one; None where it holds none."""
+    """Of those with one; None where they cannot be had."""
     options: Mapping[str, str]
     takes: frozenset[str] = frozenset()
     """Which of a recording's `crf` and `preset` the encoder knows by that name."""
@@ -28,6 +28,10 @@ class Encoding:
     """Constant rate factor where none is asked for."""
     crf_with_alpha: int = 20
     """Likewise, of pictures with an alpha."""
+    least_crf: int = 0
+    """What is asked for below is taken as this: the encoder takes 0 for none asked for."""
+    alpha_beside: bool = False
+    """The alpha is encoded as pictures of its own, beside those without."""
     palette: bool = False
     """Pictures need a palette of their own first."""
 
@@ -42,6 +46,8 @@ class Container:
     options: Mapping[str, str]
     audio: frozenset[str] = frozenset()
     """Codecs."""
+    alpha_beside: bool = False
+    """It holds one beside pictures without; see `AlphaBeside`."""
 
 
 ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
@@ -78,10 +84,12 @@ ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
     "av1": Encoding(
         "libsvtav1",
         "yuv420p",
-        None,
+        "yuv420p",
         # References to the past only: otherwise it holds seconds of film.
         {"preset": "8", "svtav1-params": "pred-struct=1"},
         frozenset({"crf"}),
+        least_crf=1,
+        alpha_beside=True,
     ),
     "ffv1": Encoding("ffv1", "bgr0", "bgra", {"level": "3", "slicecrc": "1"}),
     "png": Encoding("png", "rgb24", "rgba", {"pred": "paeth", "compression_level": "1"}),
@@ -122,8 +130,9 @@ CONTAINERS: Mapping[str, Container] = {
         "matroska",
         _MATROSKA,
         frozenset({"aac", "ac3", "flac", "mp2", "mp3", "opus", "pcm_s16le", "vorbis"}),
+        alpha_beside=True,
     ),
-    ".webm": Container("WebM", "webm", _MATROSKA, frozenset({"opus", "vorbis"})),
+    ".webm": Container("WebM", "webm", _MATROSKA, frozenset({"opus", "vorbis"}), alpha_beside=True),
     ".webp": Container("WebP", "webp", {"loop": "0"}),
     ".gif": Container("GIF", "gif", {"loop": "0"}),
 }

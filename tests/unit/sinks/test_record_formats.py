@@ -118,12 +118,89 @@ def test_vp9_holds_the_alpha_within_2_and_the_colours_within_12(tmp_path: Path, 
     read = by_ffmpeg(tmp_path / name, "libvpx-vp9")
     assert farthest(read[..., 3], as_recorded()[..., 3]) <= 2
     assert farthest_colour(read, as_recorded()) <= 12
-    assert b"\x53\xc0\x81\x01" in (tmp_path / name).read_bytes(), "AlphaMode, for browsers"
+    assert ALPHA_MODE in (tmp_path / name).read_bytes(), "for browsers"
 
 
-def record_hair(path: Path, crf: int | None) -> int:
-    """Record thin lines that move; the farthest that an alpha of any frame is off, of 255."""
-    sink = RecordSink(path, cutouts(), crf=crf)
+ALPHA_MODE = b"\x53\xc0\x81\x01"
+
+
+def beside(path: Path) -> np.ndarray:
+    """The alphas (N, H, W) that stand beside AV1's pictures, decoded by ffmpeg."""
+    with av.open(str(path)) as film:
+        assert film.streams.video[0].metadata["alpha_mode"] == "1"
+        additions = [
+            bytes(packet.get_sidedata("matroska_block_additional"))
+            for packet in film.demux(video=0)
+            if packet.size
+        ]
+    assert {addition[:8] for addition in additions} == {(1).to_bytes(8, "big")}
+    obus = path.with_suffix(".obu")
+    obus.write_bytes(b"".join(b"\x12\x00" + addition[8:] for addition in additions))
+    (stream,) = probe(obus, "stream=color_range")["streams"]
+    assert stream["color_range"] == "pc"
+    grey = ["-vf", "extractplanes=y", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    read = ffmpeg.run("ffmpeg", "-i", str(obus), *grey)
+    return np.frombuffer(read, np.uint8).reshape(len(additions), HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mkv"])
+def test_av1_holds_the_alpha_beside_within_8_and_the_colours_within_12(tmp_path: Path, name: str):
+    sink = RecordSink(tmp_path / name, cutouts(), codec="av1")
+    sink.open(stream_info())
+    image, alpha = scene()
+    for index in range(40):
+        sink.write(*shot(index, image=image, alpha=alpha))
+    assert ALPHA_MODE in (tmp_path / name).read_bytes(), "a run that is killed has it too"
+    sink.close()
+    alphas = beside(tmp_path / name)
+    assert len(alphas) == 40
+    assert farthest(alphas, as_recorded()[..., 3]) <= 8
+    assert farthest_colour(by_ffmpeg(tmp_path / name), as_recorded()) <= 12
+    assert (tmp_path / name).read_bytes().count(ALPHA_MODE) == 1, "AlphaMode, for readers"
+    assert len(probe(tmp_path / name, "frame=pts_time")["frames"]) == 40
+
+
+def test_av1_holds_the_alpha_of_moving_hair_at_any_quality_of_the_colours(tmp_path: Path):
+    truth = write_hair(tmp_path / "a.webm", 50, "av1")
+    assert farthest(beside(tmp_path / "a.webm"), truth) <= 8
+
+
+def test_av1_with_an_alpha_has_the_sources_audio_and_an_even_size(tmp_path: Path):
+    track, packets = encoded("opus", "libopus", "flt")
+    sink = RecordSink(tmp_path / "a.webm", cutouts(), codec="av1")
+    sink.open(replace(stream_info(), audio=track))
+    image, alpha = scene()
+    for index in range(30):
+        sink.write(*shot(index, image=image[:-1, :-1], alpha=alpha[:-1, :-1]))
+        while packets and packets[0].pts * track.time_base <= Fraction(index, 30):
+            sink.write_audio(packets.pop(0))
+    sink.close()
+    streams = probe(tmp_path / "a.webm", "stream=codec_name")["streams"]
+    assert [stream["codec_name"] for stream in streams] == ["av1", "opus"]
+    alphas = beside(tmp_path / "a.webm")
+    assert farthest(alphas[:, :-1, :-1], alpha[:-1, :-1]) <= 8
+    assert farthest(alphas[:, -1], np.uint8(0)) <= 8
+
+
+@pytest.mark.parametrize("codec", ["av1", "vp9", "h264"])
+def test_the_best_quality_is_the_largest_file(tmp_path: Path, codec: str):
+    sizes = []
+    for crf in (0, 5, 40):
+        path = tmp_path / f"{crf}.mkv"
+        sink = RecordSink(path, cutouts("bgr"), codec=codec, crf=crf)
+        sink.open(stream_info())
+        noise = np.random.default_rng(0)
+        for index in range(3):
+            image = noise.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+            sink.write(*shot(index, image=image))
+        sink.close()
+        sizes.append(path.stat().st_size)
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def write_hair(path: Path, crf: int | None, codec: str = "auto") -> np.ndarray:
+    """Record thin lines that move; the alphas as they should be."""
+    sink = RecordSink(path, cutouts(), crf=crf, codec=codec)
     sink.open(stream_info())
     truth = []
     for index in range(8):
@@ -137,12 +214,18 @@ def record_hair(path: Path, crf: int | None) -> int:
         sink.write(*shot(index, image=scene()[0], alpha=alpha))
         truth.append(alpha)
     sink.close()
+    return np.stack(truth)
+
+
+def record_hair(path: Path, crf: int | None) -> int:
+    """Record it as VP9; the farthest that an alpha of any frame is off, of 255."""
+    truth = write_hair(path, crf)
     read = ffmpeg.run(
         *("ffmpeg", "-c:v", "libvpx-vp9", "-i", str(path)),
         *("-f", "rawvideo", "-pix_fmt", "bgra", "-"),
     )
     alphas = np.frombuffer(read, np.uint8).reshape(-1, HEIGHT, WIDTH, 4)[..., 3]
-    return farthest(alphas, np.stack(truth))
+    return farthest(alphas, truth)
 
 
 def test_vp9_holds_the_alpha_of_moving_hair_unless_a_smaller_file_is_asked_for(tmp_path: Path):
