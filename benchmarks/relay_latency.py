@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.models import write_trivial_model
 from streamer.frame import Image, Stamp
 from streamer.rtsp import RtspServer
-from streamer.sinks.encoder import EncoderSettings, LiveEncoder
+from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
 
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 SECONDS = 12

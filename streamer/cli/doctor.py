@@ -107,7 +107,7 @@ def _encoder() -> Iterator[Finding]:
 
 
 def _window() -> Iterator[Finding]:
-    from streamer.sinks.screen import window_problem
+    from streamer.sinks.window.screen import window_problem
 
     problem = window_problem()
     yield Finding("ok" if problem is None else "advice", "window", problem or "can be shown")

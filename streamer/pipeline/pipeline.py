@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Self
 
@@ -20,20 +19,21 @@ from streamer.clock import Clock, SystemClock
 from streamer.config import ReconnectConfig
 from streamer.errors import SinkStuck, SourceError, StopRequested
 from streamer.frame import StreamInfo
-from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
+from streamer.metrics import Metrics
 from streamer.packets import AudioPacket
 from streamer.pipeline.capture import CaptureStage
 from streamer.pipeline.delivery import SinkWorker
 from streamer.pipeline.mattes import MattingStage, Refine
 from streamer.pipeline.playback import Playback
-from streamer.pipeline.presence import Presence, SourceStatus
+from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
+from streamer.pipeline.report import Moment, Statistics, make_report
 from streamer.pipeline.standby import Standby
 from streamer.pipeline.steering import Steering
 from streamer.pipeline.switching import Switching
 from streamer.pipeline.threads import Threads
 from streamer.protocols import Matting, Sink, Source
-from streamer.ring import DropPolicy, FrameRing, RingStatistics
+from streamer.ring import DropPolicy, FrameRing
 from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer.pipeline")
@@ -43,38 +43,6 @@ _DRAIN_S = 2.0
 
 _TICK_S = 0.01
 """How often the supervisor looks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """A snapshot of a running pipeline."""
-
-    frames: dict[str, int]
-    """`captured`, `inferred`, `propagated`, `empty`, `emitted`, `standby`."""
-    drops: dict[str, int]
-    """By reason; see `DropReason`."""
-    source: SourceStatus
-    """What the source is doing."""
-    ring: RingStatistics | None
-    """None until the source is open."""
-    running: bool
-    """Whether any stage still works."""
-    paused: bool
-    """See `Pipeline.pause`."""
-    speed: float
-    """See `Pipeline.set_speed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """When something was, by the wall and by the CPU time of the process until then."""
-
-    wall_s: float
-    cpu_s: float
-
-    @classmethod
-    def now(cls) -> Self:
-        return cls(time.monotonic(), time.process_time())
 
 
 class Pipeline(Steering):
@@ -188,8 +156,8 @@ class Pipeline(Steering):
         self._window: SinkWorker | None = None
         self._lock = threading.Lock()
         self._stopped_at: float | None = None
-        self._began: _Moment | None = None
-        self._ended: _Moment | None = None
+        self._began: Moment | None = None
+        self._ended: Moment | None = None
 
     def start(self) -> None:
         """
@@ -281,37 +249,17 @@ class Pipeline(Steering):
 
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
-        summary = self._metrics.summary()
-        ended = self._ended or _Moment.now()
-        began = self._began or ended
-        wall_s = ended.wall_s - began.wall_s
-        matting = self._mattes.matting
-        model = matting.info
-        info = self._info
-        presence = self._presence.status()
-        return {
-            "version": REPORT_VERSION,
-            "source": {
-                "name": self._source.name,
-                "width": info.width if info else None,
-                "height": info.height if info else None,
-                "live": info.live if info else None,
-                "state": presence.state,
-                "away_s": presence.away_s,
-            },
-            **summary,
-            "fps": round(summary["frames"]["emitted"] / wall_s, 3) if wall_s > 0 else 0.0,
-            "wall_s": round(wall_s, 3),
-            "cpu_s": round(ended.cpu_s - began.cpu_s, 3),
-            "reconnects": presence.reconnects,
-            "model": asdict(model) if model is not None else None,
-            "matting": matting.statistics(),
-            "rss_peak_mb": peak_rss_mb(),
-            "sinks": [
-                {**worker.sink.statistics(), "dropped": worker.dropped} for worker in self._workers
-            ],
-            "error": str(self._threads.failure) if self._threads.failure else None,
-        }
+        return make_report(
+            self._source.name,
+            self._info,
+            self._presence.status(),
+            self._metrics,
+            self._mattes.matting,
+            self._workers,
+            began=self._began,
+            ended=self._ended,
+            failure=self._threads.failure,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -383,7 +331,7 @@ class Pipeline(Steering):
     def _run_matting(self) -> None:
         try:
             self._mattes.matting.warm_up()
-            self._began = _Moment.now()
+            self._began = Moment.now()
             self._ready.set()
             self._opened.wait()
             if self._ring is not None:
@@ -432,7 +380,7 @@ class Pipeline(Steering):
                 self._window = None
                 self._close_window(window)
                 window = None
-        self._ended = self._ended or _Moment.now()
+        self._ended = self._ended or Moment.now()
 
     def _serve(self, window: SinkWorker) -> bool:
         """Give the window a turn; false when there is nothing more for it."""

@@ -24,19 +24,29 @@ from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.rtsp import RtspServers, TlsFiles
 from streamer.sinks.discard import DiscardSink
-from streamer.sinks.display import DisplaySink, window_problem
-from streamer.sinks.encoder import EncoderSettings
-from streamer.sinks.images import ImagesSink, write_picture
-from streamer.sinks.moments import Appearances, Every, Moments, Spaced, Triggered
-from streamer.sinks.outlets import Outlet, PublishedOutlet, ServedOutlet
+from streamer.sinks.folder import (
+    Appearances,
+    Every,
+    ImagesSink,
+    Moments,
+    Retention,
+    Spaced,
+    Triggered,
+)
 from streamer.sinks.paths import fill_path
+from streamer.sinks.picture import write_picture
 from streamer.sinks.pipe import PipeFormat, PipeSink
 from streamer.sinks.pipe_end import PipeEnd
-from streamer.sinks.record import RecordSink
-from streamer.sinks.relay import RelaySink
-from streamer.sinks.retention import Retention
-from streamer.sinks.switched import SwitchedRecord
+from streamer.sinks.recording import RecordSink, SwitchedRecord
+from streamer.sinks.relaying import (
+    EncoderSettings,
+    Outlet,
+    PublishedOutlet,
+    RelaySink,
+    ServedOutlet,
+)
 from streamer.sinks.virtual_camera import VirtualCameraSink
+from streamer.sinks.window import DisplaySink, window_problem
 from streamer.tuning import Tuning
 
 __all__ = [

@@ -256,7 +256,7 @@ def test_a_server_that_starts_anew_without_clients_does_not_lose_the_window(
 
 WHOSE_EVENTS = """
 import ctypes
-from streamer.sinks.screen import prepare_windows
+from streamer.sinks.window.screen import prepare_windows
 
 class Found(ctypes.Structure):
     _fields_ = [("file", ctypes.c_char_p), *((n, ctypes.c_void_p) for n in ("base", "name", "at"))]

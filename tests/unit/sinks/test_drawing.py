@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamer.config import PreprocessConfig
-from streamer.sinks.drawing import RegionDrawing
+from streamer.sinks.window.drawing import RegionDrawing
 
 
 def drawn(*drags: tuple[int, int, int, int], size=(320, 240), regions=()) -> RegionDrawing:

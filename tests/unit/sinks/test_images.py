@@ -12,8 +12,8 @@ from streamer.compositing import Composer
 from streamer.config import ComposeConfig, RefineConfig
 from streamer.errors import SinkError
 from streamer.sinks import ImagesSink
-from streamer.sinks.moments import Spaced, Triggered
-from streamer.sinks.retention import Retention
+from streamer.sinks.folder.moments import Spaced, Triggered
+from streamer.sinks.folder.retention import Retention
 from streamer.tuning import Tuning
 from tests.unit.sinks.scene import GREEN, RED, shot, stream_info
 

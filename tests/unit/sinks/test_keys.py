@@ -4,7 +4,15 @@ from typing import get_args
 
 import pytest
 
-from streamer.sinks.keys import BACKSPACE, ENTER, ESCAPE, KEYS, Action, action_of, character_of
+from streamer.sinks.window.keys import (
+    BACKSPACE,
+    ENTER,
+    ESCAPE,
+    KEYS,
+    Action,
+    action_of,
+    character_of,
+)
 
 
 def test_every_action_has_a_key_and_every_key_one_line_of_the_help():

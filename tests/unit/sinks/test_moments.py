@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamer.config import RefineConfig
-from streamer.sinks.moments import Appearances, Moments, Spaced
+from streamer.sinks.folder.moments import Appearances, Moments, Spaced
 from streamer.tuning import Tuning
 from tests.unit.sinks.scene import shot
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.sinks.keys import KEYS
-from streamer.sinks.notes import Notice, draw_help, draw_notice, draw_rate
+from streamer.sinks.window.keys import KEYS
+from streamer.sinks.window.notes import Notice, draw_help, draw_notice, draw_rate
 
 ROWS = [(key.label, key.what) for key in KEYS]
 

@@ -13,9 +13,9 @@ from streamer.config import ServeAddress
 from streamer.errors import ConfigError, SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.rtsp import RtspServers
-from streamer.sinks.encoder import EncoderSettings
-from streamer.sinks.outlets import PublishedOutlet, ServedOutlet
-from streamer.sinks.relay import RelaySink
+from streamer.sinks.relaying.encoder import EncoderSettings
+from streamer.sinks.relaying.outlets import PublishedOutlet, ServedOutlet
+from streamer.sinks.relaying.relay import RelaySink
 from tests.unit.sinks.scene import RED, shot, stream_info
 
 SETTINGS = EncoderSettings(encoder="software", preset="ultrafast")

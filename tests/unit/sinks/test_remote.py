@@ -16,8 +16,8 @@ from streamer.config import (
     RefineConfig,
 )
 from streamer.errors import ConfigError, ModelError
-from streamer.sinks.keys import Action
-from streamer.sinks.remote import Remote
+from streamer.sinks.window.keys import Action
+from streamer.sinks.window.remote import Remote
 from tests.unit.sinks.controls import FakeControls
 
 

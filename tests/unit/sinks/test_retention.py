@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SinkError
-from streamer.sinks.retention import Retention
+from streamer.sinks.folder.retention import Retention
 
 
 class Hands:

@@ -12,7 +12,7 @@ from streamer.frame import Image
 from streamer.sinks.paths import make_folder
 from streamer.sinks.picture import write_picture
 
-_log = logging.getLogger("streamer.sinks.display")
+_log = logging.getLogger("streamer.sinks.window.display")
 
 
 class Snapshots:

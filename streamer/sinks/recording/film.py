@@ -22,10 +22,10 @@ from streamer.compositing import Picture
 from streamer.frame import Stamp
 from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.sinks.alpha_beside import AlphaBeside, mark
 from streamer.sinks.canvas import Canvas
-from streamer.sinks.formats import Container, Encoding
-from streamer.sinks.palette import Palette
+from streamer.sinks.recording.alpha_beside import AlphaBeside, mark
+from streamer.sinks.recording.formats import Container, Encoding
+from streamer.sinks.recording.palette import Palette
 from streamer.sinks.timeline import Timeline
 
 _KEY_S = 1

@@ -17,12 +17,10 @@ from typing import Any, Literal
 from streamer.compositing import Composer, Picture
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
-from streamer.sinks.moments import Every, Moments, Triggered
+from streamer.sinks.folder.moments import Every, Moments, Triggered
+from streamer.sinks.folder.retention import Retention
 from streamer.sinks.paths import make_folder, refusal
 from streamer.sinks.picture import write_picture
-from streamer.sinks.retention import Retention
-
-__all__ = ["ImagesSink", "utc_now", "write_picture"]
 
 
 def utc_now() -> datetime:

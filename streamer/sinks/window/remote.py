@@ -23,7 +23,7 @@ from streamer.config import (
 )
 from streamer.controls import Controls, MattingMode
 from streamer.errors import StreamerError
-from streamer.sinks.keys import Action
+from streamer.sinks.window.keys import Action
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from streamer.compositing import Composer
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.sinks.encoder import EncoderSettings, LiveEncoder
-from streamer.sinks.outlets import Outlet
+from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
+from streamer.sinks.relaying.outlets import Outlet
 
 _log = logging.getLogger(__name__)
 

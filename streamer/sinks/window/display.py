@@ -24,12 +24,20 @@ from streamer.compositing import Composer
 from streamer.controls import Controls
 from streamer.errors import SinkError, StopRequested
 from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
-from streamer.sinks.drawing import RegionDrawing
-from streamer.sinks.keys import BACKSPACE, ENTER, ESCAPE, KEYS, Action, action_of, character_of
-from streamer.sinks.notes import Notice, Rate, draw_help, draw_notice, draw_rate
-from streamer.sinks.remote import Remote
-from streamer.sinks.screen import asked_screen, prepare_windows, screen_size, window_problem
-from streamer.sinks.snapshots import Snapshots
+from streamer.sinks.window.drawing import RegionDrawing
+from streamer.sinks.window.keys import (
+    BACKSPACE,
+    ENTER,
+    ESCAPE,
+    KEYS,
+    Action,
+    action_of,
+    character_of,
+)
+from streamer.sinks.window.notes import Notice, Rate, draw_help, draw_notice, draw_rate
+from streamer.sinks.window.remote import Remote
+from streamer.sinks.window.screen import asked_screen, prepare_windows, screen_size, window_problem
+from streamer.sinks.window.snapshots import Snapshots
 
 __all__ = ["DisplaySink", "window_problem"]
 

@@ -15,9 +15,9 @@ from streamer.config import VideoFileCodec, video_codec_of
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.sinks.film import Film, FilmKind
-from streamer.sinks.formats import CONTAINERS, ENCODINGS
 from streamer.sinks.paths import make_folder, refusal
+from streamer.sinks.recording.film import Film, FilmKind
+from streamer.sinks.recording.formats import CONTAINERS, ENCODINGS
 
 _log = logging.getLogger(__name__)
 

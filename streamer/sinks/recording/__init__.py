@@ -1,0 +1,6 @@
+"""Video files: which codec in which container, what is open, and what begins and ends it."""
+
+from streamer.sinks.recording.record import RecordSink
+from streamer.sinks.recording.switched import SwitchedRecord
+
+__all__ = ["RecordSink", "SwitchedRecord"]
