@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
-from streamer.config.video_files import CODECS_OF, VideoFileCodec, codec_of, holds_alpha
+from streamer.config.video_files import CODECS_OF, WITH_CRF, VideoFileCodec, codec_of, holds_alpha
 
 Panel = Literal["source", "cutout", "mask", "alpha", "composite", "overlay"]
 Layout = Literal[
@@ -85,8 +85,13 @@ class RecordSinkConfig(LayoutConfig):
 
     @model_validator(mode="after")
     def _codec_goes_into_the_file(self) -> RecordSinkConfig:
-        if codec_of(self.path, self.codec) == "h264" and (self.crf or 0) > 51:
+        codec = codec_of(self.path, self.codec)
+        if self.crf is not None and codec not in WITH_CRF:
+            raise ValueError(f"crf: {codec} has none: leave it out")
+        if codec == "h264" and (self.crf or 0) > 51:
             raise ValueError("crf: that of h264 goes up to 51")
+        if codec != "h264" and "preset" in self.model_fields_set:
+            raise ValueError(f"preset: is h264's, and {self.path} is {codec}: leave it out")
         return self
 
     @property

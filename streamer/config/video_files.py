@@ -17,6 +17,9 @@ CODECS_OF: dict[str, tuple[VideoFileCodec, ...]] = {
 }
 """What a file of that suffix can hold; first what it holds unless another is asked for."""
 
+WITH_CRF: tuple[VideoFileCodec, ...] = ("h264", "vp9", "av1")
+"""Those whose quality is a constant rate factor."""
+
 _WITHOUT_ALPHA: dict[VideoFileCodec, tuple[str, ...]] = {"h264": tuple(CODECS_OF), "av1": (".mp4",)}
 """In which files which codecs hold none."""
 

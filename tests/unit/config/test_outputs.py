@@ -119,6 +119,18 @@ def test_the_quality_of_h264_ends_at_51():
     parse({"type": "record", "path": "a.webm", "crf": 60})
 
 
+@pytest.mark.parametrize(
+    ("path", "setting", "expected"),
+    [
+        ("a.mov", {"crf": 18}, "crf: prores4444 has none: leave it out"),
+        ("a.mkv", {"crf": 18}, "crf: ffv1 has none: leave it out"),
+        ("a.webm", {"preset": "slow"}, "preset: is h264's, and a.webm is vp9: leave it out"),
+    ],
+)
+def test_a_setting_that_its_codec_has_not_is_refused(path: str, setting: Any, expected: str):
+    assert expected in complaint({"type": "record", "path": path} | setting)
+
+
 def test_rgba_is_piped_only_of_what_has_an_alpha():
     said = complaint({"type": "pipe", "format": "rgba", "layout": "cutout"})
     assert "sinks.0.format: rgba is for layout: cutout with compose.cutout: rgba" in said
