@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self, get_args
 
 from pydantic import ValidationError
@@ -27,12 +28,11 @@ from streamer.config import (
 )
 from streamer.controls import MattingMode
 from streamer.errors import ConfigError
-from streamer.frame import Alpha
 from streamer.loading import load_matting
-from streamer.metrics import LatencyHistogram, Metrics
+from streamer.metrics import Metrics
 from streamer.pipeline import Pipeline as PipelineOfParts
 from streamer.pipeline import Standby
-from streamer.preprocessing import Fence, within_crop
+from streamer.preprocessing import within_crop
 from streamer.protocols import AdjustableSource, AudioSink, Matting, Sink, Source
 from streamer.refining import Refiner
 from streamer.rtsp import RtspServers
@@ -53,6 +53,8 @@ class Pipeline(PipelineOfParts):
     """
 
     _config: Config | None = None
+    _changing = Lock()
+    """For what is changed of a configuration: of any pipeline, for it is held for a moment."""
     _configured: ModelConfig | None = None
     _fallback: str | None = None
 
@@ -138,7 +140,7 @@ class Pipeline(PipelineOfParts):
             fresh=fresh if camera else None,
             reconnect=camera.reconnect if camera else None,
             standby=Standby(config.standby, draw_card),
-            refine=_refinement(tuning, metrics.latency("refine")),
+            refine=Refiner(tuning, metrics.latency("refine")).refine,
             ring_capacity=config.pipeline.ring_capacity,
             # What a matting that looks ahead gives at once, sinks take while it goes on.
             sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
@@ -210,8 +212,13 @@ class Pipeline(PipelineOfParts):
         Raises:
             ConfigError: there is no such setting or value, or it is fixed when the source starts.
         """
-        config = self.config
-        source = config.source
+        with self._changing:
+            wanted = self._changed(changes)
+            self._config = self.config.model_copy(update={"source": wanted})
+
+    def _changed(self, changes: dict[str, object]) -> SourceConfig:
+        """The source's configuration with *changes*, which it goes over to; as `change_source`."""
+        source = self.config.source
         try:
             wanted = type(source).model_validate(source.model_dump() | changes)
         except ValidationError as error:
@@ -229,7 +236,7 @@ class Pipeline(PipelineOfParts):
             self._source.adjust(wanted)
         else:
             self.reopen()
-        self._config = config.model_copy(update={"source": wanted})
+        return wanted
 
     def models(self) -> Sequence[str]:
         """The registered models that need no download, and the one that was configured."""
@@ -282,7 +289,10 @@ class Pipeline(PipelineOfParts):
             if (failure := future.exception()) is not None:
                 settled.set_exception(failure)
                 return
-            self._config, self._fallback = wanted, fallback
+            settings = {"model": wanted.model, "matting": wanted.matting}
+            with self._changing:
+                self._config = self.config.model_copy(update=settings)
+            self._fallback = fallback
             logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
             settled.set_result(None)
 
@@ -308,17 +318,6 @@ class Pipeline(PipelineOfParts):
         if report["model"] is not None:
             report["model"]["fallback"] = self._fallback
         return report
-
-
-def _refinement(tuning: Tuning, latency: LatencyHistogram) -> Callable[[Alpha, int], None]:
-    """What is done to each alpha. Grown, feathered or inverted, it stays within the regions."""
-    refiner, fence = Refiner(tuning, latency), Fence(tuning, warn=False)
-
-    def refine(alpha: Alpha, epoch: int) -> None:
-        refiner.refine(alpha, epoch)
-        fence.clear_outside(alpha)
-
-    return refine
 
 
 def _is_live(source: SourceConfig) -> bool:

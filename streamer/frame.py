@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,14 @@ class Frame:
         return f"Frame({width}x{height}, {self.stamp})"
 
 
+class Fence(Protocol):
+    """What an alpha is to stay within, whatever is done to it."""
+
+    def clear_outside(self, alpha: Alpha) -> None:
+        """Make everything outside of *alpha*, (H, W) uint8 of a whole frame, background."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Matte:
     """The alpha of exactly the frame whose stamp it carries. The alpha is borrowed."""
@@ -121,6 +129,8 @@ class Matte:
     """`inferred` by the model, `propagated` from a neighbour, or `empty`: all background."""
     age: int = 0
     """Frames since the inference it rests on; 0 for an inferred matte."""
+    fence: Fence | None = None
+    """Regions of interest that its frame came with; None where these are all of it."""
 
     @property
     def is_card(self) -> bool:

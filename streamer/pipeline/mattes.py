@@ -38,8 +38,9 @@ class MattingStage:
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
         switching: has another matting, from time to time.
-        refine: is done to each matte before it goes on. An empty one stays empty, and stand-by
-            frames stay as they are: whatever is asked for, the room is not to be seen in them.
+        refine: is done to each matte before it goes on. An empty one stays empty, what is outside
+            of its fence background, and stand-by frames as they are: whatever is asked for, the
+            room is not to be seen in them.
 
     For one thread; `in_hand` may be forfeited by another that waits no longer.
     """
@@ -159,6 +160,8 @@ class MattingStage:
                 self._metrics.matte_age(matte.age)
                 if self._refine is not None and matte.origin != "empty":
                     self._refine(matte.alpha, matte.stamp.epoch)
+                    if matte.fence is not None:
+                        matte.fence.clear_outside(matte.alpha)
                 self._standby.keep(lease, matte)
                 # Of several at once the later would push the earlier out of a short queue.
                 self._deliver(lease, matte, patient=patient or len(mattes) > 1)

@@ -1,11 +1,10 @@
 """What the model sees of a frame: regions of it, its size, filters. The output keeps its pixels."""
 
 from streamer.preprocessing.prepared import PreparedSegmenter, prepared
-from streamer.preprocessing.regional import Fence, Regional
+from streamer.preprocessing.regional import Regional
 from streamer.preprocessing.regions import box_around, places_in, within_crop
 
 __all__ = [
-    "Fence",
     "PreparedSegmenter",
     "Regional",
     "box_around",

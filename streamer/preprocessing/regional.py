@@ -55,62 +55,6 @@ class _Layout:
             np.minimum(inside, self.cover, out=inside)
 
 
-class Fence:
-    """
-    Keeps what is outside of the regions background.
-
-    Args:
-        tuning: has the regions, in `preprocess`; its `output` is not looked at.
-        warn: log regions that cannot be; the others stay then.
-
-    Not thread-safe.
-    """
-
-    def __init__(self, tuning: Tuning, *, warn: bool = True) -> None:
-        self._tuning = tuning
-        self._warn = warn
-        self._layout: _Layout | None = None
-
-    def clear_outside(self, alpha: Alpha) -> None:
-        """
-        Make everything outside of the regions that hold now background: refined, it may not be.
-
-        Args:
-            alpha: (H, W) uint8 of a whole frame; changed in place.
-        """
-        self.layout(alpha).clear_outside(alpha)
-
-    def layout(self, alpha: Alpha) -> _Layout:
-        """
-        The regions in frames of the size of *alpha*.
-
-        Raises:
-            ConfigError: a region is outside of the first frame, or of the first of its size.
-        """
-        config, known = self._tuning.preprocess, self._layout
-        if known is not None and known.config is config and known.shape == alpha.shape:
-            return known
-        height, width = alpha.shape
-        try:
-            places = places_in(config.regions, width, height) or [Box(0, 0, width, height)]
-        except ConfigError as error:
-            if known is None or known.shape != alpha.shape:
-                raise
-            if self._warn:
-                _log.warning("the regions stay as they were: %s", error)
-            self._layout = replace(known, config=config)
-            return self._layout
-        box = box_around(places)
-        cover = None
-        if len(places) > 1:
-            full = np.zeros_like(alpha)
-            for place in places:
-                full[place.slices] = 255
-            cover = full[box.slices].copy()
-        self._layout = _Layout(alpha.shape, config, box, cover)
-        return self._layout
-
-
 class Regional:
     """
     Gives another matting the box around the regions of interest; outside them alpha is 0.
@@ -126,7 +70,7 @@ class Regional:
 
     def __init__(self, matting: Matting, tuning: Tuning) -> None:
         self._matting = matting
-        self._fence = Fence(tuning)
+        self._tuning = tuning
         self._layout: _Layout | None = None
         self._moves = 0
         """How often the box became another; a part of the epochs that the other matting sees."""
@@ -152,10 +96,11 @@ class Regional:
 
         Raises:
             ConfigError: a region is outside of the frame, from its first on or of a new size.
-                Where the tuning has such a one later, that is logged and the old ones stay.
+                Where the tuning is given such a one later, that is logged, and the tuning has the
+                old ones again.
             SegmentError: a matte could not be made.
         """
-        layout = self._fence.layout(alpha)
+        layout = self._laid_out(alpha)
         mattes: list[Matte] = []
         if self._layout is not None and self._layout.differs(layout):
             mattes += self.flush()
@@ -184,6 +129,30 @@ class Regional:
         self._held.clear()
         self._matting.close()
 
+    def _laid_out(self, alpha: Alpha) -> _Layout:
+        """The regions in frames of the size of *alpha*; raises ConfigError as `matte`."""
+        config, known = self._tuning.preprocess, self._layout
+        if known is not None and known.config is config and known.shape == alpha.shape:
+            return known
+        height, width = alpha.shape
+        try:
+            places = places_in(config.regions, width, height) or [Box(0, 0, width, height)]
+        except ConfigError as error:
+            if known is None or known.shape != alpha.shape:
+                raise
+            _log.warning("the regions stay as they were: %s", error)
+            if self._tuning.preprocess is config:
+                self._tuning.preprocess = known.config
+            return known
+        box = box_around(places)
+        cover = None
+        if len(places) > 1:
+            full = np.zeros_like(alpha)
+            for place in places:
+                full[place.slices] = 255
+            cover = full[box.slices].copy()
+        return _Layout(alpha.shape, config, box, cover)
+
     def _whole(self, mattes: Sequence[Matte]) -> Sequence[Matte]:
         """*mattes* of boxes as those of their frames."""
         return [self._given(matte) for matte in mattes] if self._held else mattes
@@ -191,4 +160,5 @@ class Regional:
     def _given(self, matte: Matte) -> Matte:
         stamp, alpha, layout = self._held.popleft()
         layout.clear_outside(alpha)
-        return replace(matte, alpha=alpha, stamp=stamp)
+        fence = None if layout.is_whole else layout
+        return replace(matte, alpha=alpha, stamp=stamp, fence=fence)

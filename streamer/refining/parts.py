@@ -1,8 +1,9 @@
 """
 The parts that an alpha falls into, and those of its background: found, measured, taken out.
 
-They are looked for in a shrunken picture, in which every pixel counts that has anything in it: what
-is less than two such pixels apart is one part, and sizes are of such pixels, those at the rim too.
+They are looked for in a shrunken picture, in which every pixel counts that has anything in it (of
+pictures over 120 megapixels: a 500th): what is less than two such pixels apart is one part, and
+sizes are of such pixels, those at the rim too.
 """
 
 from __future__ import annotations

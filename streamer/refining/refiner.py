@@ -55,6 +55,8 @@ class Refiner:
         """
         config = self._tuning.refine
         if config is not self._config:
+            if self._scratch is not None and not _same_fragments(config, self._config):
+                self._scratch.fragments.forget()
             self._config, self._idle = config, not config.changes_alpha
             self._table = _table(config)
         if self._idle:
@@ -89,6 +91,13 @@ class _Scratch:
         self.fragments = Fragments(self.parts.labels.shape)
         self.ramp: Alpha = np.empty(self.shape, np.uint8)
         self.distance: NDArray[np.float32] = np.empty(self.shape, np.float32)
+
+
+def _same_fragments(one: RefineConfig, other: RefineConfig | None) -> bool:
+    """Whether what was a fragment by *other* is one by *one*, and was counted."""
+    if other is None:
+        return False
+    return (one.min_fragment, one.fragment_frames) == (other.min_fragment, other.fragment_frames)
 
 
 def _table(config: RefineConfig) -> Alpha:

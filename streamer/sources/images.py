@@ -213,7 +213,9 @@ def _found(path: str) -> list[Path]:
         if not found:
             raise SourceNotFound(f"{path}: no pictures in this folder")
     elif glob.has_magic(path):
-        found = [p for p in map(Path, glob.glob(path, recursive=True)) if p.is_file()]  # noqa: PTH207 - the pattern may be absolute
+        # Two `**` find a file several times. (PTH207: the pattern may be absolute.)
+        names = dict.fromkeys(glob.glob(path, recursive=True))  # noqa: PTH207
+        found = [p for p in map(Path, names) if p.is_file()]
         if not found:
             raise SourceNotFound(f"{path}: no file matches")
     else:

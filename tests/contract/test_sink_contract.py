@@ -39,7 +39,7 @@ from streamer.tuning import Tuning
 from tests.fakes import FakeSink
 from tests.unit.sinks.fake_camera import FakeCamera
 from tests.unit.sinks.scene import RED, shot, stream_info
-from tests.unit.sinks.xvfb import virtual_screen
+from tests.unit.sinks.window.xvfb import virtual_screen
 
 HERE = Path(__file__)
 HAS_SCREEN = "STREAMER_TEST_SCREEN" in os.environ

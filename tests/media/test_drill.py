@@ -25,7 +25,7 @@ from streamer.segmentation.registry import lookup
 from streamer.sinks import RecordSink
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
 from tests.media.command import PATIENCE_S, Command, Ended, times
-from tests.unit.sinks.xvfb import virtual_screen
+from tests.unit.sinks.window.xvfb import virtual_screen
 from tests.unit.sources.clips import encode
 
 LIMIT_S = 10

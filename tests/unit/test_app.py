@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+import streamer.app
 from streamer import Pipeline
 from streamer.config import ColourBackgroundConfig, load_config, parse_config
 from streamer.controls import Controls
@@ -103,6 +104,27 @@ def test_who_waits_for_a_switch_finds_the_configuration_changed(
     assert seen == [(False, "every_frame")]
     assert switched.result(0) is None
     assert pipeline.mode == "tracked"
+
+
+def test_what_is_changed_while_another_model_loads_stays_changed(
+    configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((32, 32, 3), np.uint8))
+    source = {"type": "images", "path": str(tmp_path / "*.png"), "loop": True}
+    run = Running(configured(source=source, sinks=[{"type": "discard"}]))
+    changed, load = threading.Event(), streamer.app.load_matting
+
+    def load_later(*args: Any, **options: Any) -> Any:
+        changed.wait(20)
+        return load(*args, **options)
+
+    monkeypatch.setattr(streamer.app, "load_matting", load_later)
+    with run as pipeline:
+        switched = pipeline.switch(mode="tracked")
+        pipeline.change_source(order="reverse")
+        changed.set()
+        switched.result(20)
+        assert (pipeline.mode, pipeline.source.order) == ("tracked", "reverse")
 
 
 def test_there_is_no_other_mode(configured):

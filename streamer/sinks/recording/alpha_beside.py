@@ -54,7 +54,7 @@ class AlphaBeside:
         time_base: seconds in one unit of the timestamps.
         fps: what the encoder is told.
 
-    Raises what PyAV raises. Not thread-safe.
+    Raises what PyAV raises, and ValueError where the encoders do not keep step. Not thread-safe.
     """
 
     def __init__(self, width: int, height: int, time_base: Fraction, fps: Fraction) -> None:
@@ -109,8 +109,8 @@ def mark(path: Path) -> bool:
     Say in the header of the file at *path*, whose video comes first, that there is an alpha.
 
     FFmpeg says so of VP8 and VP9 only, and writes the header again at the end. No byte after the
-    first track's description moves: the place is that of two elements that say what holds without
-    them. A checksum of the tracks is taken out.
+    first track's description moves: the place is that of two flags, without which the track is the
+    one to play, and its blocks might be laced. A checksum of the tracks is taken out.
 
     Returns:
         Whether it is said now; not while the header is not in the file.

@@ -68,7 +68,7 @@ class Film:
         audio: what is recorded beside the pictures, as it is; None for nothing.
 
     Raises:
-        ValueError: *first* has an alpha, and the codec holds none.
+        ValueError: *first* has an alpha, and the codec holds none in such a file.
     """
 
     def __init__(
@@ -155,13 +155,18 @@ class Film:
             self._beside.finish()
         self._encode(None)
         self._container.close()
-        if self._beside is not None:
-            mark(self._path)
+        self._mark()
 
     def abandon(self) -> None:
         """Close the file, whatever becomes of its end."""
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
+            self._mark()
+
+    def _mark(self) -> None:
+        """Say once more what FFmpeg's header, written again at the end, does not."""
+        if self._beside is not None:
+            mark(self._path)
 
     def _encode(self, frame: VideoFrame | None) -> None:
         """Write the packets that are ready after *frame*; all that are left after None."""

@@ -106,6 +106,8 @@ def _write(picture: Image, text: str, origin: tuple[float, float], size: float) 
     top = max(0, bottom - round(tall) - margin)
     right = min(picture.shape[1], left + round(wide) + margin)
     ground = picture[top : bottom + margin, max(0, left - margin) : right]
+    if not ground.size:
+        return  # not a letter has room in such a picture
     ground[:] = cv2.convertScaleAbs(ground, alpha=_DARKER)
     _put(picture, text, (left, bottom), size)
 

@@ -8,12 +8,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamer.config import MattingConfig, PreprocessConfig
+from streamer.config import MattingConfig, PreprocessConfig, RefineConfig
 from streamer.errors import ConfigError
 from streamer.frame import Frame, Matte, Stamp
 from streamer.matting import EveryFrame, Tracked
 from streamer.pipeline import Pipeline
 from streamer.preprocessing import Regional
+from streamer.refining import Refiner
 from streamer.tuning import Tuning
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 from tests.unit.matting.footage import Footage, Later, TruthSegmenter, footage, mad, run
@@ -154,8 +155,9 @@ def test_a_region_that_is_put_outside_of_a_running_stream_is_logged_and_the_old_
         assert only(matte.alpha, matte.alpha[8, 10], np.s_[8:24, 10:30])
         assert matte.alpha[8, 10]
     assert caplog.text.count("the regions stay as they were") == 1
-    with pytest.raises(ConfigError, match="outside of a frame of 32x24"):
-        alphas_of(matting, filled(3, (24, 32), epoch=1))
+    assert tuning.preprocess == PreprocessConfig(roi=(10, 8, 20, 16)), "for another matting, too"
+    with pytest.raises(ConfigError, match="outside of a frame of 8x6"):
+        alphas_of(matting, filled(3, (6, 8), epoch=1))
 
 
 MIDDLE = np.s_[:, 26:230]
@@ -204,6 +206,26 @@ def test_tracking_begins_anew_where_a_box_of_the_same_size_moves_in_mid_stream()
         wanted = np.zeros_like(one.alpha)
         wanted[place] = film.alphas[one.index][place]
         assert mad(one.alpha, wanted) < 0.002
+
+
+def test_a_frame_keeps_its_regions_through_refinement_too():
+    """Each frame's are the left or the right half, replaced while the model is at work on it."""
+    halves = [PreprocessConfig(roi=(start, 0, 0.5, 1)) for start in (0.0, 0.5)]
+    tuning, seen = tuned((0, 0, 0.5, 1)), []
+
+    def replace_regions(image: np.ndarray) -> None:
+        seen.append(len(seen))
+        tuning.preprocess = halves[len(seen) % 2]
+
+    class Halves(FakeSink):
+        def write(self, frame: Frame, matte: Matte) -> None:
+            shown.append((bool(matte.alpha[:, :32].all()), bool(matte.alpha[:, 32:].all())))
+
+    shown: list[tuple[bool, bool]] = []
+    matting = Regional(EveryFrame(FakeSegmenter(replace_regions)), tuning)
+    refine = Refiner(Tuning(refine=RefineConfig(invert=True))).refine
+    Pipeline(FakeSource(6), matting, [Halves()], refine=refine).run()
+    assert shown == [(True, False), (False, True)] * 3
 
 
 @pytest.mark.parametrize("delay", [0, 5])

@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer.config import RefineConfig
+from streamer.refining import Refiner
 from streamer.refining.parts import Parts
+from streamer.tuning import Tuning
 from tests.unit.refining.alphas import Box, boxes, refined, refiner
 
 SUBJECT: Box = (180, 60, 120, 200)
@@ -149,6 +152,18 @@ def test_a_new_epoch_knows_no_fragments() -> None:
     frames = [with_speck() for _ in range(6)]
     there = flickers(*frames, epochs=[0, 0, 0, 1, 1, 1], fragment_frames=2)
     assert there == [True, True, False, True, True, False]
+
+
+def test_fragments_that_were_not_looked_for_meanwhile_are_counted_anew() -> None:
+    tuning = Tuning(refine=RefineConfig(min_fragment=0.01, fragment_frames=2))
+    one, looking = Refiner(tuning), tuning.refine
+    there = []
+    for number in range(9):
+        tuning.refine = RefineConfig() if 2 <= number < 6 else looking
+        alpha = with_speck()
+        one.refine(alpha, 0)
+        there.append(bool(alpha[inside(SPECK)].any()))
+    assert there == [True] * 8 + [False]
 
 
 @pytest.mark.parametrize("size", [(640, 360), (1280, 720), (28, 8200)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.sinks.xvfb import virtual_screen
+from tests.unit.sinks.window.xvfb import virtual_screen
 
 
 @pytest.fixture(scope="session")

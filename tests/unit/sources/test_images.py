@@ -139,6 +139,12 @@ def test_a_glob_finds_what_matches(tmp_path):
         source(f"{tmp_path}/z*.png").open()
 
 
+def test_a_glob_that_finds_a_picture_twice_shows_it_once(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    save(tmp_path / "a" / "b" / "1.png")
+    assert len(find_pictures(f"{tmp_path}/**/**/*.png")) == 1
+
+
 def test_an_empty_folder_is_not_found(tmp_path):
     with pytest.raises(SourceNotFound, match=f"{re.escape(str(tmp_path))}: no pictures"):
         source(tmp_path).open()

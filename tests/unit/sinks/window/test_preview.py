@@ -12,7 +12,7 @@ import pytest
 
 from streamer.config import load_config
 from tests.conftest import MakeModel
-from tests.unit.sinks.hosting import Host
+from tests.unit.sinks.window.hosting import Host
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink
 from streamer.sinks import DisplaySink, make_sink, window_problem
 from streamer.tuning import Tuning
-from tests.unit.sinks.controls import FakeControls
-from tests.unit.sinks.hosting import HOST, Host
 from tests.unit.sinks.scene import GREEN, RED, stream_info
-from tests.unit.sinks.xvfb import virtual_screen
+from tests.unit.sinks.window.controls import FakeControls
+from tests.unit.sinks.window.hosting import HOST, Host
+from tests.unit.sinks.window.xvfb import virtual_screen
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 

@@ -18,7 +18,7 @@ from streamer.config import (
 from streamer.errors import ConfigError, ModelError
 from streamer.sinks.window.keys import Action
 from streamer.sinks.window.remote import Remote
-from tests.unit.sinks.controls import FakeControls
+from tests.unit.sinks.window.controls import FakeControls
 
 
 class Desk:

@@ -45,6 +45,14 @@ def test_a_long_text_is_drawn_smaller(draw):
     assert (picture != 128).any()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (4, 5000), (8, 8), (12, 400), (5000, 1)])
+def test_a_picture_without_room_for_a_letter_is_shown_all_the_same(size: tuple[int, int]):
+    picture = np.full((*size, 3), 128, np.uint8)
+    draw_rate(picture, "25.0 fps  40 ms")
+    draw_notice(picture, "paused")
+    draw_help(picture, ROWS)
+
+
 def test_a_notice_is_below_and_the_rate_above():
     above, below = (np.zeros((240, 320, 3), np.uint8) for _ in range(2))
     draw_rate(above, "25.0 fps  40 ms")

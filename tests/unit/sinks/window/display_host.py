@@ -11,8 +11,8 @@ from streamer.config import DisplaySinkConfig
 from streamer.errors import SinkError, StopRequested
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import make_sink
-from tests.unit.sinks.controls import FakeControls
 from tests.unit.sinks.scene import shot, stream_info
+from tests.unit.sinks.window.controls import FakeControls
 
 LIMIT_S = 40
 
