@@ -10,8 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self, get_args
 
-from pydantic import ValidationError
-
 from streamer.compositing import VideoAt, draw_card
 from streamer.config import (
     Config,
@@ -24,6 +22,7 @@ from streamer.config import (
     SourceConfig,
     UsbSourceConfig,
     load_config,
+    revise_source,
     save_config,
 )
 from streamer.controls import MattingMode
@@ -213,30 +212,20 @@ class Pipeline(PipelineOfParts):
             ConfigError: there is no such setting or value, or it is fixed when the source starts.
         """
         with self._changing:
-            wanted = self._changed(changes)
-            self._config = self.config.model_copy(update={"source": wanted})
-
-    def _changed(self, changes: dict[str, object]) -> SourceConfig:
-        """The source's configuration with *changes*, which it goes over to; as `change_source`."""
-        source = self.config.source
-        try:
-            wanted = type(source).model_validate(source.model_dump() | changes)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(["source", *map(str, first["loc"])])
-            raise ConfigError(f"{where}: {first['msg']}") from None
-        if isinstance(wanted, FileSourceConfig | ImagesSourceConfig):
-            for name in changes:
-                if name not in wanted.LIVE and getattr(wanted, name) != getattr(source, name):
-                    raise ConfigError(
-                        f"source.{name}: is fixed when the source starts; while it runs, "
-                        f"{' and '.join(sorted(wanted.LIVE))} can be changed"
-                    )
-            assert isinstance(self._source, AdjustableSource)  # noqa: S101 - those two are
-            self._source.adjust(wanted)
-        else:
-            self.reopen()
-        return wanted
+            config = self.config
+            source, wanted = config.source, revise_source(config.source, changes)
+            live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
+            fixed = {name for name in changes if getattr(wanted, name) != getattr(source, name)}
+            if not isinstance(wanted, UsbSourceConfig | RtspSourceConfig) and fixed - live:
+                others = f"; {', '.join(sorted(live))} can be changed" if live else ""
+                raise ConfigError(
+                    f"source.{min(fixed - live)}: is fixed when the source starts{others}"
+                )
+            self._config = config.model_copy(update={"source": wanted})
+            if isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
+                self.reopen()
+            elif isinstance(self._source, AdjustableSource):
+                self._source.adjust(wanted)
 
     def models(self) -> Sequence[str]:
         """The registered models that need no download, and the one that was configured."""

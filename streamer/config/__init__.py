@@ -7,7 +7,7 @@ from streamer.config.backends import (
     OpenVinoOptions,
     TensorRtOptions,
 )
-from streamer.config.load import load_config, parse_config
+from streamer.config.load import load_config, parse_config, revise_source
 from streamer.config.models import (
     Config,
     ContractConfig,
@@ -122,6 +122,7 @@ __all__ = [
     "dump_config",
     "load_config",
     "parse_config",
+    "revise_source",
     "save_config",
     "video_codec_of",
 ]

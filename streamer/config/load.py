@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from streamer.config.complaints import complaints
 from streamer.config.models import Config
+from streamer.config.sources import SourceConfig
 from streamer.errors import ConfigError
 
 _PLACEHOLDER = re.compile(
@@ -86,6 +87,20 @@ def parse_config(
         return Config.model_validate(filled)
     except ValidationError as error:
         raise ConfigError(f"{name}: {'; '.join(complaints(error, filled))}") from None
+
+
+def revise_source(source: SourceConfig, changes: Mapping[str, Any]) -> SourceConfig:
+    """
+    *source* with other values for some of its settings.
+
+    Raises:
+        ConfigError: there is no such setting or value.
+    """
+    data = {"source": source.model_dump() | dict(changes), "sinks": [{"type": "discard"}]}
+    try:
+        return Config.model_validate(data).source
+    except ValidationError as error:
+        raise ConfigError("; ".join(complaints(error, data))) from None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

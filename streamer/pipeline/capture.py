@@ -114,6 +114,7 @@ class CaptureStage:
         elif info.audio != self._audio and self._audio is not None:
             logger.warning("%s: its audio is another than before: left out", info.name)
         self._epoch_begins = True
+        self._beat = None
         info = self._wait_until_ready(source, info)
         while not self._stop.is_set() and not self._playback.released:
             try:
@@ -131,6 +132,7 @@ class CaptureStage:
                 self._index += 1
             except EndOfStream as end:
                 self._hear(end.audio, info)
+                self._see_out(info)
                 return True
         return False
 
@@ -157,7 +159,6 @@ class CaptureStage:
             if self._epoch_begins:
                 self._epoch_begins = False
                 self._epoch += 1
-                self._beat = None
             if info.live and not info.paced:
                 pts, time_base = self._timeline.place(grab), self._timeline.time_base
             else:
@@ -245,13 +246,22 @@ class CaptureStage:
         self._corrupt = True
 
     def _pace(self, grab: Grab) -> int:
-        """
-        Wait for the frame's time and return it as the moment of capture.
+        """Wait for the frame's time and return it as the moment of capture."""
+        self._wait_until(int(grab.pts * grab.time_base * _NS))
+        return self._clock.now_ns()
 
-        Each frame's time is counted from when the one before was due, so a change of speed goes
-        on from there. In a pause no time passes.
+    def _see_out(self, info: StreamInfo) -> None:
+        """Give the last picture of a paced source its time."""
+        if info.paced and info.fps is not None and self._beat is not None:
+            self._wait_until(self._beat[1] + int(_NS / info.fps))
+
+    def _wait_until(self, pts_ns: int) -> None:
         """
-        pts_ns = int(grab.pts * grab.time_base * _NS)
+        Wait until what is shown at *pts_ns*, nanoseconds of the stream, is due.
+
+        That is counted from when the frame before was due, so a change of speed goes on from there.
+        In a pause no time passes.
+        """
         begun_ns, begun_pts_ns = self._beat or (self._clock.now_ns(), pts_ns)
         due_ns = begun_ns
         while not self._stop.is_set():
@@ -262,7 +272,6 @@ class CaptureStage:
                 break
             self._clock.wait(self._stop, min(early_ns / _NS, _TICK_S))
         self._beat = (due_ns, pts_ns)
-        return self._clock.now_ns()
 
 
 def _image_for(info: StreamInfo) -> Image:

@@ -17,6 +17,9 @@ from streamer.pipeline.switching import Switching
 from streamer.protocols import Matting
 from streamer.ring import FrameRing, Lease
 
+_LOOK_S = 0.2
+"""How often, while no frame comes, it is looked for another matting."""
+
 Refine = Callable[[Alpha, int], None]
 """Refines in place the alpha of a frame of that epoch; called for frames in order."""
 
@@ -76,7 +79,10 @@ class MattingStage:
         try:
             while True:
                 try:
-                    lease = ring.take()
+                    lease = ring.take(_LOOK_S)
+                except TimeoutError:
+                    self._switch(ring)
+                    continue
                 except EndOfStream:
                     break
                 with lease:

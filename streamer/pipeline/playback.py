@@ -21,3 +21,5 @@ class Playback:
     """A source that is reconnected is closed, and stays so."""
     reopening: bool = False
     """It was released only to be opened again."""
+    outdated: bool = False
+    """What was made before the start is not what is wanted any more."""

@@ -206,7 +206,8 @@ class Reconnecting:
 
     def _new_attempt(self) -> Attempt:
         self._attempts = [attempt for attempt in self._attempts if attempt.alive]
-        source, self._next = self._next or self._fresh(), None
+        first, self._next = self._next, None
+        source = self._fresh() if first is None or self._playback.outdated else first
         if len(self._attempts) >= _MOST_STUCK:
             raise SourceTimeout(
                 f"{source.name}: {_MOST_STUCK} earlier attempts have not returned from its driver: "

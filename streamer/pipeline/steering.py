@@ -121,9 +121,15 @@ class Steering:
         self._playback.reopening = self._playback.released = False
 
     def reopen(self) -> None:
-        """Close the camera and open it again, as it is made then. Raises as `release`."""
-        self.release()
-        self._playback.reopening = True
+        """
+        Close the camera and open it again, as it is made then; of one that is released, later.
+
+        Raises as `release`.
+        """
+        self._playback.outdated = True
+        if not self._playback.released:
+            self.release()
+            self._playback.reopening = True
 
     def trigger(self) -> int:
         """Tell every sink that waits for it to take its next frame; how many there are."""

@@ -201,7 +201,10 @@ def test_a_camera_is_opened_again_with_what_was_changed(configured):
     pipeline.change_source(width=640, height=480, max_fps=15)
     assert (pipeline.source.width, pipeline.source.height) == (640, 480)
     assert pipeline.released
-    for wrong, said in [({"width": 0}, "source.width: "), ({"widht": 640}, "source.widht: ")]:
+    for wrong, said in [
+        ({"width": 0}, "^source.width: 0 is not a"),
+        ({"widht": 640}, "^source: unknown key 'widht'"),
+    ]:
         with pytest.raises(ConfigError, match=said):
             pipeline.change_source(**wrong)
     assert pipeline.source.width == 640
@@ -220,7 +223,7 @@ def test_a_stream_shows_what_was_changed_of_its_address(configured):
 
 def test_what_is_no_camera_cannot_be_opened_again(configured):
     pipeline = Pipeline.from_config(parse_config(configured()))
-    with pytest.raises(ConfigError, match="only cameras and RTSP streams"):
+    with pytest.raises(ConfigError, match=r"^source\.fps: is fixed when the source starts$"):
         pipeline.change_source(fps=15)
 
 
@@ -237,7 +240,9 @@ def test_a_folder_changes_its_order_and_ends_its_loop_while_it_runs(
     with run as pipeline:
         pipeline.change_source(order="reverse", loop=False)
         assert (pipeline.source.order, pipeline.source.loop) == ("reverse", False)
-        with pytest.raises(ConfigError, match=r"source\.fps: is fixed .* loop and order and seed"):
+        with pytest.raises(
+            ConfigError, match=r"source\.fps: is fixed when .*; loop, order, seed can be"
+        ):
             pipeline.change_source(fps=5, loop=True)
         run.wait_for(lambda: pipeline.statistics().source.state == "ended")
     read = [cv2.imread(str(path))[0, 0, 0] // 20 for path in sorted((tmp_path / "out").iterdir())]

@@ -182,7 +182,9 @@ class DisplaySink:
         if self._image.shape != frame.image.shape:
             self._image = np.empty_like(frame.image)
             self._alpha = np.empty_like(matte.alpha)
-            self._drawing = None
+            if self._drawing is not None:
+                self._drawing = None
+                self._notice.say("the pictures have another size now: no regions drawn")
         np.copyto(self._image, frame.image)
         np.copyto(self._alpha, matte.alpha)
         self._is_card = matte.is_card
@@ -305,6 +307,7 @@ class DisplaySink:
         elif self._image.size:
             height, width = self._alpha.shape
             self._drawing = RegionDrawing((width, height), remote.regions)
+            self._helps = False
             self._notice.say("")
 
     def _press_while_drawing(self, drawing: RegionDrawing, character: str) -> None:

@@ -176,7 +176,7 @@ class Remote:
 
     def _trigger(self) -> str:
         if self._controls.trigger():
-            return "picture taken"
+            return "takes the next picture"
         return "no sink waits for it: add one of type images with when: trigger"
 
     def _move_speed(self, steps: int) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -138,8 +139,12 @@ def test_a_paced_source_is_delivered_at_the_pace_of_its_timestamps() -> None:
 
     clock = FakeClock()
     report = pipeline(Paced(10), clock=clock).run()
-    assert sum(clock.waits) == pytest.approx(9 / 25)
+    assert sum(clock.waits) == pytest.approx(10 / 25), "the last one has its time too"
     assert report["frames"]["captured"] == 10
+    info = replace(Paced().open(), width=32)
+    clock, resized = FakeClock(), Paced(10, events={n: FormatChanged(info) for n in range(2, 9)})
+    pipeline(resized, clock=clock).run()
+    assert sum(clock.waits) == pytest.approx(10 / 25), "pictures of other sizes are no faster"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_paced_file_goes_on_after_a_pause_without_a_rush() -> None:
     source = Paced(10, on_read=lambda number: running.pause() if number == 3 else None)
     running = pipeline(source, FakeSink(), clock=clock)
     running.run()
-    pause_s, before, after = 0.05, 2 / 25, 7 / 25
+    pause_s, before, after = 0.05, 2 / 25, 8 / 25
     assert sum(clock.waits) == pytest.approx(before + pause_s + after)
 
 
@@ -106,7 +106,8 @@ def test_a_picture_whose_time_comes_in_a_pause_waits_for_its_end() -> None:
     running = pipeline(Paced(2, pts=lambda number: 25 * number), FakeSink(), clock=clock)
     running.run()
     assert set(captured_in_pause) == {1}
-    assert sum(clock.waits) == pytest.approx(6, abs=0.11), "a second for the picture, five paused"
+    waited_s = 1 + 5 + 1 / 25
+    assert sum(clock.waits) == pytest.approx(waited_s, abs=0.11), "a second, five paused, the last"
 
 
 def test_a_stop_ends_a_pause() -> None:
@@ -167,7 +168,7 @@ def test_a_change_of_speed_counts_from_the_frame_before() -> None:
     source = Paced(10, on_read=lambda number: running.set_speed(2) if number == 5 else None)
     running = pipeline(source, FakeSink(), clock=clock)
     running.run()
-    assert sum(clock.waits) == pytest.approx(4 / 25 + 5 / 50)
+    assert sum(clock.waits) == pytest.approx(4 / 25 + 6 / 50)
     assert running.statistics().speed == 2
 
 
@@ -239,6 +240,51 @@ def test_a_camera_that_is_reopened_is_closed_and_made_anew() -> None:
     assert [source.closed for source in sources] == [True, True]
     assert not running.released
     assert sink.epochs[-1] == sink.epochs[0] + 1
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_what_is_to_be_reopened_before_the_start_is_made_anew(released: bool) -> None:
+    made: list[str] = []
+
+    def fresh() -> FakeSource:
+        made.append("fresh")
+        running.stop()
+        return FakeSource(None, live=True, period_s=0.005)
+
+    first = FakeSource(None, live=True, on_open=lambda: made.append("first"))
+    running = pipeline(first, FakeSink(), fresh=fresh)
+    if released:
+        running.release()
+    running.reopen()
+    assert running.released
+    if released:
+        running.acquire()
+    running.run()
+    assert made == ["fresh"]
+
+
+def test_what_is_reopened_while_it_is_released_stays_so() -> None:
+    made: list[FakeSource] = []
+
+    def fresh() -> FakeSource:
+        made.append(FakeSource(None, live=True, period_s=0.005))
+        return made[-1]
+
+    def write(frame: Frame) -> None:
+        status = running.statistics().source
+        if frame.stamp.index == 5:
+            running.release()
+        elif status.state == "released":
+            running.reopen()
+            standby.append(len(made))
+            if len(standby) == 3:
+                running.stop()
+
+    standby: list[int] = []
+    running = pipeline(fresh(), FakeSink(on_write=write), fresh=fresh)
+    running.run()
+    assert running.released
+    assert standby == [1, 1, 1]
 
 
 def test_a_stop_ends_a_release() -> None:
@@ -316,6 +362,26 @@ def switched(load, *, frames: int = 60, matting=None, **options):
     running = pipeline(FakeSource(frames, on_read=read), sink, matting=matting, **options)
     report = running.run()
     return report, sink, futures[0]
+
+
+def test_another_matting_takes_over_while_a_file_is_paused() -> None:
+    def use(frame: Frame) -> None:
+        if frame.stamp.index == 3:
+            running.pause()
+            futures.append(running.use(lambda: Other(0)))
+            waiting.set()
+
+    futures: list[Future[None]] = []
+    waiting = threading.Event()
+    sink = FakeSink(on_write=use)
+    running = pipeline(FakeSource(300), sink, sink_queue=1, ring_capacity=1)
+    running.start()
+    assert waiting.wait(10)
+    assert futures[0].result(10) is None
+    running.resume()
+    running.join()
+    assert sink.alphas[-1] == 200
+    assert sink.indices == list(range(300))
 
 
 @pytest.mark.parametrize("before", [0, 3])

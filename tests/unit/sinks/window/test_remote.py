@@ -135,7 +135,7 @@ def test_what_is_on_goes_off():
 
 def test_a_picture_is_taken_where_a_sink_waits_for_it():
     desk = Desk()
-    assert desk.do("trigger") == "picture taken"
+    assert desk.do("trigger") == "takes the next picture"
     desk.controls.waiting = 0
     assert desk.do("trigger").startswith("no sink waits for it")
 
