@@ -250,7 +250,7 @@ class Pipeline(Steering):
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
         return make_report(
-            self._source.name,
+            self._presence.name,
             self._info,
             self._presence.status(),
             self._metrics,

@@ -35,7 +35,8 @@ class Presence:
     """
 
     def __init__(self, name: str, clock: Clock) -> None:
-        self._name = name
+        self.name = name
+        """That of the source as it is now."""
         self._clock = clock
         self._lock = threading.Lock()
         self._state: SourceState = "connecting"
@@ -61,11 +62,11 @@ class Presence:
                 return
             self._state = "live"
             if last_ns is None:
-                logger.info("%s: live", self._name)
+                logger.info("%s: live", self.name)
                 return
             self._reconnects += 1
             self._away_ns += max(0, captured_ns - last_ns)
-        logger.info("%s: live again after %.1f s", self._name, (captured_ns - last_ns) / 1e9)
+        logger.info("%s: live again after %.1f s", self.name, (captured_ns - last_ns) / 1e9)
 
     def went(self, state: SourceState, why: str) -> None:
         """It is `stalled` or `reconnecting`; without a change of state nothing is logged."""
@@ -78,16 +79,17 @@ class Presence:
         """It was closed on request, until it is wanted again."""
         with self._lock:
             self._state = "released"
-        logger.info("%s: released", self._name)
+        logger.info("%s: released", self.name)
 
-    def retries(self) -> None:
-        """A new attempt begins: what was stalled or released reconnects."""
+    def retries(self, name: str) -> None:
+        """A new attempt of a source of that *name*: what was stalled or released reconnects."""
         with self._lock:
+            self.name = name
             changed = self._state in ("stalled", "released")
             if changed:
                 self._state = "reconnecting"
         if changed:
-            logger.info("%s: reconnecting", self._name)
+            logger.info("%s: reconnecting", self.name)
 
     def ended(self) -> None:
         """Nothing comes any more."""
@@ -96,7 +98,7 @@ class Presence:
                 return
             self._away_ns = self._away_until_now_ns()
             self._state = "ended"
-        logger.info("%s: ended", self._name)
+        logger.info("%s: ended", self.name)
 
     def status(self) -> SourceStatus:
         """What is known now."""

@@ -128,7 +128,7 @@ class Reconnecting:
     def _try_once(self) -> bool:
         """Take frames; whether the source ended, and was not stopped. Raises SourceError."""
         attempt = self._new_attempt()
-        self._presence.retries()
+        self._presence.retries(attempt.name)
         try:
             info = attempt.open()
             if self._ring is None:

@@ -226,6 +226,7 @@ def test_a_camera_that_is_reopened_is_closed_and_made_anew() -> None:
 
     def fresh() -> FakeSource:
         sources.append(FakeSource(None, live=True, period_s=0.005))
+        sources[-1].name = f"hall {len(sources)}"
         return sources[-1]
 
     def write(frame: Frame) -> None:
@@ -236,7 +237,7 @@ def test_a_camera_that_is_reopened_is_closed_and_made_anew() -> None:
 
     sink = FakeSink(on_write=write)
     running = pipeline(fresh(), sink, fresh=fresh, reconnect=ReconnectConfig(first_s=30, max_s=60))
-    running.run()
+    assert running.run()["source"]["name"] == "hall 2"
     assert [source.closed for source in sources] == [True, True]
     assert not running.released
     assert sink.epochs[-1] == sink.epochs[0] + 1
