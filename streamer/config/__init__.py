@@ -64,6 +64,7 @@ from streamer.config.sources import (
     SyntheticSourceConfig,
     UsbSourceConfig,
 )
+from streamer.config.templates import fill_path
 from streamer.config.video_files import VideoFileCodec
 from streamer.config.video_files import codec_of as video_codec_of
 
@@ -120,6 +121,7 @@ __all__ = [
     "VideoFileCodec",
     "VirtualCameraSinkConfig",
     "dump_config",
+    "fill_path",
     "load_config",
     "parse_config",
     "revise_source",

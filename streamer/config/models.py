@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,8 +16,10 @@ from streamer.config.picture import ComposeConfig, RefineConfig
 from streamer.config.preprocess import PreprocessConfig
 from streamer.config.sinks import (
     DisplaySinkConfig,
+    ImagesSinkConfig,
     LayoutConfig,
     PipeSinkConfig,
+    RecordSinkConfig,
     RtspSinkConfig,
     SinkConfig,
 )
@@ -76,6 +81,8 @@ class ModelConfig(Data):
     def _some(cls, providers: object) -> object:
         if providers == []:
             raise ValueError("names no provider: write `auto` or a list such as [cuda, cpu]")
+        if isinstance(providers, list) and len(set(providers)) < len(providers):
+            raise ValueError("names a provider twice")
         return providers
 
     @model_validator(mode="after")
@@ -145,6 +152,13 @@ class PipelineConfig(Data):
     stuck."""
 
 
+def _place(path: str) -> str:
+    """*path* as it is told from others, links followed."""
+    with suppress(RuntimeError):  # no home
+        path = str(Path(path).expanduser())
+    return os.path.normcase(os.path.realpath(path))
+
+
 class Config(Data):
     """One stream, from its source to its sinks."""
 
@@ -193,6 +207,28 @@ class Config(Data):
         if self._pipes_to_stdout > 1:
             raise ValueError("sinks: one pipe to stdout at most")
         return self
+
+    @model_validator(mode="after")
+    def _no_file_twice(self) -> Config:
+        read = {_place(path) for path in self._files_read}
+        written: dict[str, int] = {}
+        for number, sink in enumerate(self.sinks):
+            if not isinstance(sink, RecordSinkConfig | ImagesSinkConfig):
+                continue
+            place = _place(sink.path.replace("{stream}", self.name))
+            if place in read:
+                raise ValueError(
+                    f"sinks.{number}.path: {sink.path} is what the stream reads: name another file"
+                )
+            if place in written:
+                raise ValueError(f"sinks.{number}.path: is that of sinks.{written[place]} too")
+            written[place] = number
+        return self
+
+    @property
+    def _files_read(self) -> list[str]:
+        used = (self.source, self.compose.background)
+        return [path for path in (getattr(part, "path", None) for part in used) if path]
 
     @property
     def owns_stdout(self) -> bool:

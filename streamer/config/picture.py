@@ -182,7 +182,7 @@ class ComposeConfig(Data):
     """What cutouts and composites are."""
 
     cutout: Literal["rgb_on_black", "rgba"] = "rgb_on_black"
-    """`rgb_on_black`: the foreground on black, black wherever the mask is; `rgba`: the colours
+    """`rgb_on_black`: the foreground on black, black where the mask is 0; `rgba`: the colours
     with the soft alpha, where the format holds one."""
     background: BackgroundConfig = ColourBackgroundConfig(type="colour", colour="black")
     """What a composite stands on: `black`, `white`, `green` (of a green screen), `"#rrggbb"`;

@@ -60,6 +60,19 @@ class HsvConfig(Data):
     """A colour in any of them is meant."""
 
 
+def _cut_off(region: Region) -> Region:
+    """*region* without what is beyond the frame, as far as that is known; raises ValueError."""
+    left, top, width, height = region
+    shown = f"[{', '.join(f'{n:g}' for n in region)}]"
+    if min(left, top) < 0 or min(width, height) <= 0:
+        raise ValueError(f"{shown}: is left, top, width, height, the last two above 0")
+    if max(region) > 1:
+        return region
+    if max(left, top) == 1:
+        raise ValueError(f"{shown}: is outside of the frame")
+    return left, top, min(width, 1 - left), min(height, 1 - top)
+
+
 class PreprocessConfig(Data):
     """What the model sees. The output has the frame's own pixels."""
 
@@ -87,16 +100,11 @@ class PreprocessConfig(Data):
     @field_validator("roi")
     @classmethod
     def _has_an_area(cls, roi: Region | list[Region] | None) -> Region | list[Region] | None:
-        for region in [] if roi is None else roi if isinstance(roi, list) else [roi]:
-            left, top, width, height = region
-            shown = f"[{', '.join(f'{n:g}' for n in region)}]"
-            if min(left, top) < 0 or min(width, height) <= 0:
-                raise ValueError(f"{shown}: is left, top, width, height, the last two above 0")
-            if max(region) <= 1 and max(left + width, top + height) > 1 + 1e-9:
-                raise ValueError(f"{shown}: reaches beyond the frame")
         if roi == []:
             raise ValueError("names no region: leave it out")
-        return roi
+        if isinstance(roi, list):
+            return [_cut_off(region) for region in roi]
+        return None if roi is None else _cut_off(roi)
 
     @model_validator(mode="after")
     def _one_size(self) -> PreprocessConfig:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
+from streamer.config.templates import fill_path
 from streamer.config.video_files import CODECS_OF, WITH_CRF, VideoFileCodec, codec_of, holds_alpha
 
 Panel = Literal["source", "cutout", "mask", "alpha", "composite", "overlay"]
@@ -25,6 +27,20 @@ Layout = Literal[
 ]
 
 
+_Side = Annotated[int, Field(ge=16, le=4096)]
+"""Pixels of a tile; sixteen of the largest are what fits into memory."""
+
+
+def _fills(template: str) -> str:
+    """Refuse a path that could not be filled in when its time comes."""
+    fill_path(template, stream="stream", start=datetime.now())
+    return template
+
+
+Template = Annotated[str, AfterValidator(_fills)]
+"""A path with `{stream}` and `{start…}`."""
+
+
 class LayoutConfig(Data):
     """What a picture shows, and where."""
 
@@ -34,7 +50,7 @@ class LayoutConfig(Data):
     """What it shows, from the left or the top, in a grid row by row."""
     columns: int | None = Field(None, ge=1, le=16)
     """Of a grid; as many as make it nearest to square when absent."""
-    tile: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]] | None = None
+    tile: tuple[_Side, _Side] | None = None
     """[width, height] in pixels of each panel, its picture scaled into it with its shape kept; the
     frame's own size when absent."""
     labels: bool = False
@@ -62,7 +78,7 @@ class RecordSinkConfig(LayoutConfig):
     """A video file, with the source's own timestamps and audio."""
 
     type: Literal["record"]
-    path: str
+    path: Template
     """`{stream}` and `{start:%Y%m%d-%H%M%S}` are filled in."""
     codec: Literal["auto"] | VideoFileCodec = "auto"
     """`auto` goes by the path: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
@@ -103,15 +119,20 @@ class RecordSinkConfig(LayoutConfig):
         here = [held for held in CODECS_OF[suffix] if holds_alpha(suffix, held)]
         if here:
             return f"codec: {codec} holds no alpha: take {' or '.join(here)}"
-        others = [other for other, held in CODECS_OF.items() if holds_alpha(other, held[0])]
-        return f"codec: {codec} holds no alpha in {suffix}: name the file {' or '.join(others)}"
+        others = [other for other, held in CODECS_OF.items() if codec in held]
+        others = [other for other in others if holds_alpha(other, codec)]
+        way_out = "name the file"
+        if self.codec == "auto" or not others:
+            others = [other for other, held in CODECS_OF.items() if holds_alpha(other, held[0])]
+            way_out = way_out if self.codec == "auto" else f"leave it out and {way_out}"
+        return f"codec: {codec} holds no alpha in {suffix}: {way_out} {' or '.join(others)}"
 
 
 class ImagesSinkConfig(LayoutConfig):
     """A folder of pictures: of every frame, or of some."""
 
     type: Literal["images"]
-    path: str
+    path: Template
     """Folder; made when missing. `{stream}` and `{start:…}` are filled in."""
     layout: Layout = "cutout"
     """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""

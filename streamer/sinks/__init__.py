@@ -19,6 +19,7 @@ from streamer.config import (
     ServeAddress,
     SinkConfig,
     VirtualCameraSinkConfig,
+    fill_path,
 )
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
@@ -33,7 +34,6 @@ from streamer.sinks.folder import (
     Spaced,
     Triggered,
 )
-from streamer.sinks.paths import fill_path
 from streamer.sinks.picture import write_picture
 from streamer.sinks.pipe import PipeFormat, PipeSink
 from streamer.sinks.pipe_end import PipeEnd
@@ -100,8 +100,7 @@ def make_sink(
         open_video: for backgrounds that are videos.
 
     Raises:
-        ConfigError: a path's template has a field that is not known, a URL cannot be used, or the
-            background of composites cannot be had.
+        ConfigError: a URL cannot be used, or the background of composites cannot be had.
     """
     start = datetime.now().astimezone()
     drawn = partial(Composer, tuning=tuning, latency=latency, open_video=open_video)

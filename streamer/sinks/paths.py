@@ -1,13 +1,11 @@
-"""Where a sink writes: path templates, folders, and what to say when that fails."""
+"""Where a sink writes: folders, and what to say when that fails."""
 
 from __future__ import annotations
 
 import errno
-import string
-from datetime import datetime
 from pathlib import Path
 
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import SinkError
 
 _WAYS_OUT = {
     errno.ENOSPC: "the disk is full: free some space, or write to another disk",
@@ -20,25 +18,6 @@ _WAYS_OUT = {
     errno.ENOTDIR: "a part of this path is a file: choose another folder",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
 }
-
-
-def fill_path(template: str, *, stream: str, start: datetime) -> Path:
-    """
-    *template* with `{stream}` and `{start}` or `{start:%Y%m%d-%H%M%S}` filled in, `~` expanded.
-
-    Raises:
-        ConfigError: it has another field, or is no template.
-    """
-    try:
-        names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-        if unknown := names - {"stream", "start"}:
-            raise ConfigError(
-                f"path: {template}: {{{min(unknown)}}} is not known: "
-                "use {stream} or {start:%Y%m%d-%H%M%S}"
-            )
-        return Path(template.format(stream=stream, start=start)).expanduser()
-    except (ValueError, IndexError, RuntimeError) as error:
-        raise ConfigError(f"path: {template}: {error}: write {{{{ for a brace") from error
 
 
 def make_folder(folder: Path) -> None:

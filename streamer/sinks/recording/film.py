@@ -68,7 +68,8 @@ class Film:
         audio: what is recorded beside the pictures, as it is; None for nothing.
 
     Raises:
-        ValueError: *first* has an alpha, and the codec holds none in such a file.
+        ValueError: *first* has an alpha, and the codec holds none in such a file; or it is too
+            small for the codec.
     """
 
     def __init__(
@@ -93,8 +94,14 @@ class Film:
             drawn="bgra" if has_alpha else "bgr",
             given="bgra" if encoding.palette else pixels,
         )
+        least = encoding.least_side
+        if min(self._canvas.width, self._canvas.height) < least:
+            raise ValueError(f"{encoding.encoder} wants pictures of {least}x{least} at least")
         self._palette = Palette(self.size, time_base) if encoding.palette else None
         self._next_key_s: Fraction | None = None
+        self._next_s: Fraction | None = None
+        self._least_s = encoding.least_s
+        rate = min(fps or _NOMINAL_FPS, encoding.most_fps)
         # SVT-AV1 prints what it is on stderr otherwise; 1 is for errors.
         os.environ.setdefault("SVT_LOG", "1")
         self._container: OutputContainer = av.open(
@@ -102,7 +109,7 @@ class Film:
         )
         stream = self._container.add_stream(
             encoding.encoder,
-            rate=fps or _NOMINAL_FPS,
+            rate=rate,
             options=kind.options(has_alpha=has_alpha),
         )
         assert isinstance(stream, VideoStream)  # noqa: S101 - the encoders are of video
@@ -117,7 +124,7 @@ class Film:
         self._beside: AlphaBeside | None = None
         if beside:
             size = (self._canvas.width, self._canvas.height)
-            self._beside = AlphaBeside(*size, time_base, fps or _NOMINAL_FPS)
+            self._beside = AlphaBeside(*size, time_base, rate)
         self._path, self._marked = path, not beside
         self._audio: CopiedStream | None = None
         if audio is not None:
@@ -128,20 +135,29 @@ class Film:
         """From the first frame's beginning to the last one's end."""
         return self._timeline.seconds
 
-    def add(self, picture: Picture, stamp: Stamp) -> None:
-        """Encode and write one picture, with as many channels as the first."""
+    def add(self, picture: Picture, stamp: Stamp) -> bool:
+        """
+        Encode and write one picture, with as many channels as the first.
+
+        Returns:
+            Whether it is in the film: one may come too soon after the one before.
+        """
+        pts = self._timeline.place(stamp)
+        second = pts * self._timeline.time_base
+        if self._next_s is not None and second < self._next_s:
+            return False
+        self._next_s = second + self._least_s
         frame = self._canvas.frame(picture)
-        frame.pts = self._timeline.place(stamp)
-        frame.time_base = self._timeline.time_base
+        frame.pts, frame.time_base = pts, self._timeline.time_base
         frame.duration = self._timeline.step
-        second = frame.pts * self._timeline.time_base
         frame.pict_type = PictureType.NONE
         if self._next_key_s is None or second >= self._next_key_s:
             frame.pict_type = PictureType.I
             self._next_key_s = second + _KEY_S
         if self._beside is not None:
-            self._beside.add(self._canvas.alpha, frame.pts)
+            self._beside.add(self._canvas.alpha, pts)
         self._encode(frame)
+        return True
 
     def add_audio(self, packet: AudioPacket, time_base: Fraction) -> None:
         """Write one packet of audio; one from before the first picture is left out."""
@@ -159,6 +175,11 @@ class Film:
 
     def abandon(self) -> None:
         """Close the file, whatever becomes of its end."""
+        with suppress(av.FFmpegError, OSError, ValueError):
+            # SVT-AV1 complains when it is not told the end.
+            self._stream.encode(None)
+            if self._beside is not None:
+                self._beside.finish()
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
             self._mark()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from streamer.config import VideoFileCodec
 
@@ -30,6 +31,12 @@ class Encoding:
     """Likewise, of pictures with an alpha."""
     least_crf: int = 0
     """What is asked for below is taken as this: the encoder takes 0 for none asked for."""
+    most_fps: Fraction = Fraction(100_000)
+    """What the encoder is told at most; the timestamps are what counts."""
+    least_side: int = 1
+    """Pixels of a picture."""
+    least_s: Fraction = Fraction(0)
+    """Between two pictures; those that come sooner are left out."""
     alpha_beside: bool = False
     """The alpha is encoded as pictures of its own, beside those without."""
     palette: bool = False
@@ -89,12 +96,15 @@ ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
         {"preset": "8", "svtav1-params": "pred-struct=1"},
         frozenset({"crf"}),
         least_crf=1,
+        most_fps=Fraction(240),
+        least_side=4,
         alpha_beside=True,
     ),
     "ffv1": Encoding("ffv1", "bgr0", "bgra", {"level": "3", "slicecrc": "1"}),
     "png": Encoding("png", "rgb24", "rgba", {"pred": "paeth", "compression_level": "1"}),
     "webp": Encoding("libwebp_anim", "bgra", "bgra", {"quality": "90"}),
-    "gif": Encoding("gif", "pal8", "pal8", {}, palette=True),
+    # Players take a shorter delay for a tenth of a second.
+    "gif": Encoding("gif", "pal8", "pal8", {}, least_s=Fraction(1, 50), palette=True),
 }
 
 _COMMON = {

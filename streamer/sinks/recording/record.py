@@ -111,12 +111,12 @@ class RecordSink:
         )
         try:
             film = self._film_for(picture, frame)
-            film.add(picture, frame.stamp)
+            is_in = film.add(picture, frame.stamp)
             self._bytes = self._path.stat().st_size
         except (av.FFmpegError, OSError, ValueError) as error:
             self._give_up()
             raise refusal(self._path, error) from error
-        self._frames += 1
+        self._frames += is_in
         self._seconds = film.seconds
 
     def write_audio(self, packet: AudioPacket) -> None:

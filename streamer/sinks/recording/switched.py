@@ -38,6 +38,8 @@ class SwitchedRecord:
         self._next = 1
         self._sink = make(1)
         self._wanted = on
+        self._ends = self._ended = 0
+        """How often it was switched off; and as of the last frame: what goes on is another one."""
         self._opened = False
         self._finished = False
         self._info: StreamInfo | None = None
@@ -51,6 +53,7 @@ class SwitchedRecord:
 
     def switch(self, on: bool) -> None:
         """Begin a recording with the next frame, or finish it then. Thread-safe."""
+        self._ends += not on
         self._wanted = on
 
     def open(self, info: StreamInfo) -> None:
@@ -64,6 +67,9 @@ class SwitchedRecord:
     def write(self, frame: Frame, matte: Matte) -> None:
         """Record one frame, where that is wanted. Raises SinkError."""
         wanted = self._wanted
+        if self._ended != self._ends:
+            self._ended = self._ends
+            self.close()
         if wanted and not self._opened:
             self._begin()
         elif not wanted:

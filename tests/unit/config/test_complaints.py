@@ -58,8 +58,8 @@ def complaint(text: str) -> str:
         ),
         ("preprocess: {roi: [0, 0, a, 1]}", "preprocess.roi.2: 'a' is not a number"),
         (
-            "preprocess: {roi: [0.5, 0, 1, 1]}",
-            "preprocess.roi: [0.5, 0, 1, 1]: reaches beyond the frame",
+            "preprocess: {roi: [1, 0, 1, 1]}",
+            "preprocess.roi: [1, 0, 1, 1]: is outside of the frame",
         ),
         (
             "preprocess: {roi: [0, 0, 0, 9]}",

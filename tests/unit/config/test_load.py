@@ -189,14 +189,15 @@ def test_the_environment_fills_placeholders_in(written, monkeypatch):
         written(
             "name: cam-${CAM}\n"
             "source: {type: usb, device: '${CAM}', fps: '${FPS:-15}', width: '${EMPTY:-640}'}\n"
-            "sinks: [{type: record, path: 'out/$${CAM}/${CAM}.mp4'}]\n"
+            "sinks: [{type: display, title: '$${CAM}'}, {type: record, path: 'out/${CAM}.mp4'}]\n"
         )
     )
     assert config.name == "cam-2"
     assert config.source.device == 2
     assert config.source.fps == 15
     assert config.source.width == 640
-    assert config.sinks[0].path == "out/${CAM}/2.mp4"
+    assert config.sinks[0].title == "${CAM}"
+    assert config.sinks[1].path == "out/2.mp4"
 
 
 @pytest.mark.parametrize(

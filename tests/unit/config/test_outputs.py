@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +34,11 @@ def complaint(*sinks: dict[str, Any], **more: Any) -> str:
         ),
         (
             {"type": "record", "path": "a.mp4", "codec": "av1"},
-            "sinks.0.codec: av1 holds no alpha in .mp4: name the file .mov or .webm ",
+            "sinks.0.codec: av1 holds no alpha in .mp4: name the file .webm or .mkv, or ",
+        ),
+        (
+            {"type": "record", "path": "a.mp4", "codec": "h264"},
+            "sinks.0.codec: h264 holds no alpha in .mp4: leave it out and name the file .mov or ",
         ),
         (
             {"type": "images", "path": "a", "format": "jpeg"},
@@ -152,3 +157,35 @@ def test_one_pipe_has_stdout_for_itself():
 def test_an_interval_goes_with_its_length(sink: dict[str, Any]):
     said = complaint({"type": "images", "path": "a", **sink})
     assert "when: interval goes with every_s" in said
+
+
+def test_a_path_with_another_field_is_refused_before_the_run():
+    said = complaint({"type": "record", "path": "out/{camera}.mp4"})
+    assert said.startswith("c.yaml: sinks.0.path: ")
+    assert "{camera} is not known: use {stream} or {start" in said
+
+
+@pytest.mark.parametrize("written", ["clips/a.mp4", "clips/../clips/{stream}.mp4", "link.mp4"])
+def test_nothing_is_written_over_what_the_stream_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.mp4").write_bytes(b"a")
+    (tmp_path / "link.mp4").symlink_to("clips/a.mp4")
+    sink = {"type": "record", "path": written, "overwrite": True}
+    read = {"source": {"type": "file", "path": "clips/a.mp4"}, "name": "a"}
+    assert "is what the stream reads: name another" in complaint(sink, **read)
+    background = {"type": "video", "path": "clips/a.mp4"}
+    said = complaint(sink, compose={"background": background}, name="a")
+    assert said.startswith(f"c.yaml: sinks.0.path: {written} is what the stream reads")
+    folder = {"type": "images", "path": "clips"}
+    assert "is what the stream" in complaint(folder, source={"type": "images", "path": "clips/"})
+    parse(folder, **read)
+
+
+def test_two_sinks_do_not_write_one_file():
+    films = [{"type": "record", "path": path, "overwrite": True} for path in ("a.mp4", "./a.mp4")]
+    assert "sinks.1.path: is that of sinks.0 too" in complaint(*films)
+    folders = [{"type": "images", "path": "{start:%Y}"} for _ in range(2)]
+    assert "sinks.1.path: is that of sinks.0 too" in complaint(*folders)

@@ -9,7 +9,6 @@ import pytest
 
 import streamer.sinks
 from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig, SinkConfig
-from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.sinks import make_sink
@@ -80,12 +79,6 @@ def test_the_level_is_the_masks(tmp_path: Path):
 def test_the_source_layout_is_untouched(tmp_path: Path):
     config = ImagesSinkConfig(type="images", path=str(tmp_path / "out"), layout="source")
     assert (picture_of(config, "rgba")[:, 32:] == GREEN).all()
-
-
-def test_a_template_with_an_unknown_field_is_refused(tmp_path: Path):
-    config = RecordSinkConfig(type="record", path=str(tmp_path / "{camera}.mp4"))
-    with pytest.raises(ConfigError, match=r"\{camera\} is not known"):
-        made(config)
 
 
 def test_a_transparent_composite_keeps_its_alpha(tmp_path: Path):

@@ -366,6 +366,35 @@ def test_a_gifs_times_are_hundredths_from_its_first_frame_on(tmp_path: Path):
     assert times == pytest.approx([0, 0.1, 0.3, 0.4], abs=0.0051)
 
 
+@pytest.mark.parametrize("fps", [60, 120, 1000])
+def test_a_gif_leaves_out_what_comes_sooner_than_players_show_it(tmp_path: Path, fps: int):
+    sink = RecordSink(tmp_path / "a.gif", cutouts())
+    sink.open(stream_info(fps=Fraction(fps), time_base=Fraction(1, fps)))
+    for index in range(fps):
+        image = np.full((48, 64, 3), index % 250, np.uint8)
+        sink.write(*shot(index, image=image, time_base=Fraction(1, fps)))
+    sink.close()
+    times = [float(f["pts_time"]) for f in probe(tmp_path / "a.gif", "frame=pts_time")["frames"]]
+    assert np.diff(times).min() > 0.019
+    assert times[-1] > 0.95
+    assert sink.statistics()["frames"] == len(times)
+
+
+@pytest.mark.parametrize("pixels", ["bgr", "bgra"])
+def test_av1_takes_any_rate_and_refuses_what_is_too_small_in_a_line(tmp_path: Path, pixels: str):
+    sink = RecordSink(tmp_path / "a.webm", cutouts(pixels), codec="av1")
+    sink.open(stream_info(fps=Fraction(500), time_base=Fraction(1, 500)))
+    for index in range(10):
+        sink.write(*shot(index, time_base=Fraction(1, 500)))
+    sink.close()
+    assert len(probe(tmp_path / "a.webm", "frame=pts_time")["frames"]) == 10
+    sink = RecordSink(tmp_path / "b.webm", cutouts(pixels), codec="av1")
+    sink.open(stream_info())
+    with pytest.raises(SinkError, match=r"b.webm: .*wants pictures of 4x4 at least"):
+        sink.write(*shot(image=np.zeros((1, 2, 3), np.uint8)))
+    sink.close()
+
+
 def encoded(codec: str, encoder: str, form: str) -> tuple[AudioTrack, list[AudioPacket]]:
     """Two seconds with a beep at 0.5 and 1.5 s."""
     context = av.CodecContext.create(encoder, "w")

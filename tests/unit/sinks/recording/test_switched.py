@@ -169,3 +169,16 @@ def test_the_files_hold_what_was_recorded(tmp_path: Path, caplog: pytest.LogCapt
     assert times == [[0, 1, 2, 3, 4]] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.mp4", "2.mp4"]
     assert f"recording: {tmp_path / '2.mp4'}" in caplog.text
+
+
+def test_off_and_on_again_between_two_frames_is_another_recording():
+    make = Maker()
+    sink = SwitchedRecord(make)
+    sink.open(stream_info())
+    write(sink, 0, 3)
+    sink.switch(on=False)
+    sink.switch(on=True)
+    write(sink, 3, 5)
+    sink.close()
+    assert [recording.indices for recording in make.made] == [[0, 1, 2], [3, 4]]
+    assert [recording.closed for recording in make.made] == [1, 1]
