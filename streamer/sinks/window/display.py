@@ -34,7 +34,7 @@ from streamer.sinks.window.keys import (
     action_of,
     character_of,
 )
-from streamer.sinks.window.notes import Notice, Rate, draw_help, draw_notice, draw_rate
+from streamer.sinks.window.notes import Notice, Rate, draw_help, draw_notice, draw_rate, roomy
 from streamer.sinks.window.remote import Remote
 from streamer.sinks.window.screen import asked_screen, prepare_windows, screen_size, window_problem
 from streamer.sinks.window.snapshots import Snapshots
@@ -196,6 +196,8 @@ class DisplaySink:
         if not self._image.size:
             return
         picture = self._composed() if self._drawing is None else self._drawn(self._drawing)
+        if self._helps:
+            picture = roomy(picture)
         if picture.shape != self._picture_shape:
             self._picture_shape = picture.shape
             self._resize(picture.shape[1], picture.shape[0])

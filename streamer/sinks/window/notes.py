@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import cv2
+import numpy as np
 
 from streamer.frame import Image
 
@@ -16,6 +17,8 @@ _SIZE = 0.7
 _SHOWN_S = 2.0
 _DARKER = 0.3
 _RATE_FRAMES = 30
+_HELP_WIDTH, _HELP_HEIGHT, _LONGEST = 640, 480, 4096
+"""Pixels of a picture on which the help can be read, and that one is enlarged to at most."""
 
 
 class Notice:
@@ -72,6 +75,16 @@ def draw_notice(picture: Image, text: str) -> None:
     """Write *text* into the lower left corner of *picture*, (H, W, 3) uint8."""
     bottom = picture.shape[0] / _scale(picture) - 14
     _write(picture, text, (10, bottom), _fitting(picture, text))
+
+
+def roomy(picture: Image) -> Image:
+    """*picture*, (H, W, 3) uint8, or a copy that is large enough for the help to be read on it."""
+    height, width = picture.shape[:2]
+    scale = min(max(_HELP_WIDTH / width, _HELP_HEIGHT / height), _LONGEST / max(height, width))
+    if scale <= 1:
+        return picture
+    size = (round(width * scale), round(height * scale))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
 def draw_help(picture: Image, rows: Sequence[tuple[str, str]]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamer.sinks.window.keys import KEYS
-from streamer.sinks.window.notes import Notice, draw_help, draw_notice, draw_rate
+from streamer.sinks.window.notes import Notice, draw_help, draw_notice, draw_rate, roomy
 
 ROWS = [(key.label, key.what) for key in KEYS]
 
@@ -35,6 +35,24 @@ def test_the_help_fits_with_a_line_for_each_key(size: tuple[int, int], level: in
     columns = (abs(picture.astype(int) - ground) > 60).any(axis=(0, 2))
     assert not columns[0], "nothing is cut off"
     assert not columns[-1]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((240, 320), (480, 640)),
+        ((200, 1600), (480, 3840)),
+        ((1, 5000), (1, 5000)),
+        ((2, 1000), (8, 4096)),
+        ((720, 1280), (720, 1280)),
+    ],
+)
+def test_a_small_picture_is_enlarged_for_the_help(size: tuple[int, int], expected: tuple[int, int]):
+    picture = np.full((*size, 3), 128, np.uint8)
+    large = roomy(picture)
+    assert large.shape == (*expected, 3)
+    assert (large == 128).all()
+    assert (large is picture) == (size == expected), "the picture itself is not written on"
 
 
 @pytest.mark.parametrize("draw", [draw_rate, draw_notice])
