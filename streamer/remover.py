@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from streamer.compositing import Composer, Picture, alpha_level, cutout_rgba, mask
 from streamer.compositing.clean import foreground_of
 from streamer.config import ModelConfig, Provider, RefineConfig
+from streamer.config.complaints import complaints
+from streamer.config.data import Data
 from streamer.errors import ConfigError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
@@ -27,7 +30,7 @@ class BackgroundRemover:
     Removes the background from pictures.
 
     Args:
-        model: a registered name, a path to an `.onnx` file, or `auto`.
+        model: a registered name, a path to an `.onnx` file (a text or a `pathlib.Path`), or `auto`.
         precision: `auto`, `fp32`, `fp16` or `int8`.
         rgba: cutouts are (H, W, 4) with straight soft alpha instead of (H, W, 3) on black.
         threshold: the mask is where alpha is at least this, in (0, 1]; that of *refine*, or 0.5,
@@ -50,7 +53,7 @@ class BackgroundRemover:
 
     def __init__(
         self,
-        model: str = "rmbg-1.4",
+        model: str | os.PathLike[str] = "rmbg-1.4",
         *,
         precision: Literal["auto", "fp32", "fp16", "int8"] = "auto",
         rgba: bool = False,
@@ -62,28 +65,24 @@ class BackgroundRemover:
         colours: Literal["plain", "clean"] = "plain",
         progress: Progress | None = None,
     ) -> None:
-        try:
-            config = ModelConfig(
-                name=model,
-                precision=precision,
-                providers="auto" if providers == "auto" else list(providers),
-                threads=threads,
-                normalize=normalize,
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigError(f"BackgroundRemover: {first['loc'][0]}: {first['msg']}") from None
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ConfigError(f"threshold: {threshold} is not in (0, 1]")
+        several = isinstance(providers, Sequence) and not isinstance(providers, str)
+        model_config = {
+            "name": os.fspath(model) if isinstance(model, os.PathLike) else model,
+            "precision": precision,
+            "providers": list(providers) if several else providers,
+            "threads": threads,
+            "normalize": normalize,
+        }
+        arguments = _validated(model_config, refine, threshold)
         if colours not in ("plain", "clean"):
             raise ConfigError(f"colours: 'plain' or 'clean', not {colours!r}")
-        tuning = Tuning(refine=_refine_config(refine, threshold))
+        tuning = Tuning(refine=_alone(arguments))
         self._rgba = rgba
         self._clean = colours == "clean"
         self._level = alpha_level(tuning.refine.threshold)
         self._refiner = Refiner(tuning)
         self._composer = Composer("cutout", tuning)
-        self._segmenter, self.fallback = load_segmenter(config, progress)
+        self._segmenter, self.fallback = load_segmenter(arguments.model, progress)
 
     @property
     def info(self) -> ModelInfo:
@@ -120,8 +119,7 @@ class BackgroundRemover:
 
     def alpha(self, image: Image, order: Order = "bgr") -> Alpha:
         """The soft matte, refined, (H, W) uint8, 0 background to 255 foreground; see `__call__`."""
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ValueError(f"an image is (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        _check_image(image)
         if order not in ("bgr", "rgb"):
             raise ValueError(f"order is 'bgr' or 'rgb', not {order!r}")
         bgr = image if order == "bgr" else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
@@ -142,19 +140,38 @@ class BackgroundRemover:
         self.close()
 
 
-def _refine_config(
-    refine: RefineConfig | Mapping[str, Any] | None, threshold: float | None
-) -> RefineConfig:
-    """*refine* for pictures, each on its own; with *threshold*, if one is given."""
-    if not isinstance(refine, RefineConfig):
-        try:
-            given = dict(refine) if isinstance(refine, Mapping) else refine
-            refine = RefineConfig.model_validate({} if given is None else given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in ("refine", *first["loc"]))
-            raise ConfigError(f"BackgroundRemover: {name}: {first['msg']}") from None
+def _check_image(image: object) -> None:
+    """Raise ValueError where *image* is no picture; None is what OpenCV reads of a missing file."""
+    if not isinstance(image, np.ndarray):
+        name = "None" if image is None else f"of type {type(image).__name__}"
+        raise ValueError(f"an image is an array, (H, W, 3) uint8, not {name}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(f"an image is (H, W, 3) uint8, not {image.shape} {image.dtype}")
+
+
+class _Arguments(Data):
+    model: ModelConfig
+    refine: RefineConfig
+    threshold: float | None = Field(gt=0, le=1)
+
+
+def _validated(model: Mapping[str, Any], refine: object, threshold: object) -> _Arguments:
+    """The arguments, checked as a configuration is. Raises ConfigError."""
+    given = dict(refine) if isinstance(refine, Mapping) else refine
+    data = {"model": model, "refine": {} if given is None else given, "threshold": threshold}
+    try:
+        return _Arguments.model_validate(data)
+    except ValidationError as error:
+        phrases = [
+            phrase.replace("model.name:", "model:").removeprefix("model.")
+            for phrase in complaints(error, data)
+        ]
+        raise ConfigError(f"BackgroundRemover: {'; '.join(phrases)}") from None
+
+
+def _alone(arguments: _Arguments) -> RefineConfig:
+    """What is done to pictures, each on its own."""
     alone: dict[str, Any] = {"fragment_frames": 0}
-    if threshold is not None:
-        alone["threshold"] = threshold
-    return refine.model_copy(update=alone)
+    if arguments.threshold is not None:
+        alone["threshold"] = arguments.threshold
+    return arguments.refine.model_copy(update=alone)

@@ -16,7 +16,7 @@ import typer
 
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, counting
-from streamer.errors import ConfigError, SourceError, SourceNotFound, SourceUnsupported
+from streamer.errors import ConfigError, SinkError, SourceError, SourceNotFound, SourceUnsupported
 
 if TYPE_CHECKING:
     from streamer.frame import Alpha, Image
@@ -61,7 +61,7 @@ def image(
         ),
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option(metavar="DIR", help="Folder for the results, or - for standard output."),
     ],
     recursive: Annotated[
@@ -111,12 +111,15 @@ def image(
 
     Example: streamer image portrait.jpg holiday/ --out out --mask
     """
-    from streamer.pictures import find, plan
+    from streamer.pictures import expanded, find, plan
     from streamer.sinks.paths import make_folder
 
-    to_stdout = str(out) == _STREAM
+    if not out:
+        raise ConfigError("--out: an empty name: write . for this folder")
+    to_stdout = out == _STREAM
+    folder = expanded(out)
     look = _look(form, quality, cutout, background, colours, max_pixels)
-    found, problems = find(inputs, recursive=recursive, out=None if to_stdout else out)
+    found, problems = find(inputs, recursive=recursive, out=None if to_stdout else folder)
     for problem in problems:
         say(f"error: {problem}")
     if not found:
@@ -124,41 +127,47 @@ def image(
     if to_stdout:
         _check_stdout(len(found), mask=mask, resume=resume)
     suffix = ".jpg" if form is Form.jpeg else f".{form}"
-    jobs = plan(found, out, suffix, keep_structure=keep_structure)
+    jobs = plan(found, folder, suffix, keep_structure=keep_structure)
     if not to_stdout:
         if resume:
             _check_resumable(jobs)
-        make_folder(out)
+        make_folder(folder)
     left = [job for job in jobs if not (resume and job.is_done(mask=mask))]
     failed = len(problems)
     if left:
         work = _Work(look, mask=mask, to_stdout=to_stdout, max_pixels=max_pixels)
         failed += work.do(left, model=model, normalize=normalize)
     if not to_stdout:
-        _sum_up(out, len(jobs) + len(problems), failed=failed, there=len(jobs) - len(left))
+        _sum_up(folder, len(jobs) + len(problems), failed=failed, there=len(jobs) - len(left))
     if failed:
         raise typer.Exit(SourceError.exit_code)
 
 
 def _sum_up(out: Path, pictures: int, *, failed: int, there: int) -> None:
+    from streamer.pictures import shown
+
     before = f", {there} of them before" if there else ""
-    typer.echo(f"{pictures - failed} of {pictures} pictures cut out into {out}{before}")
+    typer.echo(f"{pictures - failed} of {pictures} pictures cut out into {shown(out)}{before}")
 
 
 def _check_stdout(pictures: int, *, mask: bool, resume: bool) -> None:
     if pictures > 1 or mask or resume:
         raise ConfigError("--out -: takes one picture, no --mask and no --resume: name a folder")
+    if sys.stdout is None:
+        raise SinkError("--out -: standard output is closed")
     if sys.stdout.isatty():
         raise ConfigError("--out -: would fill the terminal: write > FILE behind it")
 
 
 def _check_resumable(jobs: Sequence[Job]) -> None:
+    from streamer.pictures import shown
+
     sources = {job.source.parent.resolve() for job in jobs if job.source}
     for job in jobs:
         if job.cutout.parent.resolve() in sources:
             raise ConfigError(
-                f"--resume: {job.cutout.parent} holds pictures to work on, from which results "
-                "cannot be told: choose another --out"
+                f"--resume: {shown(job.cutout.parent)} holds pictures to work on, from which "
+                "results cannot be told: choose another --out"
             )
 
 
@@ -201,7 +210,7 @@ def _backdrop(text: str, max_pixels: int) -> Image:
 
     from streamer.compositing import colour
     from streamer.config.picture import Colour
-    from streamer.pictures import open_picture
+    from streamer.pictures import expanded, open_picture
 
     try:
         known = TypeAdapter(Colour).validate_python(text)
@@ -209,7 +218,7 @@ def _backdrop(text: str, max_pixels: int) -> Image:
     except ValidationError:
         pass
     try:
-        with open_picture(text, max_pixels=max_pixels) as picture:
+        with open_picture(expanded(text), max_pixels=max_pixels) as picture:
             return picture.read().seen()
     except SourceError as error:
         raise ConfigError(
@@ -244,14 +253,14 @@ class _Work:
             with (
                 _without_pillows_warnings(),
                 closing(pictures),
-                counting("cutting out", len(jobs)) as advance,
+                counting("cutting out", len(jobs)) as count,
             ):
                 for job, photo in pictures:
                     problem = self._one(job, photo, remover)
                     if problem:
-                        say(f"error: {problem}")
+                        count.say(f"error: {problem}")
                         failed += 1
-                    advance()
+                    count()
         return failed
 
     def _open(self, job: Job) -> OpenPicture:
@@ -259,6 +268,8 @@ class _Work:
 
         if job.source is not None:
             return open_picture(job.source, max_pixels=self._max_pixels)
+        if sys.stdin is None:
+            raise SourceNotFound("standard input is closed")
         content = sys.stdin.buffer.read(largest_file(self._max_pixels) + 1)
         return open_picture(content, name="standard input", max_pixels=self._max_pixels)
 
@@ -283,8 +294,7 @@ class _Work:
             height, width = photo.colours.shape[:2]
             return f"{name}: {width}x{height} pixels: not enough memory"
         if self._to_stdout:
-            sys.stdout.buffer.write(cutout)
-            sys.stdout.buffer.flush()
+            _to_stdout(cutout)
             return None
         problem = _written(job.cutout, cutout)
         if problem is None and mask is not None:
@@ -294,16 +304,30 @@ class _Work:
 
 def _written(path: Path, content: bytes) -> str | None:
     """Write a file; returns why not where that is its name's fault. Raises SinkError."""
-    from streamer.pictures import write_whole
+    from streamer.pictures import shown, write_whole
     from streamer.sinks.paths import refusal
 
     try:
         write_whole(path, content)
     except OSError as error:
+        refused = refusal(Path(shown(path)), error)
         if error.errno in _FAULTS_OF_A_NAME:
-            return str(refusal(path, error))
-        raise refusal(path, error) from error
+            return str(refused)
+        raise refused from error
     return None
+
+
+def _to_stdout(content: bytes) -> None:
+    """Write to standard output. Raises SinkError, and BrokenPipeError where its reader left."""
+    from streamer.sinks.paths import refusal
+
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise refusal(Path("standard output"), error) from error
 
 
 @contextmanager

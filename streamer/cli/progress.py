@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamer.cli.failures import say
+from streamer.errors import redact
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 class Downloads:
@@ -35,7 +39,7 @@ class Downloads:
                 self._progress.update(task, completed=done_bytes, total=total_bytes)
 
     def _begin(self, label: str, total_bytes: int | None) -> Any:
-        if not sys.stderr.isatty():
+        if not _on_a_terminal():
             size = "" if total_bytes is None else f" ({total_bytes / 1e6:.0f} MB)"
             say(f"downloading {label}{size}")
             return None
@@ -86,7 +90,7 @@ class FrameLine:
 
     def tick(self) -> None:
         """Rewrite the line if its time has come."""
-        if time.monotonic() < self._next or not sys.stderr.isatty():
+        if time.monotonic() < self._next or not _on_a_terminal():
             return
         self._next = time.monotonic() + self._PERIOD_S
         report = self._report()
@@ -109,18 +113,45 @@ class FrameLine:
             sys.stderr.flush()
 
 
+class Count:
+    """A bar over things: call it after each. Without a terminal there is none."""
+
+    def __call__(self) -> None:
+        """One more is done."""
+
+    def say(self, text: str) -> None:
+        """Write *text* to standard error, above the bar, without credentials."""
+        say(text)
+
+
+class _CountOnTerminal(Count):
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def __call__(self) -> None:
+        self._progress.advance(self._task)
+
+    def say(self, text: str) -> None:
+        # Through the bar's own console: what is written past it stays beside the bar.
+        self._progress.console.out(redact(text), highlight=False)
+
+
 @contextmanager
-def counting(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar over *total* things; call what it gives after each."""
-    if not sys.stderr.isatty():
-        yield lambda: None
+def counting(label: str, total: int) -> Iterator[Count]:
+    """A bar over *total* things, for as long as this lasts."""
+    if not _on_a_terminal():
+        yield Count()
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
+        yield _CountOnTerminal(progress, progress.add_task(label, total=total))
+
+
+def _on_a_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class Steps:
@@ -142,7 +173,7 @@ class Steps:
             self._progress.update(self._tasks[step], completed=done, total=total)
 
     def _begin(self, step: str, total: int) -> Any:
-        if not sys.stderr.isatty():
+        if not _on_a_terminal():
             say(f"{step} ...")
             return None
         if self._progress is None:

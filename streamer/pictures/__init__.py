@@ -3,7 +3,7 @@
 from streamer.pictures.ahead import ahead
 from streamer.pictures.look import Look
 from streamer.pictures.photo import Photo
-from streamer.pictures.planning import STDIN, Found, Job, find, plan
+from streamer.pictures.planning import STDIN, Found, Job, expanded, find, plan
 from streamer.pictures.reading import (
     MAX_PIXELS,
     OpenPicture,
@@ -24,6 +24,7 @@ __all__ = [
     "OpenPicture",
     "Photo",
     "ahead",
+    "expanded",
     "find",
     "lacks_memory",
     "largest_file",

@@ -20,6 +20,8 @@ from streamer.frame import Image
 if TYPE_CHECKING:
     from PIL._imagingcms import CmsProfile
 
+    from streamer.pictures.photo import Deep
+
     _Profile = ImageCms.ImageCmsProfile | CmsProfile
 
 _REFUSALS = (ImageCms.PyCMSError, OSError, ValueError)
@@ -46,6 +48,18 @@ def as_srgb(picture: Pillow.Image, profile: bytes) -> Pillow.Image:
         return _turn(picture, _parsed(profile), ImageCms.createProfile("sRGB"))
     except _REFUSALS:
         return picture.convert("RGB")
+
+
+def deep_grey_as_srgb(image: Deep, profile: bytes) -> Deep:
+    """
+    *image*, (H, W, 3) uint16 whose channels are one grey, by a grey *profile* in sRGB; new.
+
+    LittleCMS has a path for 8 bits only: the levels between those are interpolated.
+    """
+    levels = Pillow.frombytes("L", (256, 1), bytes(range(256)))
+    lit = np.asarray(as_srgb(levels, profile))[0, :, 1] * 257.0
+    curve = np.interp(np.arange(65536), np.arange(256) * 257, lit).round().astype(np.uint16)
+    return cv2.cvtColor(curve[image[..., 0]], cv2.COLOR_GRAY2BGR)
 
 
 def from_lab(picture: Pillow.Image) -> Pillow.Image:

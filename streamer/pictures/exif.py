@@ -7,6 +7,8 @@ previews in a maker's own notes, an editor's layers.
 
 from __future__ import annotations
 
+from typing import Any
+
 from PIL import Image as Pillow
 from PIL.ExifTags import IFD, Base
 
@@ -53,10 +55,10 @@ def kept(picture: Pillow.Image, size: tuple[int, int]) -> bytes:
         theirs = picture.getexif()
         ours = Pillow.Exif()
         for tag in _KEPT & set(theirs):
-            ours[tag] = theirs[tag]
+            ours[tag] = _as_stored(theirs[tag])
         for directory in (IFD.Exif, IFD.GPSInfo):
             entries = {
-                tag: value
+                tag: _as_stored(value)
                 for tag, value in theirs.get_ifd(directory).items()
                 if not isinstance(value, bytes) or len(value) <= _LONGEST
             }
@@ -73,3 +75,15 @@ def kept(picture: Pillow.Image, size: tuple[int, int]) -> bytes:
         return ours.tobytes().removeprefix(b"Exif\0\0")
     except Exception:  # damage raises anything
         return b""
+
+
+class _Text(str):
+    """A text of an entry whose bytes stay as they were; Pillow makes ASCII and `?` of a text."""
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        """Its bytes, which Pillow has read as Latin-1, whatever they were."""
+        return super().encode("latin-1", errors)
+
+
+def _as_stored(value: Any) -> Any:
+    return _Text(value) if isinstance(value, str) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +54,10 @@ def find(
     inputs: Iterable[str], *, recursive: bool = False, out: Path | None = None
 ) -> tuple[list[Found], list[str]]:
     """
-    The pictures that *inputs* mean, each once, and for each input that means none why, in one line.
+    The pictures that *inputs* mean, each once, and in a line each what is not to be had of them.
 
     In folders and globs a picture is told by its suffix. What is hidden, and the folder *out* below
-    one that is looked through, is passed over.
+    one that is looked through, is passed over. A folder that may not be read costs itself alone.
 
     Args:
         inputs: files, folders, globs (`**`: folders of any depth), or `-`, standard input.
@@ -65,19 +65,28 @@ def find(
         out: where results go.
     """
     found: dict[str, Found] = {}
-    problems = []
+    problems: list[str] = []
+
+    def fail(error: OSError) -> None:
+        problems.append(f"{shown(error.filename)}: cannot be looked through: {error.strerror}")
+
     for text in inputs:
-        some = False
+        before = len(problems)
         try:
-            for picture in _expand(text, recursive=recursive, out=out):
-                some = True
-                found.setdefault(_key(picture.path) if picture.path else STDIN, picture)
+            pictures, among = _expand(text, recursive=recursive, out=out, fail=fail)
         except OSError as error:
-            problems.append(f"{shown(text)}: cannot be looked through: {error.strerror}")
+            fail(error)
             continue
-        if not some:
-            problems.append(f"{shown(text)}: no such picture, nor a folder or glob that holds any")
+        for picture in pictures:
+            found.setdefault(os.path.realpath(picture.path) if picture.path else STDIN, picture)
+        if not pictures and len(problems) == before:
+            problems.append(_nothing(text, among))
     return list(found.values()), problems
+
+
+def expanded(text: str) -> Path:
+    """*text* as a path, `~` as the home; unlike Path's own it leaves `~draft.png` alone."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def plan(
@@ -110,47 +119,64 @@ def plan(
     return jobs
 
 
-def _expand(text: str, *, recursive: bool, out: Path | None) -> Iterator[Found]:
+def _expand(
+    text: str, *, recursive: bool, out: Path | None, fail: Callable[[OSError], None]
+) -> tuple[list[Found], int]:
+    """What *text* means, and among how many files it was looked for."""
     if text == STDIN:
-        yield Found(None)
-        return
-    # Unlike Path's, it leaves a name such as `~draft.png` alone.
-    path = Path(os.path.expanduser(text))  # noqa: PTH111
-    if path.is_dir():
-        places = _walk(path, out) if recursive else path.iterdir()
-        for place in sorted(places):
-            if _is_picture(place):
-                yield Found(place, place.parent.relative_to(path))
-    elif path.is_file():
-        yield Found(path)
+        return [Found(None)], 1
+    path = expanded(text)
+    if text and path.is_dir():
+        root, files = path, list(_walk(path, recursive=recursive, out=out, fail=fail))
+    elif text and path.exists():
+        return [Found(path)], 1
     elif glob.has_magic(text):
-        root = _fixed_part(path)
-        for place in sorted(map(Path, glob.glob(str(path), recursive=True))):  # noqa: PTH207 - **
-            if _is_picture(place) and not _is_result(place, root, out):
-                yield Found(place, place.parent.relative_to(root))
+        root, files = _fixed_part(path), []
+        for place in map(Path, glob.glob(str(path), recursive=True)):  # noqa: PTH207 - **
+            # Not Path's `is_dir`, which raises where the folder around may not be looked into.
+            if not os.path.isdir(place) and not _is_result(place, root, out):  # noqa: PTH112
+                files.append(place)
+    else:
+        return [], 0
+    files = sorted(file for file in files if not file.name.startswith("."))
+    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    return [Found(file, file.parent.relative_to(root)) for file in pictures], len(files)
 
 
-def _walk(folder: Path, out: Path | None) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
+def _nothing(text: str, among: int) -> str:
+    """Why *text* means no picture, of *among* files that it means."""
+    if not text:
+        return "an empty name: write . for this folder"
+    if among:
+        return (
+            f"{shown(text)}: none of its files ({among}) has the suffix of a picture: "
+            "name those that are to be read"
+        )
+    return f"{shown(text)}: no such picture, nor a folder or glob that holds any"
 
-    results = None if out is None else _key(out)
+
+def _walk(
+    folder: Path, *, recursive: bool, out: Path | None, fail: Callable[[OSError], None]
+) -> Iterator[Path]:
+    """The files in *folder*; what cannot be looked through is left to *fail*."""
     for at, folders, files in os.walk(folder, onerror=fail):
         here = Path(at)
-        folders[:] = [f for f in folders if f[0] != "." and _key(here / f) != results]
+        inner = folders if recursive else []
+        folders[:] = [f for f in inner if f[0] != "." and not _is_same(here / f, out)]
         yield from (here / file for file in files)
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and path.name[0] != "." and not path.is_dir()
 
 
 def _is_result(path: Path, root: Path, out: Path | None) -> bool:
     """Whether *path* is in *out*, and that below *root*, where the glob begins."""
-    if out is None:
+    below = path.parent.relative_to(root)
+    return any(_is_same(root / inner, out) for inner in (below, *below.parents) if inner.parts)
+
+
+def _is_same(folder: Path, out: Path | None) -> bool:
+    try:
+        return out is not None and folder.samefile(out)
+    except OSError:
         return False
-    results, begin = Path(_key(out)), Path(_key(root))
-    return begin in results.parents and results in Path(_key(path)).parents
 
 
 def _fixed_part(pattern: Path) -> Path:
@@ -167,4 +193,5 @@ def _fitting(stem: str, number: str, longest_end: str) -> str:
 
 
 def _key(path: Path) -> str:
+    """What a result at *path* would be on a file system that ignores case."""
     return os.path.realpath(path).casefold()

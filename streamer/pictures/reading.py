@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import io
 import stat
-import struct
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from streamer.errors import SourceError, SourceNotFound, SourceUnsupported
-from streamer.pictures import colour
+from streamer.errors import SourceNotFound, SourceUnsupported
+from streamer.pictures import colour, deep
 from streamer.pictures.exif import kept, orientation
 from streamer.pictures.photo import Deep, Photo
 
@@ -30,6 +29,8 @@ _FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"),
     *("AVIF", "ICO", "JPEG2000", "PPM"),
 )
+_HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1")
+"""How HEIC begins (ISO/IEC 23008-12, brands), which is not read."""
 
 
 class OpenPicture:
@@ -145,8 +146,12 @@ def _opened(path: Path, name: str) -> IO[bytes]:
 def _identified(file: IO[bytes], name: str, max_pixels: int) -> Pillow.Image:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    if size > largest_file(max_pixels):
-        raise SourceUnsupported(f"{name}: too large: a file of {size / 1e6:.0f} MB")
+    largest = largest_file(max_pixels)
+    if size > largest:
+        raise SourceUnsupported(
+            f"{name}: too large: a file of {size / 1e6:.0f} MB, and {largest / 1e6:.0f} MB are "
+            f"allowed where {max_pixels} pixels are"
+        )
     prefix = file.read(16)
     Pillow.init()
     # Not Pillow's `open`: its limit on pixels is the whole process's, and warns besides.
@@ -158,19 +163,24 @@ def _identified(file: IO[bytes], name: str, max_pixels: int) -> Pillow.Image:
                 return factory(file, "")
         except Exception:  # noqa: S112 - any may be raised by damage
             continue
+    if prefix[4:12] in _HEIC:
+        raise SourceUnsupported(f"{name}: HEIC is not read: convert it to JPEG or PNG")
     raise SourceUnsupported(f"{name}: not a picture that can be read, or a damaged one")
 
 
 def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:
     profile = picture.info.get("icc_profile") or b""
     space = colour.space(profile)
-    deep = _is_deep(picture, file)
+    raw = deep.stored_as(picture)
+    is_deep = deep.is_deep(picture, raw, file)
     # Also where OpenCV decodes: it would take what is cut off, and knows nothing of what is beside.
     picture.load()
-    if deep:
-        colours, alpha = _decoded_deep(picture, file)
+    if is_deep:
+        colours, alpha = deep.decoded(picture, file)
     else:
         colours, alpha = _decoded(picture, profile if space not in (None, "RGB") else b"")
+    if space == "GRAY" and (picture.mode.startswith("I") or raw.startswith("LA;16")):
+        colours = colour.deep_grey_as_srgb(colours, profile)
     turn = orientation(picture)  # of a TIFF 1: its decoders turn it themselves
     colours = _turned(colours, turn)
     return Photo(
@@ -181,76 +191,21 @@ def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:
     )
 
 
-def _is_deep(picture: Pillow.Image, file: IO[bytes]) -> bool:
-    """Whether it has 16 bits a channel of more than one, which Pillow would halve."""
-    tiles: Any = getattr(picture, "tile", [])
-    if picture.mode not in ("LA", "RGB", "RGBA") or not tiles:
-        return False
-    arguments = tiles[0].args
-    raw = arguments[0] if isinstance(arguments, tuple) else arguments
-    if not isinstance(raw, str) or ";16" not in raw:
-        return False
-    return picture.format == "PNG" or (picture.format == "TIFF" and _is_one_picture_to_all(file))
-
-
-def _is_one_picture_to_all(file: IO[bytes]) -> bool:
-    """
-    Whether no entry of a TIFF is there twice, of which another decoder might take the other.
-
-    It could be a larger picture then than the one whose size was looked at. BigTIFF is not.
-    """
-    file.seek(0)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(file.read(4))
-    if order is None:
-        return False
-    (directory,) = struct.unpack(order + "I", file.read(4))
-    file.seek(directory)
-    (count,) = struct.unpack(order + "H", file.read(2))
-    tags = [file.read(12)[:2] for _ in range(count)]
-    return len(set(tags)) == len(tags)
-
-
-def _decoded_deep(picture: Pillow.Image, file: IO[bytes]) -> tuple[Deep, Deep | None]:
-    key = picture.info.get("transparency")
-    file.seek(0)
-    data = _bare_png(file.read()) if picture.format == "PNG" else file.read()
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if stored is None:
-        raise ValueError("cannot be decoded")
-    if stored.ndim == 3 and stored.shape[2] == 4:
-        return np.ascontiguousarray(stored[..., :3]), np.ascontiguousarray(stored[..., 3])
-    return stored, _keyed(stored, key[::-1] if isinstance(key, tuple) else None)
-
-
-def _bare_png(data: bytes) -> bytes:
-    """
-    *data*, a PNG, without all but its first frame's pixels.
-
-    OpenCV makes room for as much as a chunk says to hold, and there is no end to what one can say.
-    """
-    kept, at = [data[:8]], 8
-    while at < len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4])
-        if end > len(data):
-            raise ValueError("cut off")
-        if data[at + 4 : at + 8] in (b"IHDR", b"IDAT", b"IEND"):
-            kept.append(data[at:end])
-        at = end
-    return b"".join(kept)
-
-
 def _decoded(picture: Pillow.Image, profile: bytes) -> tuple[Deep, Deep | None]:
     """The colours and transparency of a *picture* as it was stored, in RGB or by *profile*."""
     if picture.mode.startswith("I"):
-        return _deep_grey(picture)
+        return deep.grey(picture)
     if picture.mode == "F":
         values = np.nan_to_num(np.asarray(picture))
         grey = cv2.convertScaleAbs(np.clip(values, 0, 1), alpha=255)
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), None
     alpha = None
+    if picture.mode == "La":  # multiplied by its alpha; Pillow converts it to nothing else
+        picture = picture.convert("LA")
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        alpha = np.array(picture.getchannel("A"))
+        clear = picture.convert("RGBA")
+        alpha = np.array(clear.getchannel("A"))
+        picture = picture.convert("L") if profile and picture.mode in ("L", "LA") else clear
     if profile and picture.mode in ("CMYK", "L", "LAB", "1"):
         base = picture.convert("L") if picture.mode == "1" else picture
         picture = colour.as_srgb(base, profile)
@@ -260,22 +215,6 @@ def _decoded(picture: Pillow.Image, profile: bytes) -> tuple[Deep, Deep | None]:
         picture = picture.convert("RGB")
     code = cv2.COLOR_RGBA2BGR if picture.mode == "RGBA" else cv2.COLOR_RGB2BGR
     return cv2.cvtColor(np.asarray(picture), code), alpha
-
-
-def _deep_grey(picture: Pillow.Image) -> tuple[Deep, Deep | None]:
-    values = np.asarray(picture)
-    if values.dtype != np.uint16:  # mode I: 16 bits in 32, with a sign
-        values = np.clip(values, 0, 65535).astype(np.uint16)
-    key = picture.info.get("transparency")
-    colours = cv2.cvtColor(values, cv2.COLOR_GRAY2BGR)
-    return colours, _keyed(colours, (key,) * 3 if isinstance(key, int) else None)
-
-
-def _keyed(colours: Deep, key: tuple[int, ...] | None) -> Deep | None:
-    """The alpha of 16-bit *colours* (H, W, 3) of which *key*, in their order, is transparent."""
-    if key is None:
-        return None
-    return np.where((colours == key).all(axis=2), np.uint16(0), np.uint16(65535))
 
 
 def _turned(values: Deep, orientation: int) -> Deep:
@@ -290,5 +229,5 @@ def _turned(values: Deep, orientation: int) -> Deep:
 
 
 def _told(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if isinstance(error, SourceError | OSError | ValueError) else type(error).__name__
+    text = " ".join(str(error).split()) if isinstance(error, OSError | ValueError) else ""
+    return text or "cannot be decoded"

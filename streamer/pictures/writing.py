@@ -8,7 +8,7 @@ here. JPEG and WebP are Pillow's, which takes both.
 from __future__ import annotations
 
 import io
-import os
+import secrets
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +22,8 @@ from streamer.pictures.photo import Deep, eight_bit
 
 Format = Literal["png", "webp", "jpeg"]
 
-_LARGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}
+_LARGEST_SIDE = {"png": 1_000_000, "webp": 16383, "jpeg": 65500}
+"""Pixels; of PNG what libpng takes."""
 _IHDR_END = 33
 """Bytes of a PNG's signature and first chunk."""
 _LARGEST_APP1 = 65527
@@ -49,11 +50,14 @@ def encode(
     """
     height, width = picture.shape[:2]
     if max(height, width) > _LARGEST_SIDE[form]:
+        way_out = ": use png" if max(height, width) <= _LARGEST_SIDE["png"] else ""
         raise SourceUnsupported(
-            f"{width}x{height} pixels: {form} holds at most {_LARGEST_SIDE[form]} a side: use png"
+            f"{width}x{height} pixels: {form} holds at most {_LARGEST_SIDE[form]} a side{way_out}"
         )
     if form == "png":
-        _, content = cv2.imencode(".png", picture)
+        done, content = cv2.imencode(".png", picture)
+        if not done:
+            raise SourceUnsupported(f"{width}x{height} pixels: cannot be encoded as png")
         return _with_chunks(content.tobytes(), profile, exif)
     picture = eight_bit(picture)
     alpha = picture.ndim == 3 and picture.shape[2] == 4
@@ -93,7 +97,8 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: it cannot be written; no part of it is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".streamer-{os.getpid()}.part")
+    # At random: processes of two containers or machines may have the same number.
+    part = path.with_name(f".streamer-{secrets.token_hex(8)}.part")
     try:
         part.write_bytes(content)
         part.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -66,6 +67,15 @@ def test_what_is_not_a_picture_is_refused(make_model, bad) -> None:
         BackgroundRemover(str(make_model()))(bad)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(None, "not None"), ([[0]], "of type list"), (Path("a.png"), "of type P"), ("a.png", "str")],
+)
+def test_what_is_no_array_is_refused_with_what_it_is(make_model, given, told) -> None:
+    with pytest.raises(ValueError, match=rf"\(H, W, 3\) uint8, .*{told}"):
+        BackgroundRemover(str(make_model()))(given)
+
+
 def test_a_misspelt_model_is_named_with_the_nearest() -> None:
     with pytest.raises(ModelNotFound, match=r"rmbg-1\.4"):
         BackgroundRemover("rmgb-1.4")
@@ -78,12 +88,33 @@ def test_arguments_out_of_range_are_named(make_model) -> None:
         BackgroundRemover(str(make_model()), precision="int4")
     with pytest.raises(ConfigError, match=r"refine\.feather_px: .*64"):
         BackgroundRemover(str(make_model()), refine={"feather_px": 65})
-    with pytest.raises(ConfigError, match=r"refine\.fether"):
+    with pytest.raises(ConfigError, match=r"refine: unknown key 'fether': did you mean"):
         BackgroundRemover(str(make_model()), refine={"fether": "inward"})
     with pytest.raises(ConfigError, match=r"refine: "):
         BackgroundRemover(str(make_model()), refine="soft")
     with pytest.raises(ConfigError, match="colours"):
         BackgroundRemover(str(make_model()), colours="bright")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"threads": 0}, "threads: 0 is not 'auto' or at least 1"),
+        ({"providers": ["gpu"]}, r"providers.0: 'gpu' is not one of .*cpu"),
+        ({"providers": "cpu"}, "providers: 'cpu' is not 'auto' or a list"),
+        ({"threshold": "a"}, "threshold: 'a' is not a number"),
+        ({"model": 3}, "model: 3 is not a text"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_value_and_what_is_right(arguments, told) -> None:
+    with pytest.raises(ConfigError, match=f"^BackgroundRemover: {told}"):
+        BackgroundRemover(**arguments)
+
+
+def test_the_model_may_be_a_path_and_a_threshold_any_number(make_model, image) -> None:
+    remover = BackgroundRemover(Path(make_model()), threshold=np.float32(0.25))
+    alpha = remover.alpha(image)
+    assert (remover(image)[1] == np.where(alpha >= 64, 255, 0)).all()
 
 
 def test_alpha_cutout_and_mask_are_all_refined(make_model, image) -> None:

@@ -1,6 +1,7 @@
 import inspect
 import io
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -173,6 +174,15 @@ def test_a_bad_picture_is_reported_in_a_line_and_the_others_are_done(streamer, p
     assert files("out") == {"a.png"}
 
 
+def test_what_no_file_can_hold_is_left_out(streamer, pictures):
+    Picture.new("RGB", (1_000_001, 1)).save("wide.bmp")
+    result = streamer("image", "a.png", "wide.bmp", "in/b.png", "--out", "out")
+    assert result.exit_code == 3
+    assert "error: wide.bmp: 1000001x1 pixels: png holds at most 1000000 a side\n" in result.stderr
+    assert "2 of 3 pictures" in result.stdout
+    assert files("out") == {"a.png", "b.png"}
+
+
 def test_what_is_larger_than_allowed_is_left_out(streamer, pictures):
     result = streamer("image", "a.png", "--out", "out", "--max-pixels", 63)
     assert result.exit_code == 3
@@ -255,6 +265,34 @@ def test_a_result_that_cannot_have_its_name_is_told_and_the_others_are_done(stre
     assert files("out") == {"b.png"}
 
 
+def test_a_home_is_expanded_and_an_empty_name_is_no_folder(streamer, pictures, tmp_path):
+    (tmp_path / "home").mkdir()
+    cv2.imwrite(str(tmp_path / "home" / "beach.png"), PIXELS)
+    arguments = ("--out", "~/out", "--background", "~/beach.png")
+    assert streamer("image", "a.png", *arguments).exit_code == 0
+    assert files("home") == {"beach.png", "out/a.png"}
+    assert not Path("~").exists()
+    result = streamer("image", "a.png", "", "--out", "out")
+    assert (result.exit_code, files("out")) == (3, {"a.png"})
+    result = streamer("image", "a.png", "--out", "")
+    assert result.exit_code == 2
+    assert "--out: an empty name: write . for this folder" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names as POSIX has them")
+def test_nothing_of_a_name_reaches_the_terminal_raw(streamer, pictures):
+    folder = Path("o\x1b[31m")
+    (folder / "a\nb.png").mkdir(parents=True)
+    Path("a.png").rename("a\nb.png")
+    result = streamer("image", "a\nb.png", "--out", folder)
+    assert r"error: o\x1b[31m/a\nb.png: is a folder" in result.stderr
+    assert r"pictures cut out into o\x1b[31m" in result.stdout
+    assert "\x1b" not in result.output
+    cv2.imwrite(str(folder / "c.png"), PIXELS)
+    result = streamer("image", folder, "--out", folder, "--resume")
+    assert r"--resume: o\x1b[31m holds pictures" in result.stderr
+
+
 def test_a_full_disk_ends_it_with_5_and_no_part_is_left(streamer, pictures, small_disk):
     noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
     cv2.imwrite("noise.png", noise)
@@ -290,6 +328,32 @@ def test_a_picture_goes_from_standard_input_to_standard_output(tmp_path, make_mo
     with Picture.open(io.BytesIO(result.stdout)) as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGBA", (30, 20))
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full, as Linux has it")
+@pytest.mark.parametrize(
+    ("streams", "code", "told"),
+    [
+        ("<a.png >/dev/full", 5, "error: standard output: the disk is full"),
+        ("<a.png >&-", 5, "error: --out -: standard output is closed"),
+        ("<&- >out.png", 3, "error: standard input is closed"),
+    ],
+)
+def test_standard_streams_that_are_full_or_closed_are_told(
+    tmp_path, make_model, streams, code, told
+):
+    cv2.imwrite(str(tmp_path / "a.png"), PIXELS)
+    line = shlex.join(command("-", "--out", "-", "--model", make_model()))
+    result = subprocess.run(
+        ["/bin/sh", "-c", f"{line} {streams}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        check=False,
+    )
+    assert result.returncode == code
+    assert told in result.stderr
 
 
 def test_a_terminal_gets_no_picture(monkeypatch):

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,72 @@ def test_each_picture_is_taken_once_and_what_means_none_is_told(tree):
         "x/*.png: no such picture, nor a folder or glob that holds any",
         "new\\nline: no such picture, nor a folder or glob that holds any",
     ]
+
+
+def test_names_that_differ_in_case_alone_are_pictures_of_their_own(tree):
+    if is_case_ignored(Path("in")):
+        pytest.skip("a disk that ignores case")
+    for name in ("c/IMG.PNG", "c/Img.png", "c/img.png", "s/a/x.png", "s/A/x.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"")
+    found, _ = find(["c", "c/img.png"])
+    assert paths(found) == ["c/IMG.PNG", "c/Img.png", "c/img.png"]
+    assert names(plan(found, Path("o")))[::2] == ["o/IMG.png", "o/Img-2.png", "o/img-3.png"]
+    for inputs in (["s"], ["s/**/*.png"]):
+        assert paths(find(inputs, recursive=True)[0]) == ["s/A/x.png", "s/a/x.png"]
+        assert paths(find(inputs, recursive=True, out=Path("s/a"))[0]) == ["s/A/x.png"]
+
+
+def is_case_ignored(folder):
+    return folder.with_name(folder.name.upper()).exists()
+
+
+def test_a_folder_of_results_is_known_by_another_of_its_names(tree):
+    Path("same").symlink_to("in/out")
+    for inputs in (["in"], ["in/**"]):
+        assert "in/out/a.png" not in paths(find(inputs, recursive=True, out=Path("same"))[0])
+
+
+def test_a_folder_that_cannot_be_looked_through_costs_itself_alone(tree, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path) == Path("in/x"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found, problems = find(["in"], recursive=True, out=Path("in/out"))
+    assert paths(found) == ["in/a.png", "in/b.JPG"]
+    assert problems == ["in/x: cannot be looked through: Permission denied"]
+
+
+def test_files_without_the_suffix_of_a_picture_are_counted(tree):
+    Path("t").mkdir()
+    for name in ("t/a.heic", "t/b.txt", "t/.c.png"):
+        Path(name).write_bytes(b"")
+    for given in ("t", "t/*"):
+        _, problems = find([given])
+        assert problems == [
+            f"{given}: none of its files (2) has the suffix of a picture: "
+            "name those that are to be read"
+        ]
+
+
+@pytest.mark.parametrize("suffix", ["avif", "jp2", "jfif", "jpe", "pbm", "pnm"])
+def test_pictures_of_rarer_suffixes_are_found_in_folders(tree, suffix):
+    Path("r").mkdir()
+    Path(f"r/a.{suffix}").write_bytes(b"")
+    assert paths(find(["r"])[0]) == [f"r/a.{suffix}"]
+
+
+def test_an_empty_name_is_no_folder(tree):
+    assert find([""]) == ([], ["an empty name: write . for this folder"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices as POSIX has them")
+def test_a_device_is_taken_so_that_whoever_reads_it_can_say_what_it_is(tree):
+    assert paths(find(["/dev/null"])[0]) == ["/dev/null"]
 
 
 def test_a_name_with_the_signs_of_a_glob_is_a_name_where_there_is_such_a_file(tree):

@@ -64,13 +64,19 @@ def test_sixteen_bits_stay_sixteen_bits(suffix, channels):
 
 
 def test_sixteen_bit_grey_with_alpha_keeps_both():
-    array = np.random.default_rng(2).integers(0, 65536, (4, 5, 2)).astype(">u2")
-    rows = b"".join(b"\0" + row.tobytes() for row in array)
-    header = struct.pack(">IIBBBBB", 5, 4, 16, 4, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    photo = read(b"\x89PNG\r\n\x1a\n" + parts)
+    array = np.random.default_rng(2).integers(0, 65536, (4, 5, 2)).astype(np.uint16)
+    photo = read(grey_alpha_png(array))
     assert (photo.colours == array[..., :1]).all()
     assert (photo.alpha == array[..., 1]).all()
+
+
+def grey_alpha_png(array):
+    """A PNG of (H, W, 2) uint16, grey and alpha, which OpenCV does not write."""
+    height, width = array.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+    header = struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -129,6 +135,36 @@ def test_a_tiff_that_two_decoders_may_see_differently_is_read_by_one_in_eight_bi
     assert np.abs(photo.colours - RAMP / 257).max() <= 1
 
 
+def test_sixteen_bit_colours_that_are_multiplied_by_their_alpha_are_made_straight():
+    colours = np.full((4, 6, 3), (60000, 30000, 2000), np.uint16)
+    stored = np.dstack([colours // 2, np.full((4, 6), 32768, np.uint16)])
+    stored[0, 0] = 0
+    photo = read(with_entries(encoded(stored, ".tiff"), (338, 1)))
+    assert photo.alpha[0, :2].tolist() == [0, 32768]
+    assert (photo.colours[0, 0] == 0).all()
+    assert np.abs(photo.colours[1:].astype(int) - colours[1:]).max() <= 2
+
+
+def test_grey_that_is_multiplied_by_its_alpha_is_made_straight():
+    clear = Picture.merge("LA", (Picture.new("L", (4, 4), 50), Picture.new("L", (4, 4), 128)))
+    photo = read(with_entries(saved(clear, "TIFF"), (338, 1)))
+    assert (photo.alpha == 128).all()
+    assert np.abs(photo.colours.astype(int) - 100).max() <= 1
+
+
+def test_a_fourth_channel_of_sixteen_bits_that_says_nothing_hides_nothing():
+    stored = np.dstack([RAMP, np.zeros((4, 6), np.uint16)])
+    photo = read(with_entries(encoded(stored, ".tiff"), (338, 0)))
+    assert photo.alpha is None
+    assert (photo.colours == RAMP).all()
+
+
+def test_sixteen_bit_grey_whose_zero_is_white_is_no_negative():
+    grey = RAMP[..., :1]
+    photo = read(with_entries(encoded(65535 - grey, ".tiff"), (262, 0)))
+    assert (photo.colours == grey).all()
+
+
 def with_entries(tiff, *entries):
     """*tiff* whose directory, now at its end, has *entries* of a tag and a short too."""
     (directory,) = struct.unpack_from("<I", tiff, 4)
@@ -165,6 +201,37 @@ def test_a_grey_profile_is_applied_and_goes():
     assert photo.profile == b""
     # Linear light of 128/255 is 188 in sRGB (IEC 61966-2-1).
     assert np.abs(photo.colours.astype(int) - 188).max() <= 2
+
+
+def test_a_grey_profile_counts_with_transparency_and_in_sixteen_bits_too():
+    grey = Picture.new("L", (4, 4), 128)
+    clear = Picture.merge("LA", (grey, Picture.new("L", (4, 4), 100)))
+    deep = np.full((4, 4), 128 * 257, np.uint16)
+    deep_clear = np.dstack([deep, np.full_like(deep, 100 * 257)])
+    pictures = {
+        "alpha": saved(clear, "PNG", icc_profile=linear_grey()),
+        "key": saved(grey, "PNG", icc_profile=linear_grey(), transparency=3),
+        "deep": with_profile(encoded(deep), linear_grey()),
+        "deep alpha": with_profile(grey_alpha_png(deep_clear), linear_grey()),
+    }
+    for name, data in pictures.items():
+        photo = read(data)
+        assert photo.profile == b"", name
+        assert np.abs(photo.plain().astype(int) - 188).max() <= 2, name
+        assert photo.colours.dtype == (np.uint16 if "deep" in name else np.uint8), name
+        if "alpha" in name:
+            assert (photo.alpha // (257 if "deep" in name else 1) == 100).all(), name
+
+
+def test_sixteen_bits_by_a_grey_profile_are_more_than_256_levels():
+    deep = np.arange(30000, 31000, dtype=np.uint16).reshape(20, 50)
+    greys = read(with_profile(encoded(deep), linear_grey())).colours[..., 0].ravel()
+    assert (np.diff(greys.astype(int)) >= 0).all()
+    assert len(np.unique(greys)) > 500
+
+
+def with_profile(png, profile):
+    return png[:33] + chunk(b"iCCP", b"odd\0\0" + zlib.compress(profile)) + png[33:]
 
 
 def test_cmyk_is_seen_as_its_profile_says():
@@ -278,6 +345,28 @@ def test_exif_is_kept_without_anything_that_may_show_the_room_again():
         assert secret not in photo.exif
 
 
+def test_names_in_exif_keep_their_bytes_whatever_their_encoding():
+    data = saved(Picture.new("RGB", (8, 8)), "JPEG", exif=exif_of_names())
+    exif = Picture.Exif()
+    exif.load(read(data).exif)
+    assert exif[0x013B].encode("latin-1").decode() == "Jürgen"
+    assert exif[0x8298] == "© João"
+    assert exif.get_ifd(0x8769)[0xA434].encode("latin-1").decode() == "Zürich 50"
+
+
+def exif_of_names():
+    """EXIF with texts as other programs write them, in Latin-1 or UTF-8, and as texts (type 2)."""
+    exif = Picture.Exif()
+    exif[0x013B], exif[0x8298] = "J??rgen", "? Jo?o"
+    exif.get_ifd(0x8769)[0xA434] = "Z??rich 50"
+    return (
+        exif.tobytes()
+        .replace(b"J??rgen", "Jürgen".encode())
+        .replace(b"? Jo?o", "© João".encode("latin-1"))
+        .replace(b"Z??rich 50", "Zürich 50".encode())
+    )
+
+
 def exif_with_thumbnail(exif):
     """*exif* with a second directory behind its first, which points to a thumbnail."""
     data = bytearray(exif.tobytes()[6:])
@@ -306,7 +395,7 @@ def test_a_file_that_is_too_large_for_its_pixels_is_refused(tmp_path):
     with path.open("wb") as file:
         file.write(saved(Picture.new("RGB", (3, 3)), "PNG"))
         file.truncate(largest_file(1000) + 1)
-    with pytest.raises(SourceUnsupported, match="too large: a file of 67 MB"):
+    with pytest.raises(SourceUnsupported, match=r"a file of 67 MB, and 67 MB .* 1000 pixels"):
         open_picture(path, max_pixels=1000)
 
 
@@ -341,6 +430,18 @@ def test_a_file_is_told_from_what_is_none(tmp_path):
         open_picture(tmp_path)
     with pytest.raises(SourceUnsupported, match="is a device or a pipe"):
         open_picture("/dev/null")
+
+
+def test_a_format_that_is_not_read_is_named():
+    with pytest.raises(SourceUnsupported, match="HEIC is not read: convert it"):
+        open_picture(struct.pack(">I", 24) + b"ftypheic" + bytes(12) + b"mif1heic")
+
+
+def test_damage_that_a_decoder_has_no_words_for_is_told_in_ours():
+    avif = saved(Picture.new("RGB", (64, 64), "red"), "AVIF")
+    at = avif.index(b"mdat") + 4
+    with pytest.raises(SourceUnsupported, match=r"a damaged picture: (?!\w+Error)"):
+        read(avif[:at] + bytes(len(avif) - at))
 
 
 def test_nothing_of_a_name_can_break_the_line_or_reach_the_terminal():

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -81,6 +82,18 @@ def test_a_jpeg_goes_without_exif_that_is_too_long_for_it():
     assert "exif" not in decoded(content).info
 
 
+def test_what_no_format_holds_is_refused_without_a_way_out():
+    for form in ("png", "webp"):
+        with pytest.raises(SourceUnsupported, match=r"holds at most \d+ a side$"):
+            encode(np.zeros((1, 1_000_001, 3), np.uint8), form)
+
+
+def test_what_cannot_be_encoded_is_refused(monkeypatch):
+    monkeypatch.setattr(cv2, "imencode", lambda suffix, picture: (False, ()))
+    with pytest.raises(SourceUnsupported, match="16x12 pixels: cannot be encoded as png"):
+        encode(NOISE, "png")
+
+
 @pytest.mark.parametrize(("form", "side"), [("webp", 16384), ("jpeg", 65501)])
 def test_what_the_format_cannot_hold_is_refused_with_one_that_can(form, side):
     with pytest.raises(SourceUnsupported, match=f"{form} holds at most .* use png"):
@@ -93,6 +106,20 @@ def test_a_file_takes_the_place_of_another_and_its_folder_is_made(tmp_path):
         write_whole(path, content)
         assert path.read_bytes() == content
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_two_writers_of_one_number_in_one_folder_do_not_meet(tmp_path, monkeypatch):
+    written = Path.write_bytes
+
+    def write_another_meanwhile(part, content):
+        monkeypatch.setattr(Path, "write_bytes", written)
+        written(part, content)
+        write_whole(tmp_path / "b.png", b"other")
+
+    monkeypatch.setattr(Path, "write_bytes", write_another_meanwhile)
+    write_whole(tmp_path / "a.png", b"one")
+    assert (tmp_path / "a.png").read_bytes() == b"one"
+    assert (tmp_path / "b.png").read_bytes() == b"other"
 
 
 def test_what_cannot_be_written_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
