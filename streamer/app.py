@@ -117,6 +117,7 @@ class Pipeline(PipelineOfParts):
             latency=metrics.latency("compose"),
             servers=servers,
             open_video=_open_video,
+            kept=config.files_read,
         )
         sinks = [
             SwitchedRecord(partial(_recording, make, sink), on=sink.from_start)

@@ -20,3 +20,5 @@ class Tuning:
     compose: ComposeConfig = field(default_factory=ComposeConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     """Of it, only the regions may change."""
+    held: PreprocessConfig | None = None
+    """The latest whose regions were in a frame: what the mattings go back to; for them to set."""

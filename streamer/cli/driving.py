@@ -11,7 +11,8 @@ from streamer.cli import failures
 from streamer.cli.interruption import Interruption
 from streamer.cli.progress import Downloads, FrameLine
 from streamer.cli.summary import prepare_folder, summary_lines, write_report
-from streamer.config import Config
+from streamer.config import Config, is_among
+from streamer.errors import ConfigError
 
 
 def drive(config: Config, interruption: Interruption, report_file: Path | None) -> dict[str, Any]:
@@ -30,6 +31,10 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
     from streamer import Pipeline
 
     if report_file is not None:
+        if is_among(report_file, config.files_read):
+            raise ConfigError(
+                f"--report: {report_file} is what the stream reads: name another file"
+            )
         prepare_folder(report_file)
     failure: BaseException | None = None
     with Downloads() as downloads:

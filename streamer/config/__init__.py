@@ -17,6 +17,7 @@ from streamer.config.models import (
     Provider,
     StandbyConfig,
 )
+from streamer.config.paths import fill_path, is_among
 from streamer.config.picture import (
     BackgroundConfig,
     BlurBackgroundConfig,
@@ -64,7 +65,6 @@ from streamer.config.sources import (
     SyntheticSourceConfig,
     UsbSourceConfig,
 )
-from streamer.config.templates import fill_path
 from streamer.config.video_files import VideoFileCodec
 from streamer.config.video_files import codec_of as video_codec_of
 
@@ -122,6 +122,7 @@ __all__ = [
     "VirtualCameraSinkConfig",
     "dump_config",
     "fill_path",
+    "is_among",
     "load_config",
     "parse_config",
     "revise_source",

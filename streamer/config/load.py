@@ -96,6 +96,8 @@ def revise_source(source: SourceConfig, changes: Mapping[str, Any]) -> SourceCon
     Raises:
         ConfigError: there is no such setting or value.
     """
+    if changes.get("type", source.type) != source.type:
+        raise ConfigError("source.type: is fixed when the source starts")
     data = {"source": source.model_dump() | dict(changes), "sinks": [{"type": "discard"}]}
     try:
         return Config.model_validate(data).source

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from streamer.config.addresses import ServeAddress
 from streamer.config.backends import BackendOptions
 from streamer.config.data import Data
+from streamer.config.paths import is_among
 from streamer.config.picture import ComposeConfig, RefineConfig
 from streamer.config.preprocess import PreprocessConfig
 from streamer.config.sinks import (
@@ -152,13 +150,6 @@ class PipelineConfig(Data):
     stuck."""
 
 
-def _place(path: str) -> str:
-    """*path* as it is told from others, links followed."""
-    with suppress(RuntimeError):  # no home
-        path = str(Path(path).expanduser())
-    return os.path.normcase(os.path.realpath(path))
-
-
 class Config(Data):
     """One stream, from its source to its sinks."""
 
@@ -210,25 +201,36 @@ class Config(Data):
 
     @model_validator(mode="after")
     def _no_file_twice(self) -> Config:
-        read = {_place(path) for path in self._files_read}
-        written: dict[str, int] = {}
+        films: dict[int, str] = {}
+        folders: dict[int, tuple[str, str]] = {}
         for number, sink in enumerate(self.sinks):
-            if not isinstance(sink, RecordSinkConfig | ImagesSinkConfig):
-                continue
-            place = _place(sink.path.replace("{stream}", self.name))
-            if place in read:
-                raise ValueError(
-                    f"sinks.{number}.path: {sink.path} is what the stream reads: name another file"
-                )
-            if place in written:
-                raise ValueError(f"sinks.{number}.path: is that of sinks.{written[place]} too")
-            written[place] = number
+            if isinstance(sink, RecordSinkConfig):
+                path = sink.path.replace("{stream}", self.name)
+                if is_among(path, self.files_read):
+                    raise ValueError(
+                        f"sinks.{number}.path: {sink.path} is what the stream reads: "
+                        "name another file"
+                    )
+                for other, film in films.items():
+                    if is_among(path, [film]):
+                        raise ValueError(f"sinks.{number}.path: is that of sinks.{other} too")
+                films[number] = path
+            elif isinstance(sink, ImagesSinkConfig) and sink.names == "index":
+                path = sink.path.replace("{stream}", self.name)
+                for other, (folder, form) in folders.items():
+                    if form == sink.format and is_among(path, [folder]):
+                        raise ValueError(
+                            f"sinks.{number}.path: is that of sinks.{other} too, and so are the "
+                            "names in it: write names: timestamp, or another folder"
+                        )
+                folders[number] = (path, sink.format)
         return self
 
     @property
-    def _files_read(self) -> list[str]:
+    def files_read(self) -> tuple[str, ...]:
+        """Paths of the files, or the folder, that the stream is made from."""
         used = (self.source, self.compose.background)
-        return [path for path in (getattr(part, "path", None) for part in used) if path]
+        return tuple(path for path in (getattr(part, "path", None) for part in used) if path)
 
     @property
     def owns_stdout(self) -> bool:

@@ -70,7 +70,12 @@ def _cut_off(region: Region) -> Region:
         return region
     if max(left, top) == 1:
         raise ValueError(f"{shown}: is outside of the frame")
-    return left, top, min(width, 1 - left), min(height, 1 - top)
+    # What is beyond by a rounding stays as it was written.
+    if left + width > 1 + 1e-9:
+        width = 1 - left
+    if top + height > 1 + 1e-9:
+        height = 1 - top
+    return left, top, width, height
 
 
 class PreprocessConfig(Data):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
-from streamer.config.templates import fill_path
+from streamer.config.paths import fill_path
 from streamer.config.video_files import CODECS_OF, WITH_CRF, VideoFileCodec, codec_of, holds_alpha
 
 Panel = Literal["source", "cutout", "mask", "alpha", "composite", "overlay"]
@@ -94,7 +94,7 @@ class RecordSinkConfig(LayoutConfig):
     resize: Literal["scale", "new_file"] = "scale"
     """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
     overwrite: bool = False
-    """Replace a file of that name instead of refusing."""
+    """Replace a file of that name instead of refusing; never one that the stream reads."""
     from_start: bool = True
     """Record from the first frame on; else when `Pipeline.record` or the preview's key v says so.
     Each time that it is switched on begins a file: `clip.mp4`, then `clip-2.mp4`."""
@@ -106,7 +106,7 @@ class RecordSinkConfig(LayoutConfig):
             raise ValueError(f"crf: {codec} has none: leave it out")
         if codec == "h264" and (self.crf or 0) > 51:
             raise ValueError("crf: that of h264 goes up to 51")
-        if codec != "h264" and "preset" in self.model_fields_set:
+        if codec != "h264" and self.preset != "veryfast":
             raise ValueError(f"preset: is h264's, and {self.path} is {codec}: leave it out")
         return self
 

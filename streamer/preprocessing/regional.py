@@ -138,12 +138,14 @@ class Regional:
         try:
             places = places_in(config.regions, width, height) or [Box(0, 0, width, height)]
         except ConfigError as error:
-            if known is None or known.shape != alpha.shape:
+            held = self._tuning.held
+            if held is None or held is config:
                 raise
             _log.warning("the regions stay as they were: %s", error)
             if self._tuning.preprocess is config:
-                self._tuning.preprocess = known.config
-            return known
+                self._tuning.preprocess = held
+            return self._laid_out(alpha)
+        self._tuning.held = config
         box = box_around(places)
         cover = None
         if len(places) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -87,6 +88,7 @@ def make_sink(
     latency: LatencyHistogram,
     servers: RtspServers | None = None,
     open_video: OpenVideo | None = None,
+    kept: Sequence[str] = (),
 ) -> Sink:
     """
     The sink of *config*, not yet open.
@@ -98,6 +100,7 @@ def make_sink(
         latency: where the composing of each picture is recorded.
         servers: shared by the sinks that serve at the same address.
         open_video: for backgrounds that are videos.
+        kept: files that no recording replaces.
 
     Raises:
         ConfigError: a URL cannot be used, or the background of composites cannot be had.
@@ -122,6 +125,7 @@ def make_sink(
                 preset=config.preset,
                 resize=config.resize,
                 overwrite=config.overwrite,
+                kept=kept,
             )
         case RtspSinkConfig():
             outlet = _outlet(config, servers or RtspServers())

@@ -32,7 +32,7 @@ LIMIT_S = 10
 FPS = 25
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 RECORD = {"type": "record", "path": "out.mp4"}
-CLOSER = Path(__file__).parents[1] / "unit" / "sinks" / "close_window.py"
+CLOSER = Path(__file__).parents[1] / "unit" / "sinks" / "window" / "close_window.py"
 
 
 def assert_failed(ended: Ended, code: int, *, about: str) -> None:

@@ -196,6 +196,19 @@ def test_recordings_begin_when_they_are_wanted_each_a_file(
         assert len(times) >= 4
 
 
+def test_no_later_recording_is_written_over_what_the_stream_reads(configured, tmp_path: Path):
+    clip = encode(tmp_path / "clip-2.mp4", frames=5, size=(64, 48))
+    before = clip.read_bytes()
+    source = {"type": "file", "path": str(clip), "loop": True}
+    record = {"type": "record", "path": str(tmp_path / "clip.mp4"), "overwrite": True}
+    run = Running(configured(source=source, sinks=[record]))
+    with run as pipeline:
+        pipeline.record(on=False)
+        pipeline.record(on=True)
+        run.wait_for(lambda: not pipeline.recording)
+    assert clip.read_bytes() == before
+
+
 def test_a_camera_is_opened_again_with_what_was_changed(configured):
     pipeline = Pipeline.from_config(parse_config(configured(source={"type": "usb"})))
     pipeline.change_source(width=640, height=480, max_fps=15)
@@ -204,6 +217,7 @@ def test_a_camera_is_opened_again_with_what_was_changed(configured):
     for wrong, said in [
         ({"width": 0}, "^source.width: 0 is not a"),
         ({"widht": 640}, "^source: unknown key 'widht'"),
+        ({"type": "file", "path": "a.mp4"}, r"^source\.type: is fixed when the source starts$"),
     ]:
         with pytest.raises(ConfigError, match=said):
             pipeline.change_source(**wrong)

@@ -7,6 +7,7 @@ killed loses at most the second it was in. A WebP is written as a whole at its e
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ class Film:
         self._next_s = second + self._least_s
         frame = self._canvas.frame(picture)
         frame.pts, frame.time_base = pts, self._timeline.time_base
-        frame.duration = self._timeline.step
+        frame.duration = self._length
         frame.pict_type = PictureType.NONE
         if self._next_key_s is None or second >= self._next_key_s:
             frame.pict_type = PictureType.I
@@ -158,6 +159,11 @@ class Film:
             self._beside.add(self._canvas.alpha, pts)
         self._encode(frame)
         return True
+
+    @property
+    def _length(self) -> int:
+        """Of a picture, in units of the timeline."""
+        return max(self._timeline.step, math.ceil(self._least_s / self._timeline.time_base))
 
     def add_audio(self, packet: AudioPacket, time_base: Fraction) -> None:
         """Write one packet of audio; one from before the first picture is left out."""
@@ -193,7 +199,10 @@ class Film:
         """Write the packets that are ready after *frame*; all that are left after None."""
         if self._palette is not None:
             for ready in self._palette.frames(frame):
-                self._container.mux(self._stream.encode(ready))
+                packets = self._stream.encode(ready)
+                for packet in packets:
+                    packet.duration = self._length  # which the filters lose
+                self._container.mux(packets)
         if self._palette is None or frame is None:
             packets = self._stream.encode(frame)
             self._container.mux(packets if self._beside is None else self._beside.join(packets))

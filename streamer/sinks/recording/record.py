@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import av
 
 from streamer.compositing import Composer, Picture
-from streamer.config import VideoFileCodec, video_codec_of
+from streamer.config import VideoFileCodec, is_among, video_codec_of
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
@@ -38,6 +39,7 @@ class RecordSink:
         resize: a later picture of another size is scaled into the first one's, with black bars, or
             begins a new file: `clip.mp4`, then `clip-2.mp4`.
         overwrite: replace a file of that name, at its first frame.
+        kept: files that are not replaced all the same, by whatever name: what the stream reads.
 
     Raises:
         ValueError: the codec does not go into such a file, or it is no video file.
@@ -55,6 +57,7 @@ class RecordSink:
         preset: str = "veryfast",
         resize: Literal["scale", "new_file"] = "scale",
         overwrite: bool = False,
+        kept: Sequence[str] = (),
     ) -> None:
         self._template = self._path = path
         self._composer = composer
@@ -62,6 +65,7 @@ class RecordSink:
         self._kind = FilmKind(CONTAINERS[path.suffix.lower()], encoding, crf, preset)
         self._resize = resize
         self._overwrite = overwrite
+        self._kept = kept
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._made = False
@@ -167,6 +171,9 @@ class RecordSink:
         }
 
     def _take_name(self) -> None:
+        if is_among(self._path, self._kept):
+            self._made = False
+            raise SinkError(f"{self._path}: is what the stream reads: name another file")
         try:
             self._made = not self._path.exists()
             with self._path.open("ab" if self._overwrite else "xb"):

@@ -53,12 +53,12 @@ class SwitchedRecord:
 
     def switch(self, on: bool) -> None:
         """Begin a recording with the next frame, or finish it then. Thread-safe."""
-        self._ends += not on
         self._wanted = on
+        self._ends += not on
 
     def open(self, info: StreamInfo) -> None:
         """Open the first recording, if it is on. Raises SinkError."""
-        self._info = info
+        self._info, self._ended = info, self._ends
         if self._wanted:
             self._opened = True
             self._next += 1
@@ -66,9 +66,9 @@ class SwitchedRecord:
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """Record one frame, where that is wanted. Raises SinkError."""
-        wanted = self._wanted
-        if self._ended != self._ends:
-            self._ended = self._ends
+        ends, wanted = self._ends, self._wanted
+        if self._ended != ends:
+            self._ended = ends
             self.close()
         if wanted and not self._opened:
             self._begin()

@@ -154,6 +154,17 @@ def test_a_report_that_cannot_be_written_is_said_before_the_run(streamer, pipeli
     assert "file/r.json" in result.stderr
 
 
+def test_a_report_is_not_written_over_what_the_stream_reads(streamer, pipelines, configuration):
+    made, _ = pipelines
+    Path("clip.mp4").write_bytes(b"a clip")
+    source = "source={type: file, path: clip.mp4}"
+    result = streamer("run", configuration, "--set", source, "--report", "./clip.mp4")
+    assert result.exit_code == 2
+    assert made == []
+    assert "--report: clip.mp4 is what the stream reads" in result.stderr
+    assert Path("clip.mp4").read_bytes() == b"a clip"
+
+
 def test_a_missing_configuration_exits_with_2(streamer):
     result = streamer("run", "none.yaml")
     assert result.exit_code == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamer.config import parse_config
+from streamer.config import Config, parse_config
 from streamer.errors import ConfigError
 
 RGBA = {"compose": {"cutout": "rgba"}}
@@ -179,13 +179,18 @@ def test_nothing_is_written_over_what_the_stream_reads(
     background = {"type": "video", "path": "clips/a.mp4"}
     said = complaint(sink, compose={"background": background}, name="a")
     assert said.startswith(f"c.yaml: sinks.0.path: {written} is what the stream reads")
-    folder = {"type": "images", "path": "clips"}
-    assert "is what the stream" in complaint(folder, source={"type": "images", "path": "clips/"})
-    parse(folder, **read)
+    parse({"type": "images", "path": "clips"}, **read)
 
 
 def test_two_sinks_do_not_write_one_file():
     films = [{"type": "record", "path": path, "overwrite": True} for path in ("a.mp4", "./a.mp4")]
     assert "sinks.1.path: is that of sinks.0 too" in complaint(*films)
-    folders = [{"type": "images", "path": "{start:%Y}"} for _ in range(2)]
-    assert "sinks.1.path: is that of sinks.0 too" in complaint(*folders)
+    folder = {"type": "images", "path": "{start:%Y}"}
+    assert "sinks.1.path: is that of sinks.0 too, and so are" in complaint(folder, folder)
+    parse(folder, folder | {"format": "jpeg"})
+    parse(folder, folder | {"names": "timestamp"})
+
+
+def test_a_configuration_survives_its_own_dump():
+    config = parse({"type": "record", "path": "a.webm"})
+    assert Config.model_validate(config.model_dump()) == config

@@ -156,6 +156,9 @@ def test_a_region_that_is_put_outside_of_a_running_stream_is_logged_and_the_old_
         assert matte.alpha[8, 10]
     assert caplog.text.count("the regions stay as they were") == 1
     assert tuning.preprocess == PreprocessConfig(roi=(10, 8, 20, 16)), "for another matting, too"
+    tuning.preprocess = PreprocessConfig(roi=(100, 0, 20, 20))
+    (matte,) = alphas_of(Regional(FakeMatting(), tuning), filled(5))
+    assert only(matte.alpha, 105, np.s_[8:24, 10:30]), "another matting goes back to them too"
     with pytest.raises(ConfigError, match="outside of a frame of 8x6"):
         alphas_of(matting, filled(3, (6, 8), epoch=1))
 

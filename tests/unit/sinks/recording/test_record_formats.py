@@ -376,6 +376,9 @@ def test_a_gif_leaves_out_what_comes_sooner_than_players_show_it(tmp_path: Path,
     sink.close()
     times = [float(f["pts_time"]) for f in probe(tmp_path / "a.gif", "frame=pts_time")["frames"]]
     assert np.diff(times).min() > 0.019
+    with Image.open(tmp_path / "a.gif") as film:
+        film.seek(film.n_frames - 1)
+        assert film.info["duration"] >= 20, "the last one too"
     assert times[-1] > 0.95
     assert sink.statistics()["frames"] == len(times)
 

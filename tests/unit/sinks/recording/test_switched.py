@@ -171,6 +171,18 @@ def test_the_files_hold_what_was_recorded(tmp_path: Path, caplog: pytest.LogCapt
     assert f"recording: {tmp_path / '2.mp4'}" in caplog.text
 
 
+def test_off_and_on_before_the_first_frame_is_the_first_recording():
+    make = Maker()
+    sink = SwitchedRecord(make)
+    sink.switch(on=False)
+    sink.switch(on=True)
+    sink.open(stream_info())
+    write(sink, 2, 4)
+    sink.close()
+    assert [recording.indices for recording in make.made] == [[2, 3]]
+    assert [stamp.pts for stamp in make.made[0].stamps] == [2, 3], "in the source's time"
+
+
 def test_off_and_on_again_between_two_frames_is_another_recording():
     make = Maker()
     sink = SwitchedRecord(make)

@@ -1,8 +1,11 @@
-"""Paths of outputs, with fields that are filled in."""
+"""Paths of outputs: fields that are filled in, and what must not be written over."""
 
 from __future__ import annotations
 
+import os
 import string
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +21,11 @@ def fill_path(template: str, *, stream: str, start: datetime) -> Path:
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
         filled = "" if names - {"stream", "start"} else template.format(stream=stream, start=start)
         path = Path(filled).expanduser()
-    except (ValueError, IndexError, RuntimeError) as error:
+        if "\0" in template:
+            raise ValueError("no name has a byte 0")
+    except RuntimeError as error:
+        raise ValueError(f"{template}: {error}") from error
+    except (ValueError, LookupError) as error:
         raise ValueError(f"{template}: {error}: write {{{{ for a brace") from error
     if unknown := names - {"stream", "start"}:
         raise ValueError(
@@ -26,3 +33,16 @@ def fill_path(template: str, *, stream: str, start: datetime) -> Path:
             "use {stream} or {start:%Y%m%d-%H%M%S}"
         )
     return path
+
+
+def is_among(path: str | Path, files: Iterable[str | Path]) -> bool:
+    """Whether *path* is one of *files*, by whatever name; none of them need be there."""
+    return any(_is_same(Path(path), Path(file)) for file in files)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with suppress(RuntimeError):  # no home
+        one, other = one.expanduser(), other.expanduser()
+    with suppress(OSError):
+        return one.samefile(other)
+    return os.path.normcase(one.resolve()) == os.path.normcase(other.resolve())
