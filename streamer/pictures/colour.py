@@ -8,10 +8,11 @@ another space (CMYK, grey, Lab) becomes sRGB, and has no profile then: without o
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageCms
 
@@ -20,9 +21,10 @@ from streamer.frame import Image
 if TYPE_CHECKING:
     from PIL._imagingcms import CmsProfile
 
-    from streamer.pictures.photo import Deep
-
     _Profile = ImageCms.ImageCmsProfile | CmsProfile
+
+Deep = NDArray[Any]
+"""An array of uint8, or of uint16 where the file has 16 bits a channel."""
 
 _REFUSALS = (ImageCms.PyCMSError, OSError, ValueError)
 """What LittleCMS raises of a profile that is damaged, or made for pictures of another kind."""

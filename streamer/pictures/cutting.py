@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from streamer.frame import Alpha
-from streamer.pictures.photo import Deep
+from streamer.pictures.colour import Deep
 
 
 def combined(matte: Alpha, own: Deep | None, like: Deep) -> Deep:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL.TiffImagePlugin import EXTRASAMPLES, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
-from streamer.pictures.photo import Deep
+from streamer.pictures.colour import Deep
 
 _WHITE_IS_ZERO = 0
 """A TIFF's PhotometricInterpretation (TIFF 6.0)."""

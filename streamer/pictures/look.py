@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from streamer.frame import Alpha, Image
-from streamer.pictures.colour import out_of_srgb
+from streamer.pictures.colour import Deep, out_of_srgb
 from streamer.pictures.cutting import combined, on_black, over, rgba, two_valued
-from streamer.pictures.photo import Deep, Photo
+from streamer.pictures.photo import Photo
 from streamer.pictures.writing import Format, encode
 
 Estimate = Callable[[Image, Alpha], Image]

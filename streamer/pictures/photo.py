@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.frame import Alpha, Image
-from streamer.pictures.colour import to_srgb
-
-Deep = NDArray[Any]
-"""An array of uint8, or of uint16 where the file has 16 bits a channel."""
+from streamer.pictures.colour import Deep, to_srgb
 
 
 @dataclass(frozen=True, slots=True, eq=False)

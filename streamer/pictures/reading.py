@@ -19,8 +19,9 @@ from PIL import Image as Pillow
 
 from streamer.errors import SourceNotFound, SourceUnsupported
 from streamer.pictures import colour, deep
+from streamer.pictures.colour import Deep
 from streamer.pictures.exif import kept, orientation
-from streamer.pictures.photo import Deep, Photo
+from streamer.pictures.photo import Photo
 
 MAX_PIXELS = 100_000_000
 """Of a picture, unless more are allowed: 0.3 GB of 8-bit colours."""

@@ -18,7 +18,8 @@ import cv2
 from PIL import Image as Pillow
 
 from streamer.errors import SourceUnsupported
-from streamer.pictures.photo import Deep, eight_bit
+from streamer.pictures.colour import Deep
+from streamer.pictures.photo import eight_bit
 
 Format = Literal["png", "webp", "jpeg"]
 
