@@ -11,8 +11,8 @@ from streamer.cli import failures
 from streamer.cli.interruption import Interruption
 from streamer.cli.progress import Downloads, FrameLine
 from streamer.cli.summary import prepare_folder, summary_lines, write_report
-from streamer.config import Config, is_among
-from streamer.errors import ConfigError
+from streamer.config import Config, DisplaySinkConfig, is_among
+from streamer.errors import ConfigError, SinkError
 
 
 def drive(config: Config, interruption: Interruption, report_file: Path | None) -> dict[str, Any]:
@@ -36,6 +36,8 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
                 f"--report: {report_file} is what the stream reads: name another file"
             )
         prepare_folder(report_file)
+    if config.source.type in ("usb", "rtsp"):
+        _ask_for_a_screen(config)
     failure: BaseException | None = None
     with Downloads() as downloads:
         pipeline = Pipeline.from_config(config, progress=downloads)
@@ -59,6 +61,15 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
     if code:
         raise typer.Exit(code)
     return report
+
+
+def _ask_for_a_screen(config: Config) -> None:
+    """Raise SinkError now where a window would fail only once an absent camera has come."""
+    if any(isinstance(sink, DisplaySinkConfig) for sink in config.sinks):
+        from streamer.sinks import window_problem
+
+        if (problem := window_problem()) is not None:
+            raise SinkError(f"display: {problem}")
 
 
 def _conclude(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streamer.cli.run import guess_source, literal
+from streamer.cli.run import Overrides, guess_source, literal
 from streamer.errors import ConfigError
 
 
@@ -55,6 +55,7 @@ def relay(
     private_key: Annotated[
         Path | None, typer.Option(metavar="FILE.pem", help="For --serve rtsps://: its key.")
     ] = None,
+    overrides: Overrides = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
     ] = None,
@@ -87,7 +88,7 @@ def relay(
         "model": {"name": model},
         "sinks": sinks,
     }
-    config = parse_config(literal(data), name="relay")
+    config = parse_config(literal(data), overrides or (), name="relay")
     if serve is not None:
         typer.echo(f"{'serving':<10}  {ServeAddress.parse(serve).url}, once the source is there")
     drive(config, context.obj, report)

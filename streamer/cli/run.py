@@ -49,7 +49,10 @@ def preview(
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
     ] = "rmbg-1.4",
     layout: Annotated[
-        str, typer.Option(help="side_by_side, cutout, composite, mask, alpha, overlay or source.")
+        str,
+        typer.Option(
+            help="side_by_side, stack, grid, cutout, composite, mask, alpha, overlay or source."
+        ),
     ] = "side_by_side",
     overrides: Overrides = None,
 ) -> None:

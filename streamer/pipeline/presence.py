@@ -66,7 +66,8 @@ class Presence:
                 return
             self._reconnects += 1
             self._away_ns += max(0, captured_ns - last_ns)
-        logger.info("%s: live again after %.1f s", self.name, (captured_ns - last_ns) / 1e9)
+        # As loud as the loss was.
+        logger.warning("%s: live again after %.1f s", self.name, (captured_ns - last_ns) / 1e9)
 
     def went(self, state: SourceState, why: str) -> None:
         """It is `stalled` or `reconnecting`; without a change of state nothing is logged."""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from streamer.errors import ModelError, ModelFetchError
 
-LOCAL_FILE = "or take another model, or a local .onnx file: model.name, or --model"
+LOCAL_FILE = "or take another model, or a local .onnx file: --set model.name=…, or --model"
 """The way out that every failed fetch has."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

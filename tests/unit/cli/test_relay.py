@@ -22,6 +22,14 @@ def test_a_camera_is_served_as_a_cutout(streamer, driven):
     assert "rtsp://127.0.0.1:8554/masked, once the source is there" in result.stdout
 
 
+def test_a_value_may_be_changed(streamer, driven):
+    serve = ("--serve", "rtsp://127.0.0.1/a")
+    result = streamer("relay", "0", *serve, "--set", "matting.mode=tracked")
+    assert result.exit_code == 0, result.stderr
+    assert driven[0].matting.mode == "tracked"
+    assert streamer("relay", "0", *serve, "--set", "mating.mode=tracked").exit_code == 2
+
+
 def test_a_webcam_may_be_served_and_published_at_once(streamer, driven):
     ways = ("--serve", "rtsp://127.0.0.1/a", "--publish", "rtsp://server/b")
     result = streamer("relay", "0", *ways, "--layout", "composite", "--codec", "h265")

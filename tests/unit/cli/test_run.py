@@ -71,6 +71,7 @@ def pipelines(monkeypatch):
             return pipeline
 
     monkeypatch.setitem(package.__dict__, "Pipeline", Factory)
+    monkeypatch.setattr("streamer.sinks.window_problem", lambda: None)
     made_and_configure = made
     return made_and_configure, configure.append
 
@@ -163,6 +164,21 @@ def test_a_report_is_not_written_over_what_the_stream_reads(streamer, pipelines,
     assert made == []
     assert "--report: clip.mp4 is what the stream reads" in result.stderr
     assert Path("clip.mp4").read_bytes() == b"a clip"
+
+
+def test_without_a_screen_no_camera_is_waited_for(streamer, pipelines, configuration, monkeypatch):
+    made, _ = pipelines
+    monkeypatch.setattr("streamer.sinks.window_problem", lambda: "no screen: set DISPLAY")
+    result = streamer("run", configuration, "--set", "sinks.0={type: display}")
+    assert result.exit_code == 5
+    assert result.stderr == "error: display: no screen: set DISPLAY\n"
+    assert made == []
+
+
+def test_key_frames_are_in_the_summary(streamer, pipelines, configuration):
+    _, configure = pipelines
+    configure(lambda pipeline: pipeline.said.update(matting={"key_frames": 7}))
+    assert "7, which the model looked at" in streamer("run", configuration).stdout
 
 
 def test_a_missing_configuration_exits_with_2(streamer):

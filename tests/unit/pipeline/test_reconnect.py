@@ -309,7 +309,7 @@ def test_states_are_logged_once_each_and_a_reason_loudly_only_the_first_time(cap
         ("INFO", "fake: live"),
         ("WARNING", "reconnecting: fake: hung up; next attempt in 1.0 s"),
         ("WARNING", "fake: connection refused; next attempt in 2.0 s"),
-        ("INFO", "fake: live again after 15.0 s"),
+        ("WARNING", "fake: live again after 15.0 s"),
     ]
 
 
