@@ -87,6 +87,11 @@ class AlphaBeside:
         """Encode what is still on its way."""
         self._alphas.extend(self._encoder.encode(None))
 
+    @property
+    def waiting(self) -> int:
+        """Pictures whose alpha is not there."""
+        return len(self._pictures)
+
     def join(self, pictures: Sequence[Packet[VideoStream]]) -> list[Packet[VideoStream]]:
         """Those of *pictures*, and of earlier ones, whose alpha is there, with it."""
         self._pictures.extend(pictures)

@@ -176,6 +176,8 @@ class Film:
         if self._beside is not None:
             self._beside.finish()
         self._encode(None)
+        if self._beside is not None and self._beside.waiting:
+            raise ValueError(f"{self._beside.waiting} pictures are left without their alpha")
         self._container.close()
         self._mark()
 

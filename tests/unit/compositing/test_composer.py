@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tracemalloc
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from streamer.compositing import Composer, colour, cutout_rgba, pixels_of
 from streamer.config import ComposeConfig, LayoutConfig, RefineConfig
 from streamer.metrics import LatencyHistogram
+from tests.memory import allocating
 from tests.unit.compositing.scene import (
     arranged,
     blended,
@@ -326,9 +326,7 @@ def test_composing_allocates_nothing_of_a_frames_size(compose, tile) -> None:
     for _ in range(2):
         drawn.compose(image, alpha)
         rgba.compose(image, alpha)
-    tracemalloc.start()
-    drawn.compose(image, alpha)
-    rgba.compose(image, alpha)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 360 * 640 / 2
+    with allocating() as growth:
+        drawn.compose(image, alpha)
+        rgba.compose(image, alpha)
+    assert growth.peak < 360 * 640 / 2

@@ -1,6 +1,5 @@
 """Tracked matting of files: frames wait, and mattes rest on key frames from both sides."""
 
-import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,6 +10,7 @@ from streamer.config import MattingConfig
 from streamer.errors import SegmentError
 from streamer.matting import Tracked
 from tests.fakes import FakeSegmenter
+from tests.memory import allocating
 from tests.unit.matting.footage import (
     Footage,
     TruthSegmenter,
@@ -242,16 +242,12 @@ def test_nothing_of_a_frames_size_is_allocated_once_it_runs():
     )
     for index in range(30):
         matting.matte(replace_index(film[index], index), alphas[index])
-    tracemalloc.start()
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
-    for index in range(30, 60):
-        matting.matte(replace_index(film[index], index), alphas[index - 30])
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with allocating() as growth:
+        for index in range(30, 60):
+            matting.matte(replace_index(film[index], index), alphas[index - 30])
     matting.close()
     assert matting.statistics()["key_frames"] > 10
-    assert peak - before < 720 * 1280
+    assert growth.peak < 720 * 1280
 
 
 def replace_index(frame, index):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tracemalloc
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from streamer.config import BlurConfig, HsvConfig, HsvRangeConfig, PreprocessCon
 from streamer.evaluation import make_clip
 from streamer.preprocessing import PreparedSegmenter, prepared
 from tests.fakes import FakeSegmenter
+from tests.memory import allocating
 
 SHRUNK = PreprocessConfig(max_side=320)
 
@@ -172,15 +172,11 @@ def test_pictures_of_many_sizes_share_memory_that_only_grows():
     image = random.integers(0, 256, (360, 640, 3), np.uint8)
     alpha = np.empty((360, 640), np.uint8)
     segmenter.segment(image, alpha)
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
+    with allocating() as growth:
         for _ in range(10):
             height, width = random.integers(100, (360, 640))
             segmenter.segment(image[:height, :width], alpha[:height, :width])
-        assert tracemalloc.get_traced_memory()[1] - before < 20_000
-    finally:
-        tracemalloc.stop()
+    assert growth.peak < 20_000
 
 
 def test_an_alpha_of_another_size_is_refused():

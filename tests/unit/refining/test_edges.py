@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.memory import allocating
 from tests.unit.refining.alphas import boxes, disc, refined, refiner, slope
 
 
@@ -110,11 +109,9 @@ def test_after_the_first_frames_nothing_of_a_frames_size_is_allocated() -> None:
     one = refiner(**EVERYTHING, invert=True)
     for alpha in alphas[:3]:
         one.refine(alpha, 0)
-    tracemalloc.start()
-    one.refine(alphas[3], 0)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 1280 * 720 / 4
+    with allocating() as growth:
+        one.refine(alphas[3], 0)
+    assert growth.peak < 1280 * 720 / 4
 
 
 @settings(max_examples=40, deadline=None)

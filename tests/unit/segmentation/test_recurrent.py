@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +16,7 @@ from streamer.segmentation import load_segmenter, registry, weights
 from streamer.segmentation import segmenter as segmenting
 from streamer.segmentation.recurrent import RecurrentSegmenter
 from streamer.segmentation.registry import Contract, Recurrence, lookup
+from tests.memory import allocating
 from tests.unit.segmentation.recurrent_graph import CONTRACT, registered, write_recurrent
 
 
@@ -96,16 +96,11 @@ def test_nothing_of_a_frames_size_is_allocated_for_a_frame_or_a_reset(segmenter)
     image, out = grey(90, 240, 320), np.empty((240, 320), np.uint8)
     for _ in range(3):
         segmenter.segment(image, out)
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
+    with allocating() as growth:
         for _ in range(5):
             segmenter.segment(image, out)
         segmenter.reset()
-        peak = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-    assert peak < out.nbytes / 4
+    assert growth.peak < out.nbytes / 4
 
 
 def test_it_says_that_it_is_recurrent(segmenter, make_model):

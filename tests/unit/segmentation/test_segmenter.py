@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ from streamer.segmentation import load_segmenter, loadable_providers
 from streamer.segmentation.openvino import is_installed
 from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.segmenter import OnnxSegmenter
+from tests.memory import allocating
 
 
 def reference(path: Path, contract: Contract, image: np.ndarray) -> np.ndarray:
@@ -161,13 +161,10 @@ def test_segmenting_allocates_nothing_of_a_frames_size(make_model, backend) -> N
     )
     for size in segmenter.sizes:
         segmenter.segment(image, out, size)
-    tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    for size in segmenter.sizes * 3:
-        segmenter.segment(image, out, size)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak - before < 256 * 256
+    with allocating() as growth:
+        for size in segmenter.sizes * 3:
+            segmenter.segment(image, out, size)
+    assert growth.peak < 256 * 256
 
 
 def test_what_is_not_a_number_is_background(make_model) -> None:
@@ -276,11 +273,9 @@ def test_a_half_precision_graph_allocates_nothing_of_a_frames_size_either(make_m
     image, out = np.zeros((720, 1280, 3), np.uint8), np.empty((720, 1280), np.uint8)
     segmenter = segmenter_for(make_model(size=256, half=True), contract())
     segmenter.segment(image, out)
-    tracemalloc.start()
-    segmenter.segment(image, out)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 256 * 256
+    with allocating() as growth:
+        segmenter.segment(image, out)
+    assert growth.peak < 256 * 256
 
 
 def test_auto_says_what_really_runs(make_model) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from streamer.sinks import PipeSink
 from streamer.sinks.pipe_end import PipeEnd
 from streamer.tuning import Tuning
 from tests.conftest import MakeModel
+from tests.memory import allocating
 from tests.peers import ffmpeg
 from tests.unit.sinks.scene import BLUE, GREEN, GREY, RED, shot, stream_info
 
@@ -158,17 +158,11 @@ def test_only_the_first_frames_allocate(reader: Reader):
     sink.open(stream_info())
     for frame, matte in shots[:3]:
         sink.write(frame, matte)
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
+    with allocating() as growth:
         for frame, matte in shots[3:]:
             sink.write(frame, matte)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
     sink.close()
-    assert peak - before < 10_000
+    assert growth.peak < 10_000
 
 
 def test_a_reader_that_goes_away_ends_the_stream_like_a_closed_window(reader: Reader):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from streamer.clock import SystemClock
 from streamer.errors import SourceNotFound, SourceUnsupported
 from streamer.sources.looped import LoopedVideo
+from tests.memory import allocating
 from tests.unit.sources.clips import encode
 
 
@@ -144,10 +144,8 @@ def test_nothing_of_a_pictures_size_is_allocated_for_each(tmp_path) -> None:
     video = LoopedVideo(str(path), clock=SteppedClock())
     for n in range(5):
         video(n / 25)
-    tracemalloc.start()
-    for n in range(5, 15):
-        video(n / 25)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with allocating() as growth:
+        for n in range(5, 15):
+            video(n / 25)
     video.close()
-    assert peak < 640 * 360
+    assert growth.peak < 640 * 360

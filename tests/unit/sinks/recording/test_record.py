@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ from streamer.compositing import Composer
 from streamer.errors import SinkError
 from streamer.sinks import RecordSink
 from tests.media import sound
+from tests.memory import allocating
 from tests.peers import ffmpeg
 from tests.unit.sinks.scene import BLUE, GREEN, GREY, RED, shot, stream_info
 
@@ -288,17 +288,11 @@ def test_only_the_first_frames_allocate(tmp_path: Path):
     sink.open(stream_info())
     for frame, matte in shots[:3]:
         sink.write(frame, matte)
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
+    with allocating() as growth:
         for frame, matte in shots[3:]:
             sink.write(frame, matte)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
     sink.close()
-    assert peak - before < 100_000
+    assert growth.peak < 100_000
 
 
 def test_the_recorded_mask_is_white_and_black_without_a_tint(tmp_path: Path):

@@ -177,6 +177,19 @@ def test_av1_that_cannot_be_encoded_any_more_still_says_that_it_has_an_alpha(
     assert ALPHA_MODE in (tmp_path / "a.mkv").read_bytes()
 
 
+def test_av1_whose_alphas_do_not_come_is_no_film_that_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(AlphaBeside, "add", Mock())
+    monkeypatch.setattr(AlphaBeside, "finish", Mock())
+    sink = RecordSink(tmp_path / "a.webm", cutouts(), codec="av1")
+    sink.open(stream_info())
+    for index in range(3):
+        sink.write(*shot(index))
+    with pytest.raises(SinkError, match="3 pictures are left without their alpha"):
+        sink.close()
+
+
 def test_av1_holds_the_alpha_of_moving_hair_at_any_quality_of_the_colours(tmp_path: Path):
     truth = write_hair(tmp_path / "a.webm", 50, "av1")
     assert farthest(beside(tmp_path / "a.webm"), truth) <= 8
