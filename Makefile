@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint check format bench clean
+.PHONY: demo test lint check format bench fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/streamer demo
@@ -23,6 +23,9 @@ check: lint test
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
