@@ -19,6 +19,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.peers.installed import require
+
 MakeModel = Callable[..., Path]
 
 
@@ -119,6 +121,7 @@ def isnet() -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MiB; skips where one cannot be mounted."""
+    require("mount", "mount")
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
-import pytest
+from tests.peers.installed import require
 
 
 def run(tool: str, *arguments: str) -> bytes:
     """What the tool prints on stdout, complaining of nothing; skips where it is not installed."""
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
+    require(tool, "ffmpeg")
     command = [tool, "-v", "error", *arguments]
     answer = subprocess.run(command, check=True, capture_output=True)
     assert answer.stderr == b"", answer.stderr.decode()

@@ -6,7 +6,6 @@ Each listens on loopback until its `with` block ends, and skips the test where i
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -22,9 +21,9 @@ import pytest
 
 from streamer.packets import AudioPacket, AudioTrack, VideoCodec, VideoPacket, VideoTrack
 from streamer.rtsp import TlsFiles
+from tests.peers.installed import gstreamer_python, require
 
 PATIENCE_S = 10
-_SYSTEM_PYTHON = Path("/usr/bin/python3")
 _SOUND = {
     "aac": ("aac", "fltp", 48_000, 2),
     "opus": ("libopus", "flt", 48_000, 2),
@@ -99,8 +98,7 @@ def ffmpeg_listener(
 
     Yields its URL and its process, which ends when the stream does.
     """
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+    require("ffmpeg", "ffmpeg")
     port = free_port() if port is None else port
     url = f"{scheme}://127.0.0.1:{port}/live/k3y"
     listen = {"rtsp": ("-rtsp_flags", "listen"), "rtmp": ("-listen", "1", "-f", "flv")}[scheme]
@@ -147,21 +145,9 @@ def gstreamer(
     user: str | None = None, password: str | None = None, tls: TlsFiles | None = None
 ) -> Iterator[GstRecord]:
     """GStreamer's server, with Digest if a user and a password are given, and with TLS if *tls*."""
-    probe = "import gi; gi.require_version('GstRtspServer', '1.0')"
-    there = (
-        _SYSTEM_PYTHON.exists()
-        and not subprocess.run(
-            [_SYSTEM_PYTHON, "-c", probe], check=False, capture_output=True
-        ).returncode
-    )
-    if not there:
-        pytest.skip(
-            "GStreamer's RTSP server is not installed: apt-get install python3-gi "
-            "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad "
-            "gstreamer1.0-libav"
-        )
+    python = gstreamer_python("rtph264depay", "avdec_h264")
     script = Path(__file__).with_name("gst_record.py")
-    command = [_SYSTEM_PYTHON, str(script)]
+    command = [python, str(script)]
     if user is not None and password is not None:
         command += ["--user", user, "--password", password]
     if tls is not None:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-import pytest
+from tests.peers.installed import gstreamer_python
 
-_PYTHON = "/usr/bin/python3"
 _SCRIPT = Path(__file__).with_name("gst_camera.py")
-_NEEDS = "import gi; gi.require_version('GstRtspServer', '1.0')"
-_INSTALL = (
-    "apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base "
-    "gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
-)
-
-
-@functools.cache
-def _is_installed() -> bool:
-    if shutil.which(_PYTHON) is None:
-        return False
-    return not subprocess.run([_PYTHON, "-c", _NEEDS], capture_output=True, check=False).returncode
+_ELEMENTS = {
+    "h264": ("x264enc", "rtph264pay"),
+    "h265": ("x265enc", "rtph265pay"),
+    "mjpeg": ("jpegenc", "rtpjpegpay"),
+}
 
 
 class RtspCamera:
@@ -38,8 +28,8 @@ class RtspCamera:
     """
 
     def __init__(self, port: int = 0, **options: str | int | bool) -> None:
-        if not _is_installed():
-            pytest.skip(f"GStreamer's RTSP server is not installed: {_INSTALL}")
+        codec = str(options.get("codec", "h264"))
+        python = gstreamer_python("videotestsrc", *_ELEMENTS[codec])
         self._user = str(options.get("user", ""))
         self._password = str(options.get("password", ""))
         self._scheme = "rtsps" if "certificate" in options else "rtsp"
@@ -50,7 +40,7 @@ class RtspCamera:
             elif value is not False:
                 words.append(f"--{name}={value}")
         self._process = subprocess.Popen(
-            [_PYTHON, str(_SCRIPT), *words],
+            [python, str(_SCRIPT), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

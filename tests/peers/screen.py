@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -11,7 +10,8 @@ from typing import Self
 
 import av
 import numpy as np
-import pytest
+
+from tests.peers.installed import require
 
 PATIENCE_S = 20
 _AT_ONCE = {"probesize": "32"}
@@ -29,8 +29,7 @@ class Screen:
     """
 
     def __init__(self, url: str, transport: str = "tcp") -> None:
-        if shutil.which("ffmpeg") is None:
-            pytest.skip("ffmpeg is not installed: apt-get install ffmpeg")
+        require("ffmpeg", "ffmpeg")
         command = ["ffmpeg", "-nostdin", "-v", "error"]
         # Without the second it looks at the stream for seconds before it shows anything.
         command += ["-fflags", "nobuffer", "-probesize", "32"]

@@ -39,6 +39,7 @@ from streamer.sources import make_source
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink
 from tests.peers.fault_proxy import Fault, FaultProxy
+from tests.peers.installed import require
 from tests.peers.rtsp_camera import RtspCamera
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_rtsp import TinyRtsp, rtp_packets
@@ -323,11 +324,9 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RtspCamer
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    import shutil
     import subprocess
 
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: apt-get install openssl")
+    require("openssl", "openssl")
     certificate, key = folder / "cert.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     command += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=127.0.0.1"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -16,7 +15,10 @@ from typing import Protocol
 import av
 import pytest
 
+from tests.peers.installed import require
+
 TIMEOUT_S = 20
+_VLC = "vlc-bin vlc-plugin-base"
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,19 @@ def run(
     command: list[str],
     package: str,
     excused: Callable[[str], bool] = lambda printed: False,
+    *,
+    unprivileged: bool = False,
     **environment: str,
 ) -> str:
-    """What *command* prints, both outputs together; skips where it is not installed."""
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed: apt-get install {package}")
+    """
+    What *command* prints, both outputs together; skips where it is not installed.
+
+    Unprivileged: as another user where we are root, for programs that refuse to run as root.
+    """
+    require(command[0], package)
+    if unprivileged and os.geteuid() == 0:
+        require("setpriv", "util-linux")
+        command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
     done = subprocess.run(
         command,
         check=False,
@@ -137,7 +147,7 @@ def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen
         command = ["cvlc", "-I", "dummy", url, *(["--rtsp-tcp"] if transport == "tcp" else [])]
         command += [f"--sout=#std{{access=file,mux=ts,dst={film}}}"]
         command += ["--clock-synchro=0", f"--run-time={frames // 50 + 1}", "vlc://quit"]
-        run(_unprivileged(*command), "vlc-bin vlc-plugin-base", HOME=own)
+        run(command, _VLC, unprivileged=True, HOME=own)
         with av.open(str(film)) as container:
             stream = container.streams.video[0]
             times_s = [float(p.pts * stream.time_base) for p in container.demux(stream) if p.size]
@@ -146,11 +156,4 @@ def vlc(url: str, codec: str, transport: str, frames: int, folder: Path) -> Seen
 
 def vlc_speaks_rtsp() -> bool:
     """Whether the VLC that is installed has its RTSP client. Skips where there is none."""
-    return "live555" in run(_unprivileged("cvlc", "--list"), "vlc-bin vlc-plugin-base")
-
-
-def _unprivileged(*command: str) -> list[str]:
-    """*command* as a user that VLC agrees to run as."""
-    if os.geteuid() == 0:
-        return ["setpriv", "--reuid=65534", "--clear-groups", *command]
-    return list(command)
+    return "live555" in run(["cvlc", "--list"], _VLC, unprivileged=True)

@@ -14,6 +14,7 @@ import pytest
 from streamer.segmentation.registry import HubSource
 from tests.peers.fetching import Fetch, entry, fetch_alone
 from tests.peers.hub import Behaviour, HubServer
+from tests.peers.installed import require
 from tests.peers.loopback import MuteServer, closed_url
 
 REPO, REVISION, PATH = "acme/matter", "a" * 40, "onnx/model.onnx"
@@ -40,6 +41,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     command = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(folder)]
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root on Linux can mount a small disk")
+    require("mount", "mount")
     if subprocess.run(command, capture_output=True).returncode != 0:
         pytest.skip("this container may not mount a small disk")
     yield folder

@@ -174,8 +174,9 @@ def test_an_npm_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
     script = folder / "npm"
+    sleep = f"{sys.executable} -c 'import time; time.sleep(60)'"  # PATH may have nothing
     script.write_text(
-        f"#!/bin/sh\nsleep 60 &\necho $! > {tmp_path}/child\necho $$ > {tmp_path}/npm\nwait\n"
+        f"#!/bin/sh\n{sleep} &\necho $! > {tmp_path}/child\necho $$ > {tmp_path}/npm\nwait\n"
     )
     script.chmod(0o755)
     outcome = fetch_alone(MODEL, tmp_path, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
