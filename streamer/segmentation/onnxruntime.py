@@ -13,13 +13,23 @@ from streamer.config import ModelConfig
 from streamer.errors import ModelError, SegmentError
 from streamer.segmentation.recurrence import RecurrentRun
 from streamer.segmentation.registry import Contract, Recurrence
-from streamer.segmentation.runtime import Array, Run, Signature, first_line, pick
+from streamer.segmentation.ports import (
+    Port,
+    Sides,
+    alpha_output,
+    misfit,
+    picture_input,
+    require_floats,
+)
+from streamer.segmentation.runtime import Array, Run, Signature, in_one_line
 from streamer.segmentation.session import device_of, open_session, uses_cuda_graphs
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
     "tensor(float16)": np.dtype(np.float16),
 }
+_RANK = 4
+"""Dimensions of an output that does not say how many it has."""
 
 
 class OnnxRuntime:
@@ -42,21 +52,25 @@ class OnnxRuntime:
         self, path: Path, contract: Contract, model: ModelConfig, *, threads: int, sha256: str
     ) -> None:
         session = open_session(path, model, threads=threads, sha256=sha256)
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        source = inputs[pick([node.name for node in inputs], contract.input, "input", path)]
-        target = outputs[pick([node.name for node in outputs], contract.output, "output", path)]
-        if source.type not in _DTYPES or target.type not in _DTYPES:
-            raise ModelError(f"{path}: wants {source.type}, gives {target.type}: not float tensors")
+        inputs, outputs = (
+            [Port(node.name, node.type, _sides(node.shape)) for node in nodes]
+            for nodes in (session.get_inputs(), session.get_outputs())
+        )
+        alone = contract.recurrence is None
+        source = inputs[picture_input(inputs, contract.input, path, alone=alone)]
+        self._outputs, self._target = outputs, alpha_output(outputs, contract.output, path)
+        target = outputs[self._target]
+        require_floats(source, target, tuple(_DTYPES), path)
         self._session = session
         self._path = path
         self._names = source.name, target.name
         self._device = device_of(session)
         self._graph_ids = itertools.count(1) if uses_cuda_graphs(session, model) else None
         self._signature = Signature(
-            tuple(side if isinstance(side, int) and side > 0 else None for side in source.shape),
-            _DTYPES[source.type],
-            _DTYPES[target.type],
-            max(len(target.shape), 2),
+            tuple(side if isinstance(side, int) else None for side in source.shape),
+            _DTYPES[source.kind],
+            _DTYPES[target.kind],
+            max(len(target.shape), 2) if target.shape else _RANK,
         )
 
     @property
@@ -78,6 +92,9 @@ class OnnxRuntime:
         recorded with its addresses, has both there.
         """
         session, device = self._session, self._device
+        declared = self._outputs[self._target].shape
+        if declared and (reason := self._misfit(declared, target)):
+            raise ModelError(reason)
         binding: Any = session.io_binding()
         # The errors are raised: they need not be on the terminal too.
         options = ort.RunOptions()
@@ -99,9 +116,22 @@ class OnnxRuntime:
                 if graph:
                     np.copyto(target, wanted.numpy())
             except Exception as error:  # onnxruntime's errors have no common base
-                raise SegmentError(first_line(error)) from error
+                raise SegmentError(self._reason(error, source, target)) from error
 
         return run
+
+    def _misfit(self, given: Sides, target: Array) -> str | None:
+        return misfit(self._outputs, self._target, given, target.shape)
+
+    def _reason(self, error: Exception, source: Array, target: Array) -> str:
+        """Why a run failed: the output's shape, where that is why, or what onnxruntime says."""
+        options = ort.RunOptions()
+        options.log_severity_level = 4
+        try:
+            (given,) = self._session.run([self._names[1]], {self._names[0]: source}, options)
+        except Exception:  # it is not the output's shape
+            return in_one_line(error)
+        return self._misfit(np.shape(given), target) or in_one_line(error)
 
     def bind_recurrent(
         self, source: Array, target: Array, recurrence: Recurrence, ratio: float
@@ -121,3 +151,8 @@ class OnnxRuntime:
         return RecurrentRun(
             self._session, self._device, self._names, source, target, recurrence, ratio, self._path
         )
+
+
+def _sides(shape: Sides) -> tuple[int | str | None, ...]:
+    """A declared shape, where some exporters write 0 or -1 for any length."""
+    return tuple(None if isinstance(side, int) and side < 1 else side for side in shape)

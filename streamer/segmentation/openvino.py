@@ -18,7 +18,8 @@ import numpy as np
 from streamer.config import ModelConfig
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
 from streamer.segmentation.registry import Contract
-from streamer.segmentation.runtime import Array, Run, Signature, first_line, pick
+from streamer.segmentation.ports import Port, alpha_output, misfit, picture_input, require_floats
+from streamer.segmentation.runtime import Array, Run, Signature, in_one_line
 
 _TELEMETRY = "openvino_telemetry"
 
@@ -82,28 +83,30 @@ class OpenVinoRuntime:
     ) -> None:
         ov = self._ov = load_openvino()
         graph = _read(ov, path)
-        source = pick([port.any_name for port in graph.inputs], contract.input, "input", path)
-        target = pick([port.any_name for port in graph.outputs], contract.output, "output", path)
+        inputs, outputs = ([_port(port) for port in ports] for ports in (graph.inputs, graph.outputs))
+        source = picture_input(inputs, contract.input, path)
+        target = alpha_output(outputs, contract.output, path)
         # What is not wanted is not computed.
         result = graph.outputs[target].get_node()
         self._graph = ov.Model([result], graph.get_parameters(), path.name)
         self._source = source
+        self._outputs, self._target = outputs, target
         taken, given = self._graph.inputs[source], self._graph.outputs[0]
         dtypes: dict[Any, np.dtype[Any]] = {
             ov.Type.f32: np.dtype(np.float32),
             ov.Type.f16: np.dtype(np.float16),
         }
         kinds = taken.get_element_type(), given.get_element_type()
-        if not all(kind in dtypes for kind in kinds):
-            raise ModelError(f"{path}: wants {kinds[0]}, gives {kinds[1]}: not float tensors")
-        shape = taken.get_partial_shape()
-        if shape.rank.is_dynamic or given.get_partial_shape().rank.is_dynamic:
+        floats = [kind.get_type_name() for kind in dtypes]
+        require_floats(inputs[source], outputs[target], floats, path)
+        shape, estimate = inputs[source].shape, outputs[target].shape
+        if not shape or not estimate:
             raise ModelError(f"{path}: OpenVINO cannot tell the shape of its tensors")
         self._signature = Signature(
-            tuple(side.get_length() if side.is_static else None for side in shape),
+            tuple(side if isinstance(side, int) else None for side in shape),
             dtypes[kinds[0]],
             dtypes[kinds[1]],
-            max(given.get_partial_shape().rank.get_length(), 2),
+            max(len(estimate), 2),
         )
         self._core = ov.Core()
         self._properties = _properties(self._core, model, threads)
@@ -150,15 +153,28 @@ class OpenVinoRuntime:
         except Exception as error:  # OpenVINO's errors have no common base
             raise ModelError(_reason(error)) from error
         # Left to itself, it writes a smaller output into a part of our array.
-        gives = graph.outputs[0].get_partial_shape()
-        if not gives.compatible(shapes(list(wanted))):
-            raise ModelError(f"its output is then {gives}")
+        gives = _sides(graph.outputs[0].get_partial_shape())
+        if reason := misfit(self._outputs, self._target, gives, wanted):
+            raise ModelError(reason)
         try:
             return self._core.compile_model(graph, "CPU", self._properties)
         except Exception as error:
             raise ModelError(
                 f"OpenVINO cannot compile it: {_reason(error)}; `backend: onnxruntime` may take it"
             ) from error
+
+
+def _port(port: Any) -> Port:
+    return Port(
+        port.any_name, port.get_element_type().get_type_name(), _sides(port.get_partial_shape())
+    )
+
+
+def _sides(shape: Any) -> tuple[int | None, ...]:
+    """Of an OpenVINO PartialShape; empty where it does not say how many there are."""
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(side.get_length() if side.is_static else None for side in shape)
 
 
 def _read(ov: Any, path: Path) -> Any:
@@ -199,4 +215,4 @@ def _reason(error: BaseException) -> str:
     """The last line of OpenVINO's message that says something: the first ones tell where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return (said or lines or [first_line(error)])[-1]
+    return (said or lines or [in_one_line(error)])[-1]

@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from streamer.errors import ModelError, SegmentError
 from streamer.segmentation.registry import Recurrence
-from streamer.segmentation.runtime import Array, first_line
+from streamer.segmentation.runtime import Array, in_one_line
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float)": np.dtype(np.float32),
@@ -130,4 +130,4 @@ class RecurrentRun:
         try:
             self._session.run_with_iobinding(binding, self._options)
         except Exception as error:  # onnxruntime's errors have no common base
-            raise SegmentError(first_line(error)) from error
+            raise SegmentError(in_one_line(error)) from error

@@ -127,7 +127,11 @@ class RecurrentSegmenter:
             self._size = height, width
         self._tensors.fill(image)
         self._infer()
-        self._tensors.read(out)
+        try:
+            self._tensors.read(out)
+        except SegmentError as error:
+            self._run.forget()
+            raise SegmentError(f"{self._name}: inference failed: {error}") from error
 
     def reset(self) -> None:
         """Forget the pictures before. Nothing of a frame's size is allocated."""

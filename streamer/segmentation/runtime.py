@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from streamer.errors import ModelError
+_WHERE = re.compile(r"(?:\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : )|(?:/\S+\.(?:cc|h):\d+ \S.*?\) (?=\S))")
+"""A code or a line of onnxruntime's own source with the function's signature."""
+_MOST_SAID = 400
 
 Array = np.ndarray[Any, Any]
 
@@ -63,15 +65,7 @@ class Runtime(Protocol):
         ...
 
 
-def pick(names: Sequence[str], wanted: str | None, what: str, path: Path) -> int:
-    """Where *wanted* is among *names*; 0 when it is None. Raises ModelError, naming what is."""
-    if wanted is None:
-        return 0
-    if wanted in names:
-        return names.index(wanted)
-    raise ModelError(f"{path}: no {what} called {wanted!r}; it has: {', '.join(names)}")
-
-
-def first_line(error: BaseException) -> str:
-    """What *error* says, in one line."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def in_one_line(error: BaseException) -> str:
+    """What *error* says, in one line that is not too long, without where in C++ it was said."""
+    text = _WHERE.sub("", " ".join(str(error).split()))
+    return text[:_MOST_SAID] or type(error).__name__

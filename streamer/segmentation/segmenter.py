@@ -225,9 +225,9 @@ class OnnxSegmenter:
         tensors.fill(image)
         try:
             run()
+            tensors.read(out)
         except SegmentError as error:
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
-        tensors.read(out)
 
     def reset(self) -> None:
         """Nothing: each picture is looked at alone."""
@@ -271,7 +271,8 @@ def _input_size(
     Returns:
         The size, and whether the graph would take others too.
     """
-    if len(shape) != 4 or shape[1] not in (3, None):
+    is_picture = len(shape) == 4 and shape[0] in (1, None) and shape[1] in (3, None)
+    if not is_picture or (shape[1] is None and 3 in shape[2:]):
         raise ModelError(f"{path}: its input is {list(shape)}, not [1, 3, height, width]")
     height, width = (side or wanted or contract for side in shape[2:])
     if height is None or width is None:

@@ -20,7 +20,7 @@ import onnxruntime as ort
 from streamer.config import BackendOptions, ModelConfig, Provider
 from streamer.errors import ModelCorrupt, ModelError, ProviderError
 from streamer.segmentation.cache import cache_folder, make_folder
-from streamer.segmentation.runtime import first_line
+from streamer.segmentation.runtime import in_one_line
 
 logger = logging.getLogger("streamer.segmentation")
 
@@ -177,7 +177,8 @@ def _session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    # What fails on a CPU is raised: it need not be on the terminal too.
+    options.log_severity_level = 4 if names[0] == CPU else 3
     # Threads that spin while they wait for work would take the cores from decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # On a CPU the pattern's one block of memory costs a slow second run and more than half as much
@@ -191,7 +192,7 @@ def _session(
             provider_options=list(provider_options) or None,
         )
     except Exception as error:  # onnxruntime's errors have no common base
-        reason = first_line(error)
+        reason = in_one_line(error)
         if "graph capture" in reason.lower() or "cuda graph" in reason.lower():
             raise ProviderError(
                 f"model.options.{providers[0]}.cuda_graphs: this model cannot be recorded: "
@@ -200,8 +201,7 @@ def _session(
         if names[0] != CPU and "Provider" in str(error):
             raise ProviderError(f"{providers[0]} does not load: {reason}") from error
         raise ModelCorrupt(
-            f"{model!s:.200}: onnxruntime cannot load this model: {reason}; "
-            "is it a complete ONNX file? `streamer models pull NAME` fetches a good one"
+            f"{model!s:.200}: onnxruntime cannot load this model: {reason}; {_way_out(reason)}"
         ) from error
     absent = [p for p in providers if _NAMES[p] not in session.get_providers()]
     if absent:
@@ -211,6 +211,15 @@ def _session(
             "`streamer doctor` tells"
         )
     return session
+
+
+def _way_out(reason: str) -> str:
+    """What to do about a file that onnxruntime refuses to load."""
+    if "IR version" in reason or "opset" in reason.lower():
+        return "export it for an older version of ONNX, or take a newer onnxruntime"
+    if "not a registered function/op" in reason:
+        return "export it with ONNX's own operators only"
+    return "is it a complete ONNX file? `streamer models pull NAME` fetches a good one"
 
 
 def uses_cuda_graphs(session: ort.InferenceSession, model: ModelConfig) -> bool:

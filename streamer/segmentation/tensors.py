@@ -7,14 +7,19 @@ back bilinearly, in RGB as `(x/255 - mean) / std`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamer.errors import SegmentError
 from streamer.frame import Alpha, Image
 from streamer.segmentation.registry import Contract
+
+_LEAST, _MOST = -1.0, 2.0
+"""An alpha may overshoot 0..1 a little; what comes before a sigmoid leaves these."""
 
 Values = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -85,19 +90,44 @@ class Tensors:
                 np.copyto(self.input[0, channel], self._probability, casting="same_kind")
 
     def read(self, out: Alpha) -> None:
-        """Write what `estimate` means into *out*, (H, W) uint8 with packed rows."""
+        """
+        Write what `estimate` means into *out*, (H, W) uint8 with packed rows.
+
+        Raises:
+            SegmentError: it means nothing: it holds what is no number, or is no alpha; *out* is as
+                it was.
+        """
         estimate: Any = self.estimate.reshape(self._alpha.shape)
         if self._logits or self._normalize or estimate.dtype != np.float32:
             np.copyto(self._probability, estimate)
             estimate = self._probability
+        least, most = float(estimate.min()), float(estimate.max())
+        self._require_alpha(least, most)
         if self._logits:
             _sigmoid(estimate)
+        elif least < 0 and not self._normalize:
+            np.maximum(estimate, 0, out=estimate)
         height, width = out.shape
         if self._normalize:
             _stretch(cv2.resize(estimate, (width, height)), out)
             return
-        _to_bytes(estimate, self._alpha)
+        cv2.convertScaleAbs(estimate, dst=self._alpha, alpha=255)
         cv2.resize(self._alpha, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+
+    def _require_alpha(self, least: float, most: float) -> None:
+        """Raise SegmentError unless values from *least* to *most* can be an alpha."""
+        if math.isnan(least) or not (self._logits or math.isfinite(least) and math.isfinite(most)):
+            shape = list(self.estimate.shape)
+            raise SegmentError(
+                f"its output, {shape}, holds what is no number (NaN or infinite): the model is "
+                "damaged, or overflows: try its fp32 file"
+            )
+        if not (self._logits or self._normalize or _LEAST <= least <= most <= _MOST):
+            raise SegmentError(
+                f"its output is no alpha, for it reaches from {least:.4g} to {most:.4g} instead of "
+                "0 to 1: write model.contract: {logits: true} if it is before its sigmoid, or "
+                "model.contract.output to name another"
+            )
 
 
 def _sigmoid(values: Values) -> None:
@@ -107,12 +137,6 @@ def _sigmoid(values: Values) -> None:
     np.exp(values, out=values)
     np.add(values, 1, out=values)
     np.reciprocal(values, out=values)
-
-
-def _to_bytes(estimate: Values, out: Alpha) -> None:
-    """Write `round(255 * clip(estimate, 0, 1))` into *out*; what is not a number becomes 0."""
-    np.maximum(estimate, 0, out=estimate)
-    cv2.convertScaleAbs(estimate, dst=out, alpha=255)
 
 
 def _stretch(estimate: Any, out: Alpha) -> None:

@@ -213,7 +213,8 @@ def _local(wish: _Wish) -> Resolved:
     name = wish.model.name
     path = Path(name).expanduser()
     if not path.is_file():
-        raise ModelNotFound(f"model.name: {name}: no such file: check the path")
+        reason = "is a folder: name the file in it" if path.is_dir() else "no such file: check the path"
+        raise ModelNotFound(f"model.name: {name}: {reason}")
     wants = wish.model.contract or ContractConfig()
     contract = Contract(wants.input, wants.output, None, wants.mean, wants.std, wants.logits)
     sha256 = sha256_of(path)

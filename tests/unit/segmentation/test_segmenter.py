@@ -167,13 +167,6 @@ def test_segmenting_allocates_nothing_of_a_frames_size(make_model, backend) -> N
     assert growth.peak < 256 * 256
 
 
-def test_what_is_not_a_number_is_background(make_model) -> None:
-    segmenter = segmenter_for(make_model(bias=float("nan")), contract())
-    out = np.full((48, 48), 7, np.uint8)
-    segmenter.segment(np.full((48, 48, 3), 200, np.uint8), out)
-    assert not out.any()
-
-
 def test_normalising_a_flat_map_finds_no_foreground(make_model) -> None:
     segmenter = segmenter_for(make_model(), contract(), normalize=True)
     out = np.full((48, 48), 7, np.uint8)

@@ -1,0 +1,116 @@
+"""What a graph takes and gives, and whether that is a picture and its alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.errors import ModelError
+
+Sides = Sequence[int | str | None]
+"""A tensor's shape as a graph declares it: what is no number may be of any length."""
+
+_MOST_NAMED = 4
+"""So many ports are named in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or an output of a graph."""
+
+    name: str
+    kind: str
+    """The type of its elements, in the backend's words."""
+    shape: tuple[int | str | None, ...]
+    """As the graph declares it; empty where it does not say how many dimensions there are."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {_written(self.shape)}" if self.shape else self.name
+
+
+def picture_input(
+    ports: Sequence[Port], wanted: str | None, path: Path, *, alone: bool = True
+) -> int:
+    """
+    Where the picture goes among a graph's inputs.
+
+    Args:
+        ports: all inputs that have no value of their own.
+        wanted: its name; the first when None.
+        path: the model's file, for messages.
+        alone: refuse a graph that wants anything beside it.
+
+    Raises:
+        ModelError: there is no such input, or there are others that nobody gives.
+    """
+    chosen = _chosen(ports, wanted, "input", path)
+    others = [port for number, port in enumerate(ports) if number != chosen]
+    if alone and others:
+        raise ModelError(
+            f"{path}: wants {_listed(others)} beside the picture, {ports[chosen]}: nothing gives "
+            "it: take a model of one input, or export this one with a value in the others' place"
+        )
+    return chosen
+
+
+def alpha_output(ports: Sequence[Port], wanted: str | None, path: Path) -> int:
+    """Where the alpha is among a graph's outputs, as `picture_input`."""
+    return _chosen(ports, wanted, "output", path)
+
+
+def misfit(ports: Sequence[Port], chosen: int, given: Sides, wanted: Sides) -> str | None:
+    """
+    Why an output cannot be the alpha; None where it can.
+
+    Args:
+        ports: all outputs.
+        chosen: which of them is taken.
+        given: its shape, declared or as it came.
+        wanted: the shape that is needed.
+    """
+    if len(given) == len(wanted) and all(
+        not isinstance(side, int) or side == need for side, need in zip(given, wanted, strict=True)
+    ):
+        return None
+    others = [port for number, port in enumerate(ports) if number != chosen]
+    way_out = (
+        f"model.contract.output may name another: {_listed(others)}"
+        if others
+        else "only one plane of the input's height and width is an alpha"
+    )
+    return f"its output {ports[chosen].name} is {_written(given)}, not {_written(wanted)}: {way_out}"
+
+
+def require_floats(source: Port, target: Port, floats: Sequence[str], path: Path) -> None:
+    """Raise ModelError unless both are of the kinds *floats*."""
+    for port, what in ((source, "input"), (target, "output")):
+        if port.kind not in floats:
+            raise ModelError(
+                f"{path}: its {what} {port} is of {port.kind}, not of floats (16 or 32 bits): "
+                f"model.contract.{what} may name another, or export it with a cast"
+            )
+
+
+def _chosen(ports: Sequence[Port], wanted: str | None, what: str, path: Path) -> int:
+    if not ports:
+        raise ModelError(f"{path}: has no {what}: is it a complete model of pictures?")
+    if wanted is None:
+        return 0
+    for number, port in enumerate(ports):
+        if port.name == wanted:
+            return number
+    names = ", ".join(port.name for port in ports)
+    raise ModelError(
+        f"{path}: no {what} called {wanted!r}; it has: {names}: model.contract.{what} names one"
+    )
+
+
+def _listed(ports: Sequence[Port]) -> str:
+    named = ", ".join(str(port) for port in ports[:_MOST_NAMED])
+    more = len(ports) - _MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _written(shape: Sides) -> str:
+    return f"[{', '.join(str(side or '?') for side in shape)}]"
