@@ -33,6 +33,8 @@ from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
 
 _OPEN_S = 9.0
+_SKIM_S = 3.0
+"""How long `start_s` is looked for where the clock may leap; then that clock is trusted."""
 _HALF = Fraction(1, 2)
 """A container may have rounded a timestamp by this many of its units."""
 _LEADS_S = (0, 2, 10)
@@ -138,14 +140,21 @@ class FileSource:
 
     def _begin_pass(self) -> VideoReader:
         """Open the file at its start, or at the key frame before `start_s`."""
-        for lead_s in _LEADS_S:
-            reader = self._opened()
-            if not self._start_s or self._start_s < lead_s or self._start is None:
+        reader = self._opened()
+        if not self._start_s or self._start is None:
+            return reader
+        if reader.leaps:
+            target = self._start + math.floor(self._start_s / reader.time_base)
+            if reader.skim(target, now_s() + _SKIM_S):
                 return reader
+        for lead_s in _LEADS_S:
+            if self._start_s < lead_s:
+                break
             target = self._start + math.floor((self._start_s - lead_s) / reader.time_base)
             reader.seek(target)
             if self._is_before_start(reader):
                 return reader
+            reader = self._opened()
         return self._opened()
 
     def _is_before_start(self, reader: VideoReader) -> bool:
