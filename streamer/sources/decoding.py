@@ -11,14 +11,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
+from itertools import chain
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -27,9 +28,15 @@ from numpy.typing import NDArray
 from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 from streamer.packets import AudioPacket, AudioTrack
+from streamer.sources.joined import may_leap, on_one_clock
+
+if TYPE_CHECKING:
+    from streamer.sources.joined import TrackPacket
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
+_MOST_KEPT = 4000
+"""Packets from a key frame on that are kept while the place to begin is looked for."""
 _PIXEL = np.dtype("V3")
 
 
@@ -77,6 +84,7 @@ class VideoReader:
         packets: how many packets with data came so far.
         cut: the latest packet was marked as incomplete by the demuxer.
         end: where the latest packet in time ends, in units of `time_base`.
+        leaps: its clock may begin anew within the file; here it goes on (`on_one_clock`).
     """
 
     def __init__(self, container: InputContainer, name: str, *, audio: bool = False) -> None:
@@ -112,9 +120,11 @@ class VideoReader:
         self.packets = 0
         self.cut = False
         self.end = 0
-        sound = container.streams.best("audio") if audio else None
+        self.leaps = may_leap(container)
+        # Where the clock may leap, the sound tells a leap from a long picture.
+        sound = container.streams.best("audio") if audio or self.leaps else None
         self._sound = sound if isinstance(sound, AudioStream) else None
-        self.audio = _track_of(self._sound) if self._sound is not None else None
+        self.audio = _track_of(self._sound) if audio and self._sound is not None else None
         self._heard: list[AudioPacket] = []
         self._demuxer = self._demuxed()
         self._decoded: deque[VideoFrame] = deque()
@@ -137,7 +147,7 @@ class VideoReader:
         if packet is None:
             raise EOFError
         if not isinstance(packet.stream, VideoStream):
-            if packet.size and packet.pts is not None:
+            if self.audio is not None and packet.size and packet.pts is not None:
                 self._heard.append(AudioPacket(bytes(packet), packet.pts))
             return None
         if packet.size:
@@ -165,6 +175,40 @@ class VideoReader:
         self._heard.clear()
         self._demuxer = self._demuxed()
 
+    def skim(self, pts: int, until_s: float) -> bool:
+        """
+        Pass over packets, undecoded, up to the last key frame that is not shown after *pts*.
+
+        This is how to go to a place of a file whose clock leaps: `seek` would look for *pts* by
+        the file's own clock.
+
+        Args:
+            pts: by the one clock, in units of `time_base`.
+            until_s: when to give up, as `now_s` counts.
+
+        Returns:
+            Whether it is there.
+
+        Raises:
+            av.FFmpegError: the container could not be read on.
+        """
+        begin_s = pts * self.time_base
+        kept: list[TrackPacket] = []
+        for packet in self._demuxer:
+            if now_s() > until_s or len(kept) > _MOST_KEPT:
+                return False
+            shown = packet.pts
+            if shown is None or isinstance(packet.stream, VideoStream):
+                if shown is not None and packet.is_keyframe and shown <= pts:
+                    kept = [other for other in kept if not isinstance(other.stream, VideoStream)]
+                kept.append(packet)
+                if shown is not None and shown > pts:
+                    break
+            elif shown * packet.time_base >= begin_s:
+                kept.append(packet)
+        self._demuxer = chain(kept, self._demuxer)
+        return True
+
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
         heard, self._heard = self._heard, []
@@ -181,11 +225,12 @@ class VideoReader:
         except (av.FFmpegError, OSError):
             return
 
-    def _demuxed(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
-        if self.audio is None or self._sound is None:
-            return self._container.demux(self.stream)
-        both = self._container.demux(self.stream, self._sound)
-        return cast("Iterator[Packet[VideoStream] | Packet[AudioStream]]", both)
+    def _demuxed(self) -> Iterator[TrackPacket]:
+        wanted: list[Stream] = [self.stream]
+        if self._sound is not None and (self.audio is not None or self.leaps):
+            wanted.append(self._sound)
+        packets = cast("Iterator[TrackPacket]", self._container.demux(*wanted))
+        return on_one_clock(packets, 1 / (self.rate or Fraction(25))) if self.leaps else packets
 
 
 def _track_of(sound: AudioStream) -> AudioTrack | None:

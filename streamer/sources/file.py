@@ -29,20 +29,17 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
+from streamer.sources.completeness import shortfall, shown_frames
 from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
 
 _OPEN_S = 9.0
+_SKIM_S = 3.0
+"""How long `start_s` is looked for where the clock may leap; then that clock is trusted."""
 _HALF = Fraction(1, 2)
 """A container may have rounded a timestamp by this many of its units."""
 _LEADS_S = (0, 2, 10)
 """Seconds before `start_s` to seek to: some containers land on a key frame that is too late."""
-_MISSING_PART = 20
-"""A lack of up to this part of a file is an edit list or a rounding, not a file cut short…"""
-_MISSING_FEW = 2
-"""…and so is a lack of so many packets, …"""
-_MISSING_S = Fraction(1, 2)
-"""…or of so many seconds."""
 
 
 class FileSource:
@@ -138,14 +135,21 @@ class FileSource:
 
     def _begin_pass(self) -> VideoReader:
         """Open the file at its start, or at the key frame before `start_s`."""
-        for lead_s in _LEADS_S:
-            reader = self._opened()
-            if not self._start_s or self._start_s < lead_s or self._start is None:
+        reader = self._opened()
+        if not self._start_s or self._start is None:
+            return reader
+        if reader.leaps:
+            target = self._start + math.floor(self._start_s / reader.time_base)
+            if reader.skim(target, now_s() + _SKIM_S):
                 return reader
+        for lead_s in _LEADS_S:
+            if self._start_s < lead_s:
+                break
             target = self._start + math.floor((self._start_s - lead_s) / reader.time_base)
             reader.seek(target)
             if self._is_before_start(reader):
                 return reader
+            reader = self._opened()
         return self._opened()
 
     def _is_before_start(self, reader: VideoReader) -> bool:
@@ -258,23 +262,8 @@ class FileSource:
         config = self._config
         if config.start_s or config.duration_s or config.fps or config.loop or self._offset:
             return broken
-        suspect = reader.cut or error is not None
-        promised = reader.stream.frames
-        missing = promised - reader.packets
-        if missing > (0 if suspect else max(_MISSING_FEW, promised // _MISSING_PART)):
-            return SourceLost(
-                f"{self._name} ends early: {self._delivered} of {promised} frames: "
-                "the file is incomplete"
-            )
-        # Matroska counts no frames and says how long each stream is.
-        written_s = _clock_s(reader.stream.metadata.get("DURATION", ""))
-        end_s = reader.end * reader.time_base
-        if written_s - end_s > (0 if suspect else max(_MISSING_S, written_s / _MISSING_PART)):
-            return SourceLost(
-                f"{self._name} ends early: {self._delivered} frames, {float(end_s):.1f} of "
-                f"{float(written_s):.1f} s: the file is incomplete"
-            )
-        return broken
+        lack = shortfall(reader, self._delivered, failed=error is not None)
+        return broken if lack is None else SourceLost(f"{self._name} {lack}")
 
     def _empty(self) -> SourceError:
         if self._config.start_s and self._read:
@@ -299,15 +288,6 @@ class FileSource:
             time_base=self._time_base,
             live=config.realtime,
             paced=config.realtime,
-            frames=None if limited else reader.stream.frames or None,
+            frames=None if limited else shown_frames(reader.stream),
             audio=reader.audio,
         )
-
-
-def _clock_s(text: str) -> Fraction:
-    """Seconds of Matroska's `00:00:04.000000000`; 0 for anything else."""
-    try:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except ValueError:
-        return Fraction(0)

@@ -23,13 +23,17 @@ def encode(
     faststart: bool = False,
     noise: bool = False,
     beeps_s: tuple[float, ...] | None = None,
+    begins_s: float = 0,
 ) -> Path:
     """
     A clip whose frame n is filled with luma 16 + 4n; *pts* in ms replaces the even pace.
 
-    With *beeps_s* it has AAC sound, silent but for a beep at each of those seconds.
+    With *beeps_s* it has AAC sound, silent but for a beep at each of those seconds. Its clock
+    begins at *begins_s*.
     """
     options = {"movflags": "faststart"} if faststart else {}
+    if begins_s:
+        options["output_ts_offset"] = str(begins_s)
     random = np.random.default_rng(0)
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=rate)

@@ -1,0 +1,86 @@
+"""Whether all came that a container promised, so that a file which was cut short is told."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from av.video.stream import VideoStream
+
+from streamer.sources.decoding import VideoReader
+
+_MISSING_PART = 20
+"""A lack of up to this part of a file is a rounding, not a file cut short…"""
+_MISSING_FEW = 2
+"""…and so is a lack of so many packets, …"""
+_MISSING_S = Fraction(1, 2)
+"""…or of so many seconds."""
+
+
+def shown_frames(stream: VideoStream) -> int | None:
+    """How many frames of *stream* are to be shown; None where its container does not say."""
+    if not stream.frames or not _is_quicktime(stream):
+        return stream.frames or None
+    index = stream.index_entries
+    if len(index) == stream.frames and not index[0].is_discard and not index[-1].is_discard:
+        return stream.frames
+    return sum(not entry.is_discard for entry in index) or None
+
+
+def shortfall(reader: VideoReader, delivered: int, *, failed: bool) -> str | None:
+    """
+    What a file lacks, in words that go on from its name.
+
+    Args:
+        reader: at its end.
+        delivered: how many frames it gave.
+        failed: it ended by an error.
+
+    Returns:
+        None where what came is what the container says, but for roundings.
+    """
+    suspect = reader.cut or failed
+    promised = _promised(reader.stream)
+    missing = promised - _came(reader)
+    if missing > (0 if suspect else max(_MISSING_FEW, promised // _MISSING_PART)):
+        frames = shown_frames(reader.stream)
+        return f"ends early: {delivered} of {frames} frames: the file is incomplete"
+    # Matroska counts no frames and says how long each stream is.
+    written_s = _clock_s(reader.stream.metadata.get("DURATION", ""))
+    end_s = reader.end * reader.time_base
+    if written_s - end_s > (0 if suspect else max(_MISSING_S, written_s / _MISSING_PART)):
+        return (
+            f"ends early: {delivered} frames, {float(end_s):.1f} of {float(written_s):.1f} s: "
+            "the file is incomplete"
+        )
+    return None
+
+
+def _promised(stream: VideoStream) -> int:
+    """
+    How many packets the container says it has for *stream*; 0 where it does not say.
+
+    An edit list hides some of a QuickTime file's: FFmpeg's index holds those that it shows, and
+    those that they are decoded from.
+    """
+    if stream.frames and _is_quicktime(stream):
+        return min(stream.frames, len(stream.index_entries))
+    return stream.frames
+
+
+def _came(reader: VideoReader) -> int:
+    """How many of the promised packets came: AVI counts those too that a longer picture skips."""
+    is_avi = reader.stream.container.format.name == "avi"
+    return max(reader.packets, reader.end) if is_avi else reader.packets
+
+
+def _is_quicktime(stream: VideoStream) -> bool:
+    return "mp4" in stream.container.format.name.split(",")
+
+
+def _clock_s(text: str) -> Fraction:
+    """Seconds of Matroska's `00:00:04.000000000`; 0 for anything else."""
+    try:
+        hours, minutes, seconds = text.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+    except ValueError:
+        return Fraction(0)
