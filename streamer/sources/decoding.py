@@ -15,7 +15,6 @@ from typing import cast
 
 import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
@@ -24,9 +23,10 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from streamer.errors import CorruptFrame, SourceUnsupported
+from streamer.errors import CorruptFrame, SourceUnsupported, ffmpeg_reason
 from streamer.frame import Image
-from streamer.packets import AudioPacket, AudioTrack
+from streamer.packets import AudioPacket
+from streamer.sources.sound import Sound
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
@@ -113,10 +113,11 @@ class VideoReader:
         self.cut = False
         self.end = 0
         sound = container.streams.best("audio") if audio else None
-        self._sound = sound if isinstance(sound, AudioStream) else None
-        self.audio = _track_of(self._sound) if self._sound is not None else None
-        self._heard: list[AudioPacket] = []
+        self._sound = Sound(sound) if isinstance(sound, AudioStream) else None
         self._demuxer = self._demuxed()
+        if self._sound is not None:
+            self._demuxer = self._sound.read_ahead(self._demuxer)
+        self.audio = self._sound.track if self._sound is not None else None
         self._decoded: deque[VideoFrame] = deque()
 
     def step(self) -> VideoFrame | None:
@@ -137,8 +138,8 @@ class VideoReader:
         if packet is None:
             raise EOFError
         if not isinstance(packet.stream, VideoStream):
-            if packet.size and packet.pts is not None:
-                self._heard.append(AudioPacket(bytes(packet), packet.pts))
+            if self._sound is not None:
+                self._sound.hear(packet)
             return None
         if packet.size:
             self.packets += 1
@@ -151,7 +152,7 @@ class VideoReader:
             raise EOFError from None
         except av.FFmpegError as error:
             raise CorruptFrame(
-                f"{self._name}: packet {self.packets} could not be decoded: {error.strerror}"
+                f"{self._name}: packet {self.packets} could not be decoded: {ffmpeg_reason(error)}"
             ) from error
         return self._decoded.popleft() if self._decoded else None
 
@@ -162,13 +163,13 @@ class VideoReader:
         except av.FFmpegError:
             return
         self._decoded.clear()
-        self._heard.clear()
+        if self._sound is not None:
+            self._sound.forget()
         self._demuxer = self._demuxed()
 
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
-        heard, self._heard = self._heard, []
-        return heard
+        return [] if self._sound is None else self._sound.take()
 
     def put_back(self, frame: VideoFrame) -> None:
         """Make *frame* the one that the next `step` takes."""
@@ -182,24 +183,10 @@ class VideoReader:
             return
 
     def _demuxed(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
-        if self.audio is None or self._sound is None:
+        if self._sound is None or self._sound.track is None:
             return self._container.demux(self.stream)
-        both = self._container.demux(self.stream, self._sound)
+        both = self._container.demux(self.stream, self._sound.stream)
         return cast("Iterator[Packet[VideoStream] | Packet[AudioStream]]", both)
-
-
-def _track_of(sound: AudioStream) -> AudioTrack | None:
-    """What *sound* is; None where nobody knows."""
-    context: AudioCodecContext | None = sound.codec_context
-    if context is None or not context.sample_rate or sound.time_base is None:
-        return None
-    return AudioTrack(
-        context.codec.canonical_name,
-        context.sample_rate,
-        context.layout.nb_channels,
-        sound.time_base,
-        bytes(context.extradata or b""),
-    )
 
 
 def _kinds(container: InputContainer) -> str:
