@@ -34,6 +34,7 @@ through `redact`, so a password in a URL cannot reach a log through an exception
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,17 @@ _SECRET = re.compile(
     r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|auth|secret|jwt|streamid|"
     r"(?:access_?)?token|(?:stream|api)?[_-]?key)=)[^&\s]*"
 )
+
+
+def ffmpeg_reason(error: Exception) -> str:
+    """
+    What FFmpeg says of *error*, in its own words.
+
+    Its EPERM is any failure without a number of its own; the system's is a lack of permission.
+    """
+    if getattr(error, "errno", None) == errno.EPERM:
+        return "FFmpeg gives no reason"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def redact(text: str) -> str:

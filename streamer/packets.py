@@ -43,7 +43,7 @@ class AudioTrack:
     time_base: Fraction
     """Seconds in one unit of its packets' `pts`."""
     extradata: bytes = b""
-    """The codec's configuration: AudioSpecificConfig for AAC; empty where it has none."""
+    """The codec's configuration: AudioSpecificConfig for AAC, always; empty where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class VideoPacket:
 
 @dataclass(frozen=True, slots=True)
 class AudioPacket:
-    """One packet of an audio track, as the demuxer gave it."""
+    """One packet of an audio track, as it was encoded; AAC without an ADTS header."""
 
     data: bytes
     pts: int

@@ -22,6 +22,7 @@ import av
 import av.error
 import av.logging
 
+from streamer.errors import ffmpeg_reason
 from streamer.muxing import CopiedStream, add_audio, add_video
 from streamer.publishing.target import carries
 from streamer.publishing.wire import (
@@ -171,7 +172,7 @@ def _fail(error: Exception) -> NoReturn:
         )
     else:
         # FFmpeg's last line on the matter, or what its error code means.
-        detail = (line or error.strerror or type(error).__name__).partition("\n")[0]
+        detail = (line or ffmpeg_reason(error)).partition("\n")[0]
     if source == "tls" and "certificate" in line:
         kind = "untrusted"  # to FFmpeg, an input/output error like others
     else:

@@ -11,23 +11,6 @@ from streamer.rtsp.rtp import MAX_PAYLOAD, Payload
 _DYNAMIC_TYPE = 97
 _PCM = {"pcm_mulaw": ("PCMU", 0), "pcm_alaw": ("PCMA", 8)}
 """Encoding name and static payload type (RFC 3551 section 6)."""
-_AAC_RATES = (
-    96000,
-    88200,
-    64000,
-    48000,
-    44100,
-    32000,
-    24000,
-    22050,
-    16000,
-    12000,
-    11025,
-    8000,
-    7350,
-)
-"""Hz, by samplingFrequencyIndex (ISO/IEC 14496-3, 1.6.3.4)."""
-_AAC_LC = 2
 _AAC_LONGEST = (1 << 13) - 1
 """Bytes that AAC-hbr's 13-bit AU-size can tell."""
 
@@ -51,7 +34,7 @@ class AudioFormat:
         if not data:
             return []
         if self.codec == "aac":
-            return _packetise_aac(memoryview(data)[_adts_header(data) :])
+            return _packetise_aac(memoryview(data))
         if self.codec == "opus":
             return [Payload(b"", data, marker=False)]
         step = MAX_PAYLOAD - MAX_PAYLOAD % self.channels
@@ -70,15 +53,10 @@ def audio_format(track: AudioTrack) -> AudioFormat:
         SinkError: it cannot, without encoding it anew.
     """
     rate, channels = track.sample_rate, track.channels
-    if (
-        track.codec == "aac"
-        and channels in (1, 2, 3, 4, 5, 6, 8)
-        and (track.extradata or rate in _AAC_RATES)
-    ):
-        config = track.extradata or _aac_config(rate, channels)
+    if track.codec == "aac" and channels in (1, 2, 3, 4, 5, 6, 8) and track.extradata:
         fmtp = (
             "streamtype=5;profile-level-id=1;mode=AAC-hbr;"
-            f"sizelength=13;indexlength=3;indexdeltalength=3;config={config.hex()}"
+            f"sizelength=13;indexlength=3;indexdeltalength=3;config={track.extradata.hex()}"
         )
         rtpmap = f"mpeg4-generic/{rate}/{channels}"
         return AudioFormat("aac", _DYNAMIC_TYPE, rate, channels, rtpmap, fmtp)
@@ -108,16 +86,3 @@ def _packetise_aac(unit: memoryview) -> list[Payload]:
         Payload(prefix, unit[begin : begin + room], marker=begin + room >= len(unit))
         for begin in range(0, len(unit), room)
     ]
-
-
-def _adts_header(data: bytes) -> int:
-    """Bytes of an ADTS header at the beginning of *data*, as demuxed from transport streams."""
-    if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
-        return 0
-    return 7 if data[1] & 1 else 9
-
-
-def _aac_config(rate: int, channels: int) -> bytes:
-    """AudioSpecificConfig of AAC-LC (ISO/IEC 14496-3, 1.6.2.1)."""
-    layout = 7 if channels == 8 else channels
-    return (_AAC_LC << 11 | _AAC_RATES.index(rate) << 7 | layout << 3).to_bytes(2, "big")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from streamer.errors import SinkError
+import av
+
+from streamer.errors import SinkError, ffmpeg_reason
 
 _WAYS_OUT = {
     errno.ENOSPC: "the disk is full: free some space, or write to another disk",
@@ -36,10 +38,17 @@ def make_folder(folder: Path) -> None:
 
 
 def refusal(path: Path, error: Exception) -> SinkError:
-    """The error for a *path* that could not be written, in one line with the way out."""
+    """
+    The error for a *path* that could not be written, in one line with the way out.
+
+    Only the system speaks of permissions: FFmpeg calls failures of any kind by that number.
+    """
     number = getattr(error, "errno", None)
+    if isinstance(error, av.FFmpegError) and number == errno.EPERM:
+        number = None
     reason = _WAYS_OUT.get(number) if isinstance(number, int) else None
     if reason is None:
-        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        reason = f"cannot be written: {' '.join(str(text).split())}"
+        own = isinstance(error, av.FFmpegError)
+        text = ffmpeg_reason(error) if own else getattr(error, "strerror", None) or str(error)
+        reason = f"cannot be written: {' '.join((text or type(error).__name__).split())}"
     return SinkError(f"{path}: {reason}")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
@@ -25,10 +24,11 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from streamer.errors import CorruptFrame, SourceUnsupported
+from streamer.errors import CorruptFrame, SourceUnsupported, ffmpeg_reason
 from streamer.frame import Image
-from streamer.packets import AudioPacket, AudioTrack
+from streamer.packets import AudioPacket
 from streamer.sources.joined import may_leap, on_one_clock
+from streamer.sources.sound import Sound
 
 if TYPE_CHECKING:
     from streamer.sources.joined import TrackPacket
@@ -122,11 +122,13 @@ class VideoReader:
         self.end = 0
         self.leaps = may_leap(container)
         # Where the clock may leap, the sound tells a leap from a long picture.
-        sound = container.streams.best("audio") if audio or self.leaps else None
-        self._sound = sound if isinstance(sound, AudioStream) else None
-        self.audio = _track_of(self._sound) if audio and self._sound is not None else None
-        self._heard: list[AudioPacket] = []
+        beside = container.streams.best("audio") if audio or self.leaps else None
+        self._beside = beside if isinstance(beside, AudioStream) else None
+        self._sound = Sound(self._beside) if audio and self._beside is not None else None
         self._demuxer = self._demuxed()
+        if self._sound is not None:
+            self._demuxer = self._sound.read_ahead(self._demuxer)
+        self.audio = self._sound.track if self._sound is not None else None
         self._decoded: deque[VideoFrame] = deque()
 
     def step(self) -> VideoFrame | None:
@@ -147,8 +149,8 @@ class VideoReader:
         if packet is None:
             raise EOFError
         if not isinstance(packet.stream, VideoStream):
-            if self.audio is not None and packet.size and packet.pts is not None:
-                self._heard.append(AudioPacket(bytes(packet), packet.pts))
+            if self._sound is not None:
+                self._sound.hear(packet)
             return None
         if packet.size:
             self.packets += 1
@@ -161,7 +163,7 @@ class VideoReader:
             raise EOFError from None
         except av.FFmpegError as error:
             raise CorruptFrame(
-                f"{self._name}: packet {self.packets} could not be decoded: {error.strerror}"
+                f"{self._name}: packet {self.packets} could not be decoded: {ffmpeg_reason(error)}"
             ) from error
         return self._decoded.popleft() if self._decoded else None
 
@@ -172,7 +174,8 @@ class VideoReader:
         except av.FFmpegError:
             return
         self._decoded.clear()
-        self._heard.clear()
+        if self._sound is not None:
+            self._sound.forget()
         self._demuxer = self._demuxed()
 
     def skim(self, pts: int, until_s: float) -> bool:
@@ -211,8 +214,7 @@ class VideoReader:
 
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
-        heard, self._heard = self._heard, []
-        return heard
+        return [] if self._sound is None else self._sound.take()
 
     def put_back(self, frame: VideoFrame) -> None:
         """Make *frame* the one that the next `step` takes."""
@@ -227,24 +229,10 @@ class VideoReader:
 
     def _demuxed(self) -> Iterator[TrackPacket]:
         wanted: list[Stream] = [self.stream]
-        if self._sound is not None and (self.audio is not None or self.leaps):
-            wanted.append(self._sound)
+        if self._beside is not None:
+            wanted.append(self._beside)
         packets = cast("Iterator[TrackPacket]", self._container.demux(*wanted))
         return on_one_clock(packets, 1 / (self.rate or Fraction(25))) if self.leaps else packets
-
-
-def _track_of(sound: AudioStream) -> AudioTrack | None:
-    """What *sound* is; None where nobody knows."""
-    context: AudioCodecContext | None = sound.codec_context
-    if context is None or not context.sample_rate or sound.time_base is None:
-        return None
-    return AudioTrack(
-        context.codec.canonical_name,
-        context.sample_rate,
-        context.layout.nb_channels,
-        sound.time_base,
-        bytes(context.extradata or b""),
-    )
 
 
 def _kinds(container: InputContainer) -> str:

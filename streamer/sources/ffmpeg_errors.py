@@ -16,6 +16,7 @@ from streamer.errors import (
     SourceTimeout,
     SourceTlsError,
     SourceUnsupported,
+    ffmpeg_reason,
 )
 
 _NEARLY = 0.9
@@ -30,10 +31,10 @@ _UNREACHABLE = (
 
 def translate_open(error: av.FFmpegError, name: str) -> SourceError:
     """Say in our words why the file *name* could not be opened."""
-    reason = error.strerror or type(error).__name__
+    reason = ffmpeg_reason(error)
     if isinstance(error, av.FileNotFoundError):
         return SourceNotFound(f"{name}: no such file")
-    if isinstance(error, av.PermissionError):
+    if isinstance(error, av.PermissionError) and error.errno == errno.EACCES:
         return SourceNotFound(f"{name}: may not be read: check its permissions")
     if isinstance(error, OSError):
         return SourceNotFound(f"{name}: cannot be reached: {reason}")
@@ -60,7 +61,7 @@ def translate_connect(
         secure: over TLS.
         knows_host: whether its host's name has an address; FFmpeg has one error for that and more.
     """
-    reason = error.strerror or type(error).__name__
+    reason = ffmpeg_reason(error)
     kind: type[SourceError] = SourceRefused
     if _timed_out(error, elapsed_s, timeout_s):
         kind, said = SourceTimeout, f"no answer within {timeout_s:g} s: is it an RTSP server?"
@@ -98,8 +99,8 @@ def translate_read(
     if timeout_s is not None and _timed_out(error, elapsed_s, timeout_s):
         return SourceTimeout(f"{name}: sent nothing for {timeout_s:g} s")
     if isinstance(error, _UNREACHABLE):
-        return SourceLost(f"{name}: the connection was lost: {error.strerror}")
-    return SourceLost(f"{name}: cannot be read on: {error.strerror}")
+        return SourceLost(f"{name}: the connection was lost: {ffmpeg_reason(error)}")
+    return SourceLost(f"{name}: cannot be read on: {ffmpeg_reason(error)}")
 
 
 def _timed_out(error: av.FFmpegError, elapsed_s: float, timeout_s: float) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from streamer.errors import SinkError
+from streamer.errors import SinkError, ffmpeg_reason
 from streamer.frame import Image, Stamp
 from streamer.packets import VideoCodec, VideoPacket, VideoTrack, split_annex_b
 from streamer.sinks.canvas import Canvas
@@ -121,7 +121,9 @@ class LiveEncoder:
         try:
             encoded = self._context.encode(frame)
         except (av.FFmpegError, ValueError) as error:
-            raise SinkError(f"{self.name}: cannot encode the picture: {error}") from error
+            raise SinkError(
+                f"{self.name}: cannot encode the picture: {ffmpeg_reason(error)}"
+            ) from error
         return [self._packet(bytes(p), cast("int", p.pts), p.is_keyframe) for p in encoded]
 
     def close(self) -> None:

@@ -41,16 +41,6 @@ def test_aac_too_long_for_its_size_field_is_not_sent():
     assert audio_format(track("aac", extradata=b"\x11\x90")).packetise(b"x" * 8192) == []
 
 
-def test_aac_from_a_transport_stream_loses_its_adts_header_and_gets_a_configuration():
-    described, _ = tone("aac", 0.1)
-    form = audio_format(track("aac"))
-    assert f"config={described.extradata[:2].hex()}" in form.fmtp
-    (payload,) = form.packetise(b"\xff\xf1\x4c\x80\x01\x7f\xfc" + b"unit")
-    assert bytes(payload.body) == b"unit"
-    (payload,) = form.packetise(b"\xff\xf0\x4c\x80\x01\x7f\xfc\0\0" + b"unit")
-    assert bytes(payload.body) == b"unit"
-
-
 @pytest.mark.parametrize(
     ("codec", "rate", "channels", "payload_type", "rtpmap"),
     [

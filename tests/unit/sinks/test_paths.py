@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import av
 import pytest
 
 from streamer.errors import SinkError
@@ -36,3 +37,11 @@ def test_a_refusal_is_one_line_with_the_file_and_the_way_out(number: int, way_ou
     assert str(error).startswith("out/x.mp4: ")
     assert way_out in str(error)
     assert "\n" not in str(error)
+
+
+def test_a_failure_of_ffmpeg_without_a_number_is_not_called_a_lack_of_permission():
+    error = refusal(Path("x.mp4"), av.PermissionError(errno.EPERM, "Operation not permitted", "x"))
+    assert str(error) == "x.mp4: cannot be written: FFmpeg gives no reason"
+    assert "no permission" in str(refusal(Path("x.mp4"), OSError(errno.EPERM, "not permitted")))
+    denied = av.PermissionError(errno.EACCES, "Permission denied", "x")
+    assert "no permission" in str(refusal(Path("x.mp4"), denied))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import av
@@ -11,10 +12,12 @@ import pytest
 from streamer.config import FileSourceConfig, RtspSourceConfig
 from streamer.errors import EndOfStream
 from streamer.frame import StreamInfo
+from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket
 from streamer.protocols import Source
 from streamer.sources.file import FileSource
 from streamer.sources.rtsp import RtspSource
+from streamer.sources.sound import Sound, has_adts
 from tests.media import sound
 from tests.unit.sources.clips import encode
 from tests.unit.sources.live import Camera
@@ -135,3 +138,89 @@ def test_a_cameras_sound_may_be_left_where_it_is():
         info, heard = read_all(rtsp(camera.url, audio=False), frames=20)
     assert info.audio is None
     assert heard == []
+
+
+def adts(path: Path) -> Path:
+    """A transport stream of two seconds with beeps: AAC with a header before each packet."""
+    plain = encode(path.with_suffix(".mp4"), beeps_s=BEEPS_S[:2])
+    with av.open(str(plain)) as read, av.open(str(path), "w", format="mpegts") as written:
+        streams = {s.index: written.add_stream_from_template(s) for s in read.streams}
+        for packet in read.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                written.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mts", "a.m2ts"])
+def test_aac_from_a_transport_stream_is_as_plain_as_that_of_a_film(tmp_path: Path, name: str):
+    info, heard = read_all(file(adts(tmp_path / name)))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        config = bytes(container.streams.audio[0].codec_context.extradata)
+        written = [bytes(p) for p in container.demux(audio=0) if p.size]
+    assert info.audio is not None
+    assert (info.audio.codec, info.audio.extradata) == ("aac", config[:2])
+    sent = [packet.data for packet in heard]
+    assert len(sent) >= len(written) - 1
+    assert sent == written[-len(sent) :]
+    assert not any(has_adts(data) for data in sent)
+
+
+def test_no_frame_is_lost_to_reading_ahead_for_the_sounds_form(tmp_path: Path):
+    source = file(adts(tmp_path / "a.ts"))
+    info = source.open()
+    image = np.empty((info.height, info.width, 3), np.uint8)
+    times = [source.read(image).pts * info.time_base for _ in range(50)]
+    assert np.diff([float(at_s) for at_s in times]) == pytest.approx([0.04] * 49)
+    with pytest.raises(EndOfStream):
+        source.read(image)
+    source.close()
+
+
+def test_a_part_of_a_transport_stream_has_plain_sound_too(tmp_path: Path):
+    info, heard = read_all(file(adts(tmp_path / "a.ts"), start_s=1.0))
+    assert info.audio is not None
+    assert len(heard) > 40
+    assert not any(has_adts(packet.data) for packet in heard)
+
+
+def demuxed(data: list[bytes]) -> list[av.Packet]:
+    """Packets of the first sound of a film, with *data* in place of theirs."""
+    stream = av.open(io.BytesIO(silent_adts(len(data))), "r", format="aac").streams.audio[0]
+    made = []
+    for number, content in enumerate(data):
+        packet = av.Packet(content)
+        packet.stream, packet.pts = stream, number * 1024
+        made.append(packet)
+    return made
+
+
+def silent_adts(packets: int) -> bytes:
+    content = io.BytesIO()
+    track, units = sound.aac((packets + 2) * 1024 / sound.RATE)
+    with av.open(content, "w", format="adts") as written:
+        copied = CopiedStream(add_audio(written, track), track)
+        for unit in units[:packets]:
+            written.mux(copied.packet(unit.data, unit.pts, key=True))
+    return content.getvalue()
+
+
+def test_a_broken_packet_between_is_left_out_and_what_follows_is_heard():
+    whole = [bytes(p) for p in av.open(io.BytesIO(silent_adts(4)), format="aac").demux() if p.size]
+    packets = demuxed([whole[0], b"\xff\xff\xff", b"noise and more", whole[3]])
+    heard = Sound(packets[0].stream)
+    for packet in heard.read_ahead(iter(packets)):
+        heard.hear(packet)
+    taken = heard.take()
+    assert [packet.pts for packet in taken] == [0, 3 * 1024]
+    assert taken[1].data == whole[3][7:]
+
+
+def test_aac_that_says_nothing_of_itself_is_taken_for_the_common_kind():
+    packets = demuxed([b"\x21\x10", b"\x21\x11"])
+    heard = Sound(packets[0].stream)
+    assert list(heard.read_ahead(iter(packets))) == packets
+    assert heard.track is not None
+    assert heard.track.extradata == sound.aac(0.1)[0].extradata[:2]
+    heard.hear(packets[0])
+    assert [packet.data for packet in heard.take()] == [b"\x21\x10"]

@@ -63,3 +63,17 @@ def test_bad_data_after_the_time_allowed_is_a_timeout():
     assert type(translate_connect(error, "it", 4.9, 5.0)) is SourceTimeout
     assert type(translate_read(error, "it", 4.9, 5.0)) is SourceTimeout
     assert type(translate_read(error, "it", 0.2, 5.0)) is SourceLost
+
+
+@pytest.mark.parametrize(
+    "translate",
+    [
+        lambda error: translate_open(error, "it"),
+        lambda error: translate_connect(error, "it", 0.1, 5.0),
+        lambda error: translate_read(error, "it"),
+    ],
+)
+def test_a_failure_of_ffmpeg_without_a_number_is_not_called_a_lack_of_permission(translate):
+    said = str(translate(av.PermissionError(1, "Operation not permitted", "x")))
+    assert "permi" not in said
+    assert "FFmpeg gives no reason" in said
