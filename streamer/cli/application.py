@@ -86,8 +86,11 @@ def main() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     # A silent camera would hold a read for 10 s.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
+    failures.hold_standard_streams()
     try:
         app(prog_name="streamer")
     except KeyboardInterrupt:
         failures.say("interrupted")
         sys.exit(130)
+    finally:
+        failures.settle()

@@ -58,13 +58,16 @@ def bench(
         prepare_folder(json_file)
     if compare is None:
         runs = [[measure(configs[0], context.obj, seconds)]]
+    else:
+        runs = _in_turns(paths, overrides or (), seconds, rounds)
+    if json_file is not None:
+        write_report(json_file, _as_json(paths, runs))
+    if compare is None:
         for line in lines(runs[0][0]):
             typer.echo(line)
     else:
-        runs = _in_turns(paths, overrides or (), seconds, rounds)
         print_comparison([str(path) for path in paths], runs)
     if json_file is not None:
-        write_report(json_file, _as_json(paths, runs))
         typer.echo(f"{'figures':<10}  {json_file}")
 
 

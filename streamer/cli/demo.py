@@ -58,8 +58,8 @@ def demo(
     if not result["frames"]["emitted"]:
         return
     write_picture(sheet, contact_sheet(read_frames(video, 640), count=8, columns=2))
-    typer.echo(f"{'video':<10}  {video}")
-    typer.echo(f"{'sheet':<10}  {sheet}")
+    say(f"{'video':<10}  {video}", err=False)
+    say(f"{'sheet':<10}  {sheet}", err=False)
 
 
 def clip() -> Path:

@@ -79,17 +79,21 @@ def _conclude(
     *,
     aside: bool,
 ) -> int:
-    """Print, on stderr if *aside*, and write the report; say what failed; return the exit code."""
-    if failure is None or report["frames"]["captured"]:
-        for text in summary_lines(report):
-            typer.echo(text, err=aside)
-    code = 0
+    """Write the report, print it, on stderr if *aside*, say what failed; return the exit code."""
+    unwritten: Exception | None = None
     if report_file is not None:
         try:
             write_report(report_file, report)
-            typer.echo(f"{'report':<10}  {report_file}", err=aside)
-        except Exception as error:
-            code = failures.explain(error) or 1
+        except Exception as error:  # explained after the summary
+            unwritten = error
+    if failure is None or report["frames"]["captured"]:
+        for text in summary_lines(report):
+            failures.say(text, err=aside)
+    code = 0
+    if unwritten is not None:
+        code = failures.explain(unwritten) or 1
+    elif report_file is not None:
+        failures.say(f"{'report':<10}  {report_file}", err=aside)
     if failure is not None:
         explained = failures.explain(failure)
         if explained is None:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
@@ -51,17 +52,46 @@ def explain(error: BaseException) -> int | None:
     return 1
 
 
-def say(text: str) -> None:
-    """Write *text* to standard error, without credentials."""
-    typer.echo(redact(text), err=True)
+def say(text: str, *, err: bool = True) -> None:
+    """
+    Write *text* to standard error, or output, without credentials.
+
+    Where that cannot be written nothing happens: it is beside the work, which counts. A command
+    whose work is to print uses `typer.echo`.
+    """
+    with suppress(OSError, ValueError):  # a full disk, a reader or a terminal that is gone; closed
+        typer.echo(redact(text), err=err)
 
 
 def leave(code: int) -> NoReturn:
     """End the process at once, whatever threads still hang; what was printed is flushed."""
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    settle()
     os._exit(code)
+
+
+def hold_standard_streams() -> None:
+    """Open those of 0, 1 and 2 that are closed: into a file of such a number would be printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def settle() -> None:
+    """
+    Flush what was printed, and drop what cannot be: Python would end in 120 over it.
+
+    Where that matters, it has been said by whoever printed it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _one_line(text: str) -> str:

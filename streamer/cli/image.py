@@ -147,7 +147,8 @@ def _sum_up(out: Path, pictures: int, *, failed: int, there: int) -> None:
     from streamer.pictures import shown
 
     before = f", {there} of them before" if there else ""
-    typer.echo(f"{pictures - failed} of {pictures} pictures cut out into {shown(out)}{before}")
+    done = f"{pictures - failed} of {pictures} pictures"
+    say(f"{done} cut out into {shown(out)}{before}", err=False)
 
 
 def _check_stdout(pictures: int, *, mask: bool, resume: bool) -> None:

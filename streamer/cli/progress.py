@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,8 @@ class Downloads:
         """Take the bars away."""
         with self._lock:
             if self._progress is not None:
-                self._progress.stop()
+                with suppress(OSError):  # the terminal is gone
+                    self._progress.stop()
                 self._progress = None
 
     def __enter__(self) -> Downloads:
@@ -103,13 +104,17 @@ class FrameLine:
             f"{frames['emitted']} frames, {sum(drops.values())} dropped, "
             f"{report.get('fps') or 0:.1f} fps"
         )
-        sys.stderr.write(f"\r{line}\x1b[K")
-        sys.stderr.flush()
+        self._write(f"\r{line}\x1b[K")
 
     def close(self) -> None:
         """Take the line away."""
         if self._wrote:
-            sys.stderr.write("\r\x1b[K")
+            self._write("\r\x1b[K")
+
+    @staticmethod
+    def _write(text: str) -> None:
+        with suppress(OSError):  # the terminal is gone
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 
@@ -134,7 +139,8 @@ class _CountOnTerminal(Count):
 
     def say(self, text: str) -> None:
         # Through the bar's own console: what is written past it stays beside the bar.
-        self._progress.console.out(redact(text), highlight=False)
+        with suppress(OSError):
+            self._progress.console.out(redact(text), highlight=False)
 
 
 @contextmanager
@@ -146,8 +152,13 @@ def counting(label: str, total: int) -> Iterator[Count]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    progress = Progress(console=Console(stderr=True), transient=True)
+    progress.start()
+    try:
         yield _CountOnTerminal(progress, progress.add_task(label, total=total))
+    finally:
+        with suppress(OSError):  # the terminal is gone
+            progress.stop()
 
 
 def _on_a_terminal() -> bool:
@@ -194,7 +205,8 @@ class Steps:
     def close(self) -> None:
         """Take the bars away."""
         if self._progress is not None:
-            self._progress.stop()
+            with suppress(OSError):  # the terminal is gone
+                self._progress.stop()
             self._progress = None
 
     def __enter__(self) -> Steps:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from streamer.cli import failures
 from streamer.cli.run import Overrides, guess_source, literal
 from streamer.errors import ConfigError
 
@@ -90,5 +91,6 @@ def relay(
     }
     config = parse_config(literal(data), overrides or (), name="relay")
     if serve is not None:
-        typer.echo(f"{'serving':<10}  {ServeAddress.parse(serve).url}, once the source is there")
+        address = ServeAddress.parse(serve).url
+        failures.say(f"{'serving':<10}  {address}, once the source is there", err=False)
     drive(config, context.obj, report)

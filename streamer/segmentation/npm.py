@@ -44,6 +44,17 @@ _STALL_S = 60.0
 """How long a download may stand still."""
 
 _CHUNK = re.compile(r"[0-9a-f]{64}")
+_BOUND = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+try:
+    os.execv(sys.argv[1], sys.argv[1:])
+except OSError as error:
+    print(f'{{"error": {{"summary": "cannot be started: {error.strerror}"}}}}')
+    sys.exit(1)
+"""
+"""Becomes the command that it is given, which the kernel ends with the thread that started it."""
 _OPTIONS = ["--json", "--loglevel=error", "--ignore-scripts", "--no-update-notifier"]
 
 
@@ -164,6 +175,8 @@ def _run(
     """
     Run npm and return its exit code and what it wrote to its output; killed whatever happens here.
 
+    On Linux it ends with this process even where this one is killed.
+
     Args:
         command: the whole of it.
         work: what it writes lies under here, and is counted.
@@ -172,6 +185,8 @@ def _run(
 
     Raises TimeoutError, or ModelFetchError when npm does not start.
     """
+    if sys.platform == "linux":
+        command = [sys.executable, "-IS", "-c", _BOUND, *command]
     output = work / "output.json"
     with output.open("wb") as stdout:
         try:

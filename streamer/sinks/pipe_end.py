@@ -60,10 +60,8 @@ class PipeEnd:
             raise SinkError(f"{self.name}: is no named pipe: make one with mkfifo, or write to -")
 
     def _check_stdout(self) -> None:
-        try:
-            os.fstat(_STDOUT)
-        except OSError as error:
-            raise SinkError("stdout: is closed: pipe it to a program") from error
+        if sys.stdout is None:  # the number itself may be another file's by now
+            raise SinkError("stdout: is closed: pipe it to a program")
         if os.isatty(_STDOUT):
             raise SinkError(
                 "stdout: is a terminal: pipe it to a program, such as | ffplay -i -, "

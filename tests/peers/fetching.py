@@ -74,6 +74,11 @@ class Fetch:
             text=True,
         )
 
+    def kill(self) -> None:
+        """End it at once, without an outcome."""
+        self._process.kill()
+        self._process.communicate()
+
     def outcome(self) -> Outcome:
         printed, _ = self._process.communicate(timeout=90)
         *others, last = printed.strip().split("\n")

@@ -186,6 +186,33 @@ def test_an_npm_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     assert not is_running(int((tmp_path / "child").read_text()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends it on Linux only")
+def test_npm_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "npm"
+    sleep = f"{sys.executable} -c 'import time; time.sleep(60)'"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/half\n")
+    with script.open("a") as file:
+        file.write(f"/bin/ln {tmp_path}/half {tmp_path}/npm\nexec {sleep}\n")
+    script.chmod(0o755)
+    fetch = Fetch(MODEL, tmp_path, None, PATH=str(folder))
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "npm").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    fetch.kill()
+    assert not is_running(int((tmp_path / "npm").read_text()))
+
+
+def test_an_npm_that_does_not_start_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "npm"
+    script.write_bytes(b"\x7fELF not a program")
+    script.chmod(0o755)
+    outcome = fetch_alone(MODEL, tmp_path, PATH=str(tmp_path))
+    assert outcome.error is not None
+    assert "cannot be started" in outcome.error
+
+
 def is_running(pid: int) -> bool:
     """Whether a process of that id goes on for half a second; one that only waits to be reaped
     does not."""
