@@ -11,8 +11,6 @@ import onnxruntime as ort
 
 from streamer.config import ModelConfig
 from streamer.errors import ModelError, SegmentError
-from streamer.segmentation.recurrence import RecurrentRun
-from streamer.segmentation.registry import Contract, Recurrence
 from streamer.segmentation.ports import (
     Port,
     Sides,
@@ -21,6 +19,8 @@ from streamer.segmentation.ports import (
     picture_input,
     require_floats,
 )
+from streamer.segmentation.recurrence import RecurrentRun
+from streamer.segmentation.registry import Contract, Recurrence
 from streamer.segmentation.runtime import Array, Run, Signature, in_one_line
 from streamer.segmentation.session import device_of, open_session, uses_cuda_graphs
 

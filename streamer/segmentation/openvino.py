@@ -17,8 +17,8 @@ import numpy as np
 
 from streamer.config import ModelConfig
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
-from streamer.segmentation.registry import Contract
 from streamer.segmentation.ports import Port, alpha_output, misfit, picture_input, require_floats
+from streamer.segmentation.registry import Contract
 from streamer.segmentation.runtime import Array, Run, Signature, in_one_line
 
 _TELEMETRY = "openvino_telemetry"
@@ -83,7 +83,8 @@ class OpenVinoRuntime:
     ) -> None:
         ov = self._ov = load_openvino()
         graph = _read(ov, path)
-        inputs, outputs = ([_port(port) for port in ports] for ports in (graph.inputs, graph.outputs))
+        inputs = [_port(port) for port in graph.inputs]
+        outputs = [_port(port) for port in graph.outputs]
         source = picture_input(inputs, contract.input, path)
         target = alpha_output(outputs, contract.output, path)
         # What is not wanted is not computed.
