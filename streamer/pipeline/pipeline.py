@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from streamer.clock import Clock, SystemClock
 from streamer.config import ReconnectConfig
+from streamer.copying import Uncopyable
 from streamer.errors import SinkStuck, SourceError, StopRequested
 from streamer.frame import StreamInfo
 from streamer.metrics import Metrics
@@ -45,7 +46,7 @@ _TICK_S = 0.01
 """How often the supervisor looks."""
 
 
-class Pipeline(Steering):
+class Pipeline(Steering, Uncopyable):
     """
     One stream from a source over mattes to sinks.
 

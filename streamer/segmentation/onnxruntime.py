@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import ModelError, SegmentError
 from streamer.segmentation.ports import (
     Port,
@@ -32,7 +33,7 @@ _RANK = 4
 """Dimensions of an output that does not say how many it has."""
 
 
-class OnnxRuntime:
+class OnnxRuntime(Uncopyable):
     """
     A graph in one session of onnxruntime, whatever number of sizes is bound.
 

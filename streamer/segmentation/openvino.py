@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
 from streamer.segmentation.ports import Port, alpha_output, misfit, picture_input, require_floats
 from streamer.segmentation.registry import Contract
@@ -56,7 +57,7 @@ def load_openvino() -> Any:
     return openvino
 
 
-class OpenVinoRuntime:
+class OpenVinoRuntime(Uncopyable):
     """
     A graph that OpenVINO compiles for this CPU, once for each size that is bound.
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
@@ -95,7 +96,7 @@ def load_segmenter(
     return segmenter, resolved.fallback_reason
 
 
-class OnnxSegmenter:
+class OnnxSegmenter(Uncopyable):
     """
     An ONNX matting model, on onnxruntime or OpenVINO.
 
