@@ -94,7 +94,11 @@ class ModelInfo:
 
 
 class Segmenter(Protocol):
-    """A model that estimates an alpha from one image, at one of several sizes of its input."""
+    """
+    A model that estimates an alpha from one image, at one of several sizes of its input.
+
+    For one thread at a time. Copying it raises TypeError: its arrays are bound to its session.
+    """
 
     @property
     def info(self) -> ModelInfo:

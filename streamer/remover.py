@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -15,6 +16,7 @@ from streamer.compositing.clean import foreground_of
 from streamer.config import ModelConfig, Provider, RefineConfig
 from streamer.config.complaints import complaints
 from streamer.config.data import Data
+from streamer.copying import Uncopyable
 from streamer.errors import ConfigError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
@@ -25,7 +27,7 @@ from streamer.tuning import Tuning
 Order = Literal["bgr", "rgb"]
 
 
-class BackgroundRemover:
+class BackgroundRemover(Uncopyable):
     """
     Removes the background from pictures.
 
@@ -48,7 +50,8 @@ class BackgroundRemover:
         ConfigError: an argument is out of range.
         ModelError: the model cannot be had or loaded.
 
-    Arrays that are returned are new and the caller's. Not thread-safe. A context manager.
+    Arrays that are returned are new and the caller's. Any thread may call it: pictures are worked
+    on one after the other, each with all cores. Cannot be copied or pickled. A context manager.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class BackgroundRemover:
         if colours not in ("plain", "clean"):
             raise ConfigError(f"colours: 'plain' or 'clean', not {colours!r}")
         tuning = Tuning(refine=_alone(arguments))
+        self._lock = threading.Lock()
+        """Held for a whole picture: model, refinement and composer have one set of arrays."""
         self._rgba = rgba
         self._clean = colours == "clean"
         self._level = alpha_level(tuning.refine.threshold)
@@ -103,9 +108,23 @@ class BackgroundRemover:
 
         Raises:
             ValueError: *image* is not such an array.
-            SegmentError: the inference failed.
+            SegmentError: the inference failed, or the model is closed.
         """
-        alpha = self.alpha(image, order)
+        with self._lock:
+            return self._cut_out(image, order)
+
+    def alpha(self, image: Image, order: Order = "bgr") -> Alpha:
+        """The soft matte, refined, (H, W) uint8, 0 background to 255 foreground; see `__call__`."""
+        with self._lock:
+            return self._matte(image, order)
+
+    def close(self) -> None:
+        """Release the model, once the picture in hand is done. Twice is once."""
+        with self._lock:
+            self._segmenter.close()
+
+    def _cut_out(self, image: Image, order: Order) -> tuple[Picture, Alpha]:
+        alpha = self._matte(image, order)
         binary = np.empty_like(alpha)
         mask(alpha, self._level, binary)
         if self._clean:
@@ -117,8 +136,7 @@ class BackgroundRemover:
             cutout = self._composer.compose(image, alpha).copy()
         return cutout, binary
 
-    def alpha(self, image: Image, order: Order = "bgr") -> Alpha:
-        """The soft matte, refined, (H, W) uint8, 0 background to 255 foreground; see `__call__`."""
+    def _matte(self, image: Image, order: Order) -> Alpha:
         _check_image(image)
         if order not in ("bgr", "rgb"):
             raise ValueError(f"order is 'bgr' or 'rgb', not {order!r}")
@@ -128,10 +146,6 @@ class BackgroundRemover:
         self._segmenter.segment(np.ascontiguousarray(bgr), out)
         self._refiner.refine(out, epoch=0)
         return out
-
-    def close(self) -> None:
-        """Release the model. Twice is once."""
-        self._segmenter.close()
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from streamer.clock import Clock, SystemClock
+from streamer.copying import Uncopyable
 from streamer.errors import EndOfStream, SegmentError, SourceLost
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, Stamp, StreamInfo
 from streamer.protocols import ModelInfo
@@ -88,7 +89,7 @@ class FakeSource:
         self.closed = True
 
 
-class FakeSegmenter:
+class FakeSegmenter(Uncopyable):
     """
     The alpha is the image's blue, at whatever size.
 

@@ -106,7 +106,7 @@ class Composer:
         """
         started_ns = time.monotonic_ns()
         tuning = self._tuning
-        self._drawn.follow(tuning.compose)
+        self._follow(tuning)
         arrangement = self._arranged(alpha.shape[1], alpha.shape[0])
         image, alpha = self._scaled(image, alpha, arrangement)
         shot = Shot(image, alpha, alpha_level(tuning.refine.threshold), card, pts_s)
@@ -129,6 +129,13 @@ class Composer:
     def close(self) -> None:
         """Release the file of a background that moves. Twice is once."""
         self._drawn.close()
+
+    def _follow(self, tuning: Tuning) -> None:
+        """Draw by the settings as they are now, and keep none that cannot be."""
+        wanted = tuning.compose
+        drawn_by = self._drawn.follow(wanted)
+        if drawn_by is not wanted and tuning.compose is wanted:
+            tuning.compose = drawn_by
 
     def _arranged(self, width: int, height: int) -> Arrangement:
         """The arrangement for frames of that size, and memory for its pictures."""

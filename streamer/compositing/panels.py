@@ -68,20 +68,27 @@ class Panels:
         self._own: Image = np.empty((0, 0, 3), np.uint8)
         self._opaque: Image = np.empty((0, 0, 3), np.uint8)
 
-    def follow(self, compose: ComposeConfig) -> None:
-        """Draw by *compose* from now on. A background that cannot be had is logged, and none."""
+    def follow(self, compose: ComposeConfig) -> ComposeConfig:
+        """
+        Draw by *compose* from now on.
+
+        Returns:
+            What is drawn by. That is *compose*; or where its background cannot be had, which is
+            logged, *compose* with the background that there was.
+        """
         if compose is self._compose:
-            return
-        self._compose = compose
-        if self._backdrop is None or compose.background == self._background:
-            return
-        try:
-            backdrop = make_backdrop(compose.background, self._open_video)
-        except ConfigError as error:
-            _log.warning("the background stays as it was: %s", error)
-            return
-        self._backdrop.close()
-        self._backdrop, self._background = backdrop, compose.background
+            return compose
+        if self._backdrop is not None and compose.background != self._background:
+            try:
+                backdrop = make_backdrop(compose.background, self._open_video)
+            except ConfigError as error:
+                _log.warning("the background stays as it was: %s", error)
+                compose = compose.model_copy(update={"background": self._background})
+            else:
+                self._backdrop.close()
+                self._backdrop = backdrop
+        self._compose, self._background = compose, compose.background
+        return compose
 
     def draw(self, panel: Panel, shot: Shot, out: Image) -> None:
         """Draw *panel* into *out*, (H, W, 3) BGR of the shot's size."""

@@ -116,7 +116,7 @@ class CaptureStage:
         self._epoch_begins = True
         self._beat = None
         info = self._wait_until_ready(source, info)
-        while not self._stop.is_set() and not self._playback.released:
+        while not self._stop.is_set() and not self._playback.closes:
             try:
                 if self._playback.paused:
                     info = self._pause(source, info, ring)
@@ -202,7 +202,7 @@ class CaptureStage:
             return info
         with suppress(EndOfStream):
             return self._skim(
-                source, info, lambda: not (self._ready.is_set() or self._playback.released)
+                source, info, lambda: not (self._ready.is_set() or self._playback.closes)
             )
         return info
 
@@ -215,7 +215,7 @@ class CaptureStage:
 
         def goes_on() -> bool:
             self.stand_in(ring)
-            return self._playback.paused and not self._playback.released
+            return self._playback.paused and not self._playback.closes
 
         self._epoch_begins = True
         return self._skim(source, info, goes_on)

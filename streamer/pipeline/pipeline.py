@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, Self
 
 from streamer.clock import Clock, SystemClock
-from streamer.config import ReconnectConfig
+from streamer.config import PipelineConfig, ReconnectConfig
+from streamer.copying import Uncopyable
 from streamer.errors import SinkStuck, SourceError, StopRequested
 from streamer.frame import StreamInfo
 from streamer.metrics import Metrics
@@ -38,6 +39,8 @@ from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer.pipeline")
 
+_USUAL = PipelineConfig()
+
 _DRAIN_S = 2.0
 """For how long after a stop the frames that wait still get their mattes."""
 
@@ -45,7 +48,7 @@ _TICK_S = 0.01
 """How often the supervisor looks."""
 
 
-class Pipeline(Steering):
+class Pipeline(Steering, Uncopyable):
     """
     One stream from a source over mattes to sinks.
 
@@ -83,9 +86,9 @@ class Pipeline(Steering):
         reconnect: ReconnectConfig | None = None,
         standby: Standby | None = None,
         refine: Refine | None = None,
-        ring_capacity: int = 4,
-        sink_queue: int = 2,
-        stall_s: float = 8.0,
+        ring_capacity: int = _USUAL.ring_capacity,
+        sink_queue: int = _USUAL.sink_queue,
+        stall_s: float = _USUAL.stall_s,
         metrics: Metrics | None = None,
         tuning: Tuning | None = None,
         clock: Clock | None = None,

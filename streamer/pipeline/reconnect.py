@@ -138,8 +138,8 @@ class Reconnecting:
             attempt.hang_up()
 
     def _is_let_go(self) -> bool:
-        """Whether the device is to be closed, were it only to be opened again."""
-        self._let_go |= self._playback.released
+        """Whether the current connection must be closed."""
+        self._let_go |= self._playback.closes
         return self._let_go
 
     def _stay_away(self) -> None:
@@ -147,9 +147,9 @@ class Reconnecting:
         if self._attempts:
             self._attempts[-1].join(_FAREWELL_S)
         self._presence.released()
-        while self._playback.released and not self._stop.is_set():
-            if self._playback.reopening:
-                self._playback.reopening = self._playback.released = False
+        while self._playback.closes and not self._stop.is_set():
+            if self._playback.connection == "reopening":
+                self._playback.reopened()
                 return
             if self._ring is not None:
                 self._stage.stand_in(self._ring)

@@ -97,7 +97,7 @@ class Steering:
     @property
     def released(self) -> bool:
         """Whether `release` was called, and `acquire` was not."""
-        return self._playback.released
+        return self._playback.connection == "released"
 
     def release(self) -> None:
         """
@@ -109,27 +109,22 @@ class Steering:
         Raises:
             ConfigError: the source is no camera and no RTSP stream.
         """
-        if not self._can_release:
-            raise ConfigError(
-                f"{self._name}: cannot be released: only cameras and RTSP streams can"
-            )
-        self._playback.reopening = False
-        self._playback.released = True
+        self._require_connection()
+        self._playback.release()
 
     def acquire(self) -> None:
         """Open the camera again after `release`; it is tried again as after a loss."""
-        self._playback.reopening = self._playback.released = False
+        self._playback.acquire()
 
     def reopen(self) -> None:
         """
-        Close the camera and open it again, as it is made then; of one that is released, later.
+        Reopen the camera with its current settings. One that is released stays closed, and takes
+        them when it is acquired.
 
         Raises as `release`.
         """
-        self._playback.outdated = True
-        if not self._playback.released:
-            self.release()
-            self._playback.reopening = True
+        self._require_connection()
+        self._playback.reopen()
 
     def trigger(self) -> int:
         """Tell every sink that waits for it to take its next frame; how many there are."""
@@ -170,3 +165,10 @@ class Steering:
         if self._said() is None:
             raise RuntimeError("the source is not open yet")
         return self._switching.begin(load)
+
+    def _require_connection(self) -> None:
+        """Raise ConfigError unless the source is one that is connected again."""
+        if not self._can_release:
+            raise ConfigError(
+                f"{self._name}: cannot be released: only cameras and RTSP streams can"
+            )

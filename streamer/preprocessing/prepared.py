@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 
 from streamer.config import PreprocessConfig
+from streamer.copying import Uncopyable
 from streamer.frame import Alpha, Image
 from streamer.preprocessing.enlarging import Enlarger
 from streamer.preprocessing.filters import filters_of
@@ -19,7 +20,7 @@ def prepared(segmenter: Segmenter, config: PreprocessConfig) -> Segmenter:
     return PreparedSegmenter(segmenter, config)
 
 
-class PreparedSegmenter:
+class PreparedSegmenter(Uncopyable):
     """
     Shrinks, denoises, smooths and chooses colours, in this order, before another segmenter.
 

@@ -64,6 +64,12 @@ class Artefact:
         multiple: int | None = self.proof["size_multiple"]
         return multiple
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the input that the model was made for, or was optimised at."""
+        height, width = self.proof["input_size"]
+        return height, width
+
     def path(self, kind: Kind) -> Path:
         """Where its graph of that kind lies."""
         return self.folder / f"{kind}.onnx"

@@ -10,9 +10,8 @@ import numpy as np
 import onnxruntime as ort
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import ModelError, SegmentError
-from streamer.segmentation.recurrence import RecurrentRun
-from streamer.segmentation.registry import Contract, Recurrence
 from streamer.segmentation.ports import (
     Port,
     Sides,
@@ -21,6 +20,8 @@ from streamer.segmentation.ports import (
     picture_input,
     require_floats,
 )
+from streamer.segmentation.recurrence import RecurrentRun
+from streamer.segmentation.registry import Contract, Recurrence
 from streamer.segmentation.runtime import Array, Run, Signature, in_one_line
 from streamer.segmentation.session import device_of, open_session, uses_cuda_graphs
 
@@ -32,7 +33,7 @@ _RANK = 4
 """Dimensions of an output that does not say how many it has."""
 
 
-class OnnxRuntime:
+class OnnxRuntime(Uncopyable):
     """
     A graph in one session of onnxruntime, whatever number of sizes is bound.
 

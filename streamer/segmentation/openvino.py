@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
-from streamer.segmentation.registry import Contract
 from streamer.segmentation.ports import Port, alpha_output, misfit, picture_input, require_floats
+from streamer.segmentation.registry import Contract
 from streamer.segmentation.runtime import Array, Run, Signature, in_one_line
 
 _TELEMETRY = "openvino_telemetry"
@@ -56,7 +57,7 @@ def load_openvino() -> Any:
     return openvino
 
 
-class OpenVinoRuntime:
+class OpenVinoRuntime(Uncopyable):
     """
     A graph that OpenVINO compiles for this CPU, once for each size that is bound.
 
@@ -83,7 +84,8 @@ class OpenVinoRuntime:
     ) -> None:
         ov = self._ov = load_openvino()
         graph = _read(ov, path)
-        inputs, outputs = ([_port(port) for port in ports] for ports in (graph.inputs, graph.outputs))
+        inputs = [_port(port) for port in graph.inputs]
+        outputs = [_port(port) for port in graph.outputs]
         source = picture_input(inputs, contract.input, path)
         target = alpha_output(outputs, contract.output, path)
         # What is not wanted is not computed.

@@ -27,6 +27,7 @@ from streamer.segmentation import artefacts
 from streamer.segmentation.artefacts import Artefact
 from streamer.segmentation.cache import Progress, require_room, write_error
 from streamer.segmentation.calibration import CROPS, Eye, Pictures, spread, subject
+from streamer.segmentation.external import size_of
 from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.session import core_count
 from streamer.segmentation.weights import Resolved, resolve
@@ -41,8 +42,6 @@ MAD_LIMIT = 0.02
 """How far int8 may be from float, unless the user says otherwise."""
 LEAST_SPEED_UP = 1.0
 """Int8 must be faster than float by more than this."""
-_FOLD_LIMIT = 1e-3
-"""How far folding may move alpha on average; half-precision outputs round by less."""
 
 
 class Steps(Protocol):
@@ -143,6 +142,7 @@ def _make(
     from streamer.segmentation.graph import prepare
     from streamer.segmentation.proof import compare
     from streamer.segmentation.quantize import quantize
+    from streamer.segmentation.trial import require_alpha, require_same
 
     threads = core_count() if model.threads == "auto" else model.threads
     contract = original.contract
@@ -150,12 +150,13 @@ def _make(
         contract = dataclasses.replace(contract, input_size=model.input_size)
     work = _Work(steps)
     with artefacts.workshop(key) as folder:
-        require_room(folder, 3 * original.path.stat().st_size)
+        require_room(folder, 3 * size_of(original.path))
         float_path, int8_path = folder / "fp32.onnx", folder / "int8.onnx"
         with work.step("folding", 1):
+            require_alpha(original, model, pictures.proof[0])
             graph = prepare(original.path, contract)
             _save(graph.model, float_path)
-            _check_fold(original, float_path, pictures.proof[0], graph.size, threads)
+            require_same(original, float_path, pictures.proof[0], graph.size, threads)
         with work.step("calibrating", len(pictures.calibration) + CROPS) as done:
             ranges = _calibrate(graph, contract, pictures.calibration, threads, done)
         with work.step("quantising", 1):
@@ -238,27 +239,8 @@ def _save(model: Any, path: Path) -> None:
         onnx.save(model, str(path))
     except OSError as error:
         raise write_error(error, path.parent) from error
-
-
-def _check_fold(
-    original: Resolved, folded: Path, picture: Image, size: tuple[int, int], threads: int
-) -> None:
-    """Raise ModelError unless the folded graph estimates what the original file does."""
-    from streamer.segmentation.graph import cpu_session
-    from streamer.segmentation.proof import run_shipped
-
-    eye = Eye(original.contract, size)
-    tensor = eye.tensor(picture)
-    alphas = [
-        eye.coverage(run_shipped(cpu_session(path, threads), original.contract, tensor))
-        for path in (original.path, folded)
-    ]
-    difference = float(np.abs(alphas[0] - alphas[1]).mean())
-    if not difference <= _FOLD_LIMIT:
-        raise ModelError(
-            f"{original.name}: folded, it differs from its file by {difference:.4f}: "
-            "it cannot be optimised"
-        )
+    except ValueError as error:  # protobuf's own limit
+        raise ModelError(f"{path.name}: more than 2 GB cannot be optimised: {error}") from error
 
 
 def _calibrate(

@@ -79,7 +79,8 @@ def misfit(ports: Sequence[Port], chosen: int, given: Sides, wanted: Sides) -> s
         if others
         else "only one plane of the input's height and width is an alpha"
     )
-    return f"its output {ports[chosen].name} is {_written(given)}, not {_written(wanted)}: {way_out}"
+    name = ports[chosen].name
+    return f"its output {name} is {_written(given)}, not {_written(wanted)}: {way_out}"
 
 
 def require_floats(source: Port, target: Port, floats: Sequence[str], path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from streamer.copying import Uncopyable
 from streamer.errors import ModelError, SegmentError
 from streamer.segmentation.registry import Recurrence
 from streamer.segmentation.runtime import Array, in_one_line
@@ -18,7 +19,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-class RecurrentRun:
+class RecurrentRun(Uncopyable):
     """
     Runs a graph for one size of picture; each call goes on from the states that the last one left.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
@@ -21,7 +22,7 @@ _FIRST: Size = (288, 512)
 """What it is ready for until the first picture says its size."""
 
 
-class RecurrentSegmenter:
+class RecurrentSegmenter(Uncopyable):
     """
     A model that carries states from one picture to the next, such as RobustVideoMatting, on
     onnxruntime.

@@ -9,7 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_WHERE = re.compile(r"(?:\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : )|(?:/\S+\.(?:cc|h):\d+ \S.*?\) (?=\S))")
+_WHERE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
+    r"|/\S+\.(?:cc|h):\d+ \S.*?\) (?=\S)"
+)
 """A code or a line of onnxruntime's own source with the function's signature."""
 _MOST_SAID = 400
 

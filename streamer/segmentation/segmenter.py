@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamer.config import ModelConfig
+from streamer.copying import Uncopyable
 from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
@@ -89,12 +90,13 @@ def load_segmenter(
         name=resolved.name,
         sha256=resolved.sha256,
         precision=resolved.precision,
+        made_for=resolved.made_for,
         ladder=ladder,
     )
     return segmenter, resolved.fallback_reason
 
 
-class OnnxSegmenter:
+class OnnxSegmenter(Uncopyable):
     """
     An ONNX matting model, on onnxruntime or OpenVINO.
 
@@ -105,6 +107,8 @@ class OnnxSegmenter:
         name: how the model is called in the report.
         sha256: the file's hash, for the report.
         precision: of the file's weights; None where unknown: read off the graph's input.
+        made_for: (height, width) to take where neither the graph, nor *model*, nor *contract* says
+            one.
         ladder: smaller sides of a square input to be ready for too, as far as the graph can.
 
     Raises:
@@ -123,6 +127,7 @@ class OnnxSegmenter:
         name: str,
         sha256: str,
         precision: str | None,
+        made_for: Size | None = None,
         ladder: Sequence[int] = (),
     ) -> None:
         threads = core_count() if model.threads == "auto" else model.threads
@@ -132,9 +137,9 @@ class OnnxSegmenter:
         else:
             runtime = OnnxRuntime(path, contract, model, threads=threads, sha256=sha256)
         signature = runtime.signature
-        own, any_size = _input_size(
-            signature.shape, contract.input_size, model.input_size, path, name
-        )
+        side = contract.input_size
+        usual = made_for if side is None else (side, side)
+        own, any_size = _input_size(signature.shape, usual, model.input_size, path, name)
         smaller = {(side, side) for side in ladder if side < min(own)} if any_size else set()
         self._name = name
         self._own = own
@@ -263,10 +268,10 @@ def _takes_openvino(model: ModelConfig, precision: str | None, *, several: bool)
 
 
 def _input_size(
-    shape: Sequence[int | None], contract: int | None, wanted: int | None, path: Path, name: str
+    shape: Sequence[int | None], usual: Size | None, wanted: int | None, path: Path, name: str
 ) -> tuple[Size, bool]:
     """
-    The input's size from what the graph fixes, what was asked for and what the contract says.
+    The input's size from what the graph fixes, what was asked for and what is usual.
 
     Returns:
         The size, and whether the graph would take others too.
@@ -274,9 +279,14 @@ def _input_size(
     is_picture = len(shape) == 4 and shape[0] in (1, None) and shape[1] in (3, None)
     if not is_picture or (shape[1] is None and 3 in shape[2:]):
         raise ModelError(f"{path}: its input is {list(shape)}, not [1, 3, height, width]")
-    height, width = (side or wanted or contract for side in shape[2:])
+    height, width = (
+        fixed or wanted or side
+        for fixed, side in zip(shape[2:], usual or (None, None), strict=True)
+    )
     if height is None or width is None:
-        raise ModelError(f"{path}: takes any size: say which with model.input_size, such as 1024")
+        raise ModelError(
+            f"{path}: takes any size: say which with model.input_size (or --size), such as 1024"
+        )
     if wanted is not None and (height, width) != (wanted, wanted):
         model = path if name == path.name else name
         raise ModelError(

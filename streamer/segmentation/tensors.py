@@ -116,7 +116,9 @@ class Tensors:
 
     def _require_alpha(self, least: float, most: float) -> None:
         """Raise SegmentError unless values from *least* to *most* can be an alpha."""
-        if math.isnan(least) or not (self._logits or math.isfinite(least) and math.isfinite(most)):
+        # Before a sigmoid infinity is as good as 80.
+        is_number = not math.isnan(least) if self._logits else math.isfinite(most - least)
+        if not is_number:
             shape = list(self.estimate.shape)
             raise SegmentError(
                 f"its output, {shape}, holds what is no number (NaN or infinite): the model is "

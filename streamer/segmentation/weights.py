@@ -28,6 +28,7 @@ from streamer.segmentation.cache import (
     sha256_of,
     write_error,
 )
+from streamer.segmentation.external import digest_of
 from streamer.segmentation.registry import (
     Contract,
     HubSource,
@@ -55,6 +56,7 @@ class Resolved:
     """The registry's name, or the local file's."""
     path: Path
     sha256: str
+    """Of that file and, of a local one, of those beside it that hold its weights."""
     precision: Precision | None
     """None for a local file: it is what it is."""
     contract: Contract
@@ -64,9 +66,9 @@ class Resolved:
     """What `path` belongs to where it was made here; None for a file as it was shipped."""
 
     @property
-    def size_multiple(self) -> int | None:
-        """The input's sides may be any multiple of it; None where that is not known."""
-        return self.artefact.size_multiple if self.artefact is not None else None
+    def made_for(self) -> tuple[int, int] | None:
+        """(height, width) that a file which takes others too was made for; None where unknown."""
+        return self.artefact.size if self.artefact is not None else None
 
 
 def resolve(
@@ -213,11 +215,13 @@ def _local(wish: _Wish) -> Resolved:
     name = wish.model.name
     path = Path(name).expanduser()
     if not path.is_file():
-        reason = "is a folder: name the file in it" if path.is_dir() else "no such file: check the path"
-        raise ModelNotFound(f"model.name: {name}: {reason}")
+        what = (
+            "is a folder: name the file in it" if path.is_dir() else "no such file: check the path"
+        )
+        raise ModelNotFound(f"model.name: {name}: {what}")
     wants = wish.model.contract or ContractConfig()
     contract = Contract(wants.input, wants.output, None, wants.mean, wants.std, wants.logits)
-    sha256 = sha256_of(path)
+    sha256 = digest_of(path)
     made = _made(path.name, name, sha256, contract, True, wish)
     if made is None:
         return Resolved(path.name, path, sha256, None, contract, None)

@@ -16,6 +16,7 @@ from streamer.config import (
     RtspSourceConfig,
     SourceConfig,
     SyntheticSourceConfig,
+    UsbSourceConfig,
 )
 from streamer.protocols import Source
 
@@ -29,6 +30,9 @@ def make_source(config: SourceConfig, crop: Sequence[Region] = ()) -> Source:
     Args:
         config: what is wanted.
         crop: regions: only the box around them is delivered, where there are any.
+
+    Raises:
+        TypeError: *config* is no source's configuration.
 
     Touches no file, device or network.
     """
@@ -52,6 +56,9 @@ def make_source(config: SourceConfig, crop: Sequence[Region] = ()) -> Source:
         from streamer.sources.synthetic import SyntheticSource
 
         return SyntheticSource(config)
-    from streamer.sources.usb import UsbSource
+    if isinstance(config, UsbSourceConfig):
+        from streamer.sources.usb import UsbSource
 
-    return UsbSource(config)
+        return UsbSource(config)
+    # A type checker sees that there is no other; who builds one by hand may have no type checker.
+    raise TypeError(f"a {type(config).__name__} is no source's configuration")

@@ -6,8 +6,10 @@ Those for a GPU are skipped, and say so, where none is; with STREAMER_REQUIRE_GP
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -211,6 +213,12 @@ def test_closing_twice_is_once_and_says_so(make: Make) -> None:
     assert segmenter.info.name
     with pytest.raises(SegmentError, match="closed"):
         segmenter.segment(noise(8, 8, 3), np.empty((8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_cannot_be_copied(make: Make, duplicate) -> None:
+    with pytest.raises(TypeError, match="cannot be copied or pickled"):
+        duplicate(make())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -15,7 +15,12 @@ import pytest
 
 import streamer.app
 from streamer import Pipeline
-from streamer.config import ColourBackgroundConfig, load_config, parse_config
+from streamer.config import (
+    ColourBackgroundConfig,
+    ImageBackgroundConfig,
+    load_config,
+    parse_config,
+)
 from streamer.controls import Controls
 from streamer.errors import ConfigError, ModelError
 from streamer.pipeline import Pipeline as PipelineOfParts
@@ -213,7 +218,7 @@ def test_a_camera_is_opened_again_with_what_was_changed(configured):
     pipeline = Pipeline.from_config(parse_config(configured(source={"type": "usb"})))
     pipeline.change_source(width=640, height=480, max_fps=15)
     assert (pipeline.source.width, pipeline.source.height) == (640, 480)
-    assert pipeline.released
+    assert not pipeline.released, "it is opened again at once"
     for wrong, said in [
         ({"width": 0}, "^source.width: 0 is not a"),
         ({"widht": 640}, "^source: unknown key 'widht'"),
@@ -301,3 +306,16 @@ def test_a_pipeline_of_parts_has_no_configuration():
     assert isinstance(pipeline, PipelineOfParts)
     with pytest.raises(ConfigError, match="made from parts"):
         pipeline.switch(mode="tracked")
+
+
+def test_a_background_that_cannot_be_opened_while_it_runs_is_not_saved(configured, tmp_path: Path):
+    record = {"type": "record", "path": str(tmp_path / "out.mp4"), "layout": "composite"}
+    run = Running(configured(compose={"background": "white"}, sinks=[record]))
+    with run as pipeline:
+        gone = ImageBackgroundConfig(type="image", path=str(tmp_path / "gone.png"))
+        changes = {"background": gone, "colours": "clean"}
+        pipeline.tuning.compose = pipeline.tuning.compose.model_copy(update=changes)
+        run.wait_for(lambda: pipeline.config.compose.background != gone)
+        saved = load_config(pipeline.save(tmp_path / "saved"))
+    assert saved.compose.background == ColourBackgroundConfig(type="colour", colour="white")
+    assert saved.compose.colours == "clean", "all else that was changed stays so"

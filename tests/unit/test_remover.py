@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,7 +16,7 @@ import pytest
 import streamer
 from streamer import BackgroundRemover
 from streamer.config import RefineConfig
-from streamer.errors import ConfigError, ModelNotFound
+from streamer.errors import ConfigError, ModelNotFound, SegmentError
 
 
 @pytest.fixture
@@ -180,3 +184,52 @@ def test_the_public_names_are_sorted_and_there() -> None:
         assert getattr(streamer, name) is not None
     with pytest.raises(AttributeError, match="no attribute"):
         streamer.Nothing  # noqa: B018
+
+
+def test_many_threads_may_use_one_remover_and_each_gets_its_own_picture(make_model) -> None:
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, (40 + n, 64, 3), np.uint8) for n in range(8)]
+    with BackgroundRemover(make_model(), rgba=False) as remover:
+        expected = [remover(picture) for picture in pictures]
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(remover, pictures * 40))
+            alphas = list(pool.map(remover.alpha, pictures * 40))
+    wrong = sum(
+        not ((cutout == expected[n % 8][0]).all() and (mask == expected[n % 8][1]).all())
+        for n, (cutout, mask) in enumerate(results)
+    )
+    assert wrong == 0
+    assert all((alpha == alphas[n % 8]).all() for n, alpha in enumerate(alphas))
+
+
+def test_closing_waits_for_the_picture_in_hand_and_later_ones_are_refused(make_model) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    remover = BackgroundRemover(make_model())
+    expected = remover.alpha(picture)
+    begun = threading.Event()
+
+    def work() -> int:
+        done = 0
+        while True:
+            try:
+                assert (remover.alpha(picture) == expected).all()
+            except SegmentError as error:
+                assert "closed" in str(error)  # noqa: PT017 - in a thread of its own
+                return done
+            done += 1
+            begun.set()
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(work) for _ in range(4)]
+        assert begun.wait(30)
+        remover.close()
+        assert sum(future.result(30) for future in futures) >= 1
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_remover_cannot_be_copied(make_model, duplicate) -> None:
+    with (
+        BackgroundRemover(make_model()) as remover,
+        pytest.raises(TypeError, match="a BackgroundRemover cannot be copied or pickled: make an"),
+    ):
+        duplicate(remover)

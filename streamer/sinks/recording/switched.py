@@ -44,7 +44,8 @@ class SwitchedRecord:
         self._finished = False
         self._info: StreamInfo | None = None
         self._begins_at_s: Fraction | None = Fraction(0)
-        self._earlier: dict[str, float] = {}
+        self._told: tuple[AudioSink, dict[str, float]] = (self._sink, {})
+        """The recording that goes on, and the numbers of those before it: replaced together."""
 
     @property
     def on(self) -> bool:
@@ -103,8 +104,9 @@ class SwitchedRecord:
 
     def statistics(self) -> dict[str, Any]:
         """A recording's, of all together, and whether one is `recording`. Thread-safe."""
-        said = self._sink.statistics()
-        for name, earlier in self._earlier.items():
+        sink, earlier_ones = self._told
+        said = sink.statistics()
+        for name, earlier in earlier_ones.items():
             said[name] += earlier
         path = said["path"] if said["frames"] else None
         return {**said, "path": path, "recording": self._opened}
@@ -125,14 +127,13 @@ class SwitchedRecord:
             self._refuse(error)
             return
         self.close()
-        last = self._sink.statistics()
-        # Another thread may be reading the old one.
-        self._earlier = {
-            name: self._earlier.get(name, 0) + value
+        last, before = self._sink.statistics(), self._told[1]
+        earlier = {
+            name: before.get(name, 0) + value
             for name, value in last.items()
             if isinstance(value, int | float)
         }
-        self._sink = sink
+        self._sink, self._told = sink, (sink, earlier)
         self._opened, self._finished = True, False
         self._begins_at_s = None
         _log.info("recording: %s", sink.statistics()["path"])

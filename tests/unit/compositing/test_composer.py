@@ -270,6 +270,7 @@ def test_a_new_background_that_cannot_be_had_is_logged_once_and_the_old_one_stay
         assert (drawn.compose(IMAGE, ALPHA) == before).all()
     (record,) = caplog.records
     assert "no/such/beach.png" in record.getMessage()
+    assert settings.compose == ComposeConfig.model_validate({"background": "white"})
     settings.compose = ComposeConfig.model_validate({"background": "green"})
     out = drawn.compose(IMAGE, ALPHA)
     assert furthest(out, blended(IMAGE, ALPHA, colour("green"))) <= 1

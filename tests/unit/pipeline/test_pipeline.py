@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -462,3 +464,9 @@ def test_a_sink_that_cannot_prepare_ends_the_run_before_the_source_came(release)
         running.run()
     assert sink.closed == 1
     assert sink.opened == 0
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_pipeline_cannot_be_copied(duplicate) -> None:
+    with pytest.raises(TypeError, match="a Pipeline cannot be copied or pickled"):
+        duplicate(pipeline())

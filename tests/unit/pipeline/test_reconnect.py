@@ -32,14 +32,14 @@ from tests.fakes import FakeClock, FakeSource
 
 
 class Blink(Playback):
-    """A release that is seen once, and over by then."""
+    """A wish to close that is seen once, and over by then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked, self.seen = threading.Event(), threading.Event()
 
     def __getattribute__(self, name: str) -> object:
-        if name != "released" or not self.asked.is_set() or self.seen.is_set():
+        if name != "closes" or not self.asked.is_set() or self.seen.is_set():
             return super().__getattribute__(name)
         self.seen.set()
         return True

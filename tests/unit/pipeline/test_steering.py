@@ -14,6 +14,7 @@ from streamer.errors import ConfigError, ModelError
 from streamer.frame import Frame, StreamInfo
 from streamer.matting import EveryFrame
 from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline.playback import Playback
 from tests.fakes import FakeClock, FakeMatting, FakeSegmenter, FakeSink, FakeSource
 
 
@@ -257,7 +258,7 @@ def test_what_is_to_be_reopened_before_the_start_is_made_anew(released: bool) ->
     if released:
         running.release()
     running.reopen()
-    assert running.released
+    assert running.released == released
     if released:
         running.acquire()
     running.run()
@@ -286,6 +287,60 @@ def test_what_is_reopened_while_it_is_released_stays_so() -> None:
     running.run()
     assert running.released
     assert standby == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("calls", "connection"),
+    [
+        ("release", "released"),
+        ("release acquire", "open"),
+        ("release release acquire", "open"),
+        ("acquire", "open"),
+        ("reopen", "reopening"),
+        ("reopen reopened", "open"),
+        ("reopen reopen reopened", "open"),
+        ("reopen acquire", "reopening"),
+        ("reopen release", "released"),
+        ("reopen release reopened", "released"),
+        ("reopen release acquire", "reopening"),
+        ("reopen release acquire reopened release acquire", "open"),
+        ("release reopen", "released"),
+        ("release reopen reopened", "released"),
+        ("release reopen acquire", "reopening"),
+    ],
+)
+def test_each_wish_for_a_camera_leads_to_one_state(calls: str, connection: str) -> None:
+    playback = Playback()
+    for call in calls.split():
+        getattr(playback, call)()
+    assert playback.connection == connection
+    assert playback.closes == (connection != "open")
+    assert playback.outdated == ("reopen" in calls.split())
+
+
+def test_a_camera_that_is_released_while_it_is_reopened_stays_closed() -> None:
+    made: list[FakeSource] = []
+    standby: list[int] = []
+
+    def fresh() -> FakeSource:
+        made.append(FakeSource(None, live=True, period_s=0.005))
+        return made[-1]
+
+    def write(frame: Frame) -> None:
+        if frame.stamp.index == 5:
+            running.reopen()
+            assert not running.released, "so that a key that toggles it releases it"
+            running.release()
+        elif running.statistics().source.state == "released":
+            standby.append(len(made))
+            if len(standby) == 3:
+                running.stop()
+
+    running = pipeline(fresh(), FakeSink(on_write=write), fresh=fresh)
+    running.run()
+    assert running.released
+    assert standby == [1, 1, 1]
+    assert made[0].closed
 
 
 def test_a_stop_ends_a_release() -> None:

@@ -26,6 +26,7 @@ def make_network(tmp_path: Path) -> MakeNetwork:
         name: str = "network.onnx",
         *,
         size: int | str = 64,
+        width: int | None = None,
         levels: int = 2,
         channels: int = 8,
         opset: int = 17,
@@ -65,9 +66,10 @@ def make_network(tmp_path: Path) -> MakeNetwork:
             kept.append(convolved(pooled, channels, channels))
         last = kept.pop()
         side = size if isinstance(size, int) else 64
+        wide = width or side
         for level in reversed(range(levels)):
             grown, joined = f"g{len(nodes)}", f"j{len(nodes)}"
-            target = np.array([1, channels, side >> level, side >> level], np.int64)
+            target = np.array([1, channels, side >> level, wide >> level], np.int64)
             none = value(np.zeros(0, np.float32)) if opset < 13 else ""
             nodes.append(
                 helper.make_node(
@@ -77,7 +79,7 @@ def make_network(tmp_path: Path) -> MakeNetwork:
             nodes.append(helper.make_node("Concat", [grown, kept.pop()], [joined], axis=1))
             last = convolved(joined, 2 * channels, channels)
         if reshape:
-            shape = value(np.array([1, channels, side, side], np.int64))
+            shape = value(np.array([1, channels, side, wide], np.int64))
             nodes.append(helper.make_node("Reshape", [last, shape], ["reshaped"]))
             last = "reshaped"
         raw = convolved(last, channels, 1, rectify=False)
@@ -89,10 +91,18 @@ def make_network(tmp_path: Path) -> MakeNetwork:
         graph = helper.make_graph(
             nodes,
             "network",
-            [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, size, size])],
             [
-                helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 1, size, size]),
-                helper.make_tensor_value_info("side", TensorProto.FLOAT, [1, 3, size, size]),
+                helper.make_tensor_value_info(
+                    "input", TensorProto.FLOAT, [1, 3, size, width or size]
+                )
+            ],
+            [
+                helper.make_tensor_value_info(
+                    "output", TensorProto.FLOAT, [1, 1, size, width or size]
+                ),
+                helper.make_tensor_value_info(
+                    "side", TensorProto.FLOAT, [1, 3, size, width or size]
+                ),
             ],
             tensors,
         )

@@ -112,9 +112,7 @@ def test_an_output_of_two_channels_is_named_with_its_shape(graph, backend) -> No
 
 
 def test_two_channels_that_only_a_run_shows_are_named_too(graph, backend) -> None:
-    free = graph(
-        conv(), given=(1, 3, "h", "w"), gives=(1, "planes", "h", "w"), channels=2
-    )
+    free = graph(conv(), given=(1, 3, "h", "w"), gives=(1, "planes", "h", "w"), channels=2)
     refused(free, backend, r"its output output is \[1, 2, ", input_size=64)
 
 

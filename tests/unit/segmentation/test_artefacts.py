@@ -21,6 +21,7 @@ KEY = key_of(ISNET.file("fp16").sha256, ISNET.contract)
 PROOF = {
     "model": {"name": "isnet", "sha256": "", "asked_as": "isnet"},
     "settings": {},
+    "input_size": [1024, 1024],
     "size_multiple": 64,
     "reduced_range": False,
     "comparisons": [{"mad": 0.003, "speed_up": 3.5}],
@@ -49,7 +50,7 @@ def test_auto_takes_the_int8_file_on_a_cpu_and_says_so(caplog: pytest.LogCapture
     assert (resolved.path, resolved.precision) == (artefact.path("int8"), "int8")
     assert resolved.sha256 == artefact.sha256("int8")
     assert resolved.artefact == artefact
-    assert resolved.size_multiple == 64
+    assert resolved.made_for == (1024, 1024)
     assert "3.5 times as fast as fp32" in caplog.text
     assert "0.0030" in caplog.text
 

@@ -9,13 +9,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import MissingDependency, ModelError
+from streamer.segmentation import OnnxSegmenter, load_segmenter
 from streamer.segmentation import optimize as optimizing
 from streamer.segmentation.artefacts import Artefact
 from streamer.segmentation.calibration import Pictures
+from streamer.segmentation.openvino import is_installed
 from streamer.segmentation.optimize import optimize
 from streamer.segmentation.weights import resolve
 
@@ -78,6 +81,115 @@ def test_a_run_takes_what_was_made(make_network) -> None:
     artefact, _ = run(path)
     resolved = resolve(ModelConfig(name=str(path), contract=CONFIG), on_gpu=False)
     assert resolved.path == artefact.path("int8")
+
+
+def loaded(path: Path, **asked: object) -> OnnxSegmenter:
+    config = ModelConfig.model_validate({"name": str(path), "contract": CONFIG, **asked})
+    segmenter, _ = load_segmenter(config)
+    segmenter.warm_up()
+    assert isinstance(segmenter, OnnxSegmenter)
+    return segmenter
+
+
+@pytest.mark.parametrize("backend", ["auto", "onnxruntime", "openvino"])
+@pytest.mark.parametrize(("size", "width"), [(64, None), (64, 128), (96, 32)])
+def test_a_local_file_keeps_its_size_once_it_is_optimised(
+    make_network, size: int, width: int | None, backend: str
+) -> None:
+    if backend == "openvino" and not is_installed():
+        pytest.skip('pip install "streamer[openvino]"')
+    path = make_network(size=size, width=width)
+    run(path)
+    for precision in ("auto", "int8", "fp32"):
+        segmenter = loaded(path, backend=backend, precision=precision)
+        assert segmenter.info.input_size == (size, width or size)
+        assert segmenter.info.precision == ("fp32" if precision == "fp32" else "int8")
+        out = np.zeros((48, 80), np.uint8)
+        segmenter.segment(pictures().proof[0], out)
+        assert out.any()
+
+
+def test_a_local_file_that_is_tracked_keeps_its_size_once_it_is_optimised(make_network) -> None:
+    path = make_network(size=96)
+    run(path)
+    model = ModelConfig(name=str(path), contract=CONFIG)
+    for precision in ("int8", "fp32"):
+        wanted = model.model_copy(update={"precision": precision})
+        segmenter, _ = load_segmenter(wanted, ladder=(96, 64, 32))
+        assert segmenter.sizes == ((32, 32), (64, 64), (96, 96))
+        assert segmenter.info.precision == precision
+
+
+def test_the_size_that_is_asked_for_goes_before_that_of_the_optimised_file(make_network) -> None:
+    path = make_network(size=64)
+    run(path)
+    assert loaded(path, input_size=96).info.input_size == (96, 96)
+
+
+def test_a_file_of_any_size_runs_at_the_one_that_it_was_optimised_at(make_model) -> None:
+    path = make_model(size="side")
+    steps = Steps()
+    model = ModelConfig(name=str(path), contract=CONFIG, threads=1, input_size=96)
+    optimize(model, pictures(), steps=steps)
+    assert loaded(path).info.input_size == (96, 96)
+
+
+def test_an_optimised_file_that_keeps_its_size_is_used_at_that(make_network) -> None:
+    path = make_network(size=64, width=96, reshape=True)
+    run(path)
+    assert loaded(path).info.input_size == (64, 96)
+
+
+def test_a_file_that_was_moved_is_still_the_one_that_was_optimised(make_network) -> None:
+    path = make_network()
+    artefact, _ = run(path)
+    moved = path.rename(path.with_name("moved.onnx"))
+    assert loaded(moved).info.sha256 == artefact.sha256("int8")
+
+
+def beside(path: Path, to: Path, scale: float = 1.0) -> Path:
+    """The model at *path* with its weights, times *scale*, in a file beside it."""
+    model = onnx.load(str(path))
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.ndim == 4:
+            values = values * np.float32(scale)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    to.with_name(f"{to.name}.data").unlink(missing_ok=True)
+    onnx.save_model(
+        model, str(to), save_as_external_data=True, location=f"{to.name}.data", size_threshold=200
+    )
+    return to
+
+
+def test_other_weights_beside_the_graph_are_another_model(make_network, tmp_path) -> None:
+    path = beside(make_network(), tmp_path / "m.onnx")
+    graph = path.read_bytes()
+    artefact, _ = run(path)
+    assert loaded(path).info.sha256 == artefact.sha256("int8")
+    shipped = loaded(path, precision="fp32").info.sha256
+
+    beside(make_network(), path, scale=1.5)
+    assert path.read_bytes() == graph, "only the weights differ"
+    after = loaded(path)
+    assert after.info.precision == "fp32"
+    assert after.info.sha256 not in (shipped, artefact.sha256("int8"))
+    with pytest.raises(ModelError, match="has no int8 file here"):
+        loaded(path, precision="int8")
+
+    again, steps = run(path)
+    assert steps.told, "it is made anew"
+    assert again.proof["model"]["sha256"] == after.info.sha256
+    assert again.sha256("int8") != artefact.sha256("int8")
+
+
+def test_a_file_that_gives_no_alpha_is_refused_before_it_is_optimised(
+    make_network, cache: Path
+) -> None:
+    model = ModelConfig(name=str(make_network()), contract=ContractConfig(output="side"))
+    with pytest.raises(ModelError, match=r"its output side is \[1, 3, 64, 64\]"):
+        optimize(model, pictures(), steps=Steps())
+    assert not left(cache)
 
 
 def test_the_same_again_takes_what_is_there_unless_forced(make_network) -> None:

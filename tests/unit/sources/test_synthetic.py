@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamer.config import SyntheticSourceConfig
+from streamer.config import PipelineConfig, SyntheticSourceConfig
+from streamer.sources import make_source
 from streamer.sources.synthetic import SyntheticSource, _on_path, _Scene
 
 
@@ -65,3 +66,8 @@ def test_every_pixel_is_the_rounded_blend():
 def test_any_size(size):
     width, height = size
     assert frames(2, width=width, height=height)[1].shape == (height, width, 3)
+
+
+def test_what_is_no_sources_configuration_is_refused() -> None:
+    with pytest.raises(TypeError, match="a PipelineConfig is no source's configuration"):
+        make_source(PipelineConfig())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import FrameType
 
 import av
 import pytest
@@ -194,3 +197,30 @@ def test_off_and_on_again_between_two_frames_is_another_recording():
     sink.close()
     assert [recording.indices for recording in make.made] == [[0, 1, 2], [3, 4]]
     assert [recording.closed for recording in make.made] == [1, 1]
+
+
+def test_a_recording_that_is_over_is_never_counted_twice():
+    """Whatever line the other thread is at when the numbers are asked for."""
+    sink = SwitchedRecord(Maker())
+    sink.open(stream_info())
+    write(sink, 0, 3)
+    sink.switch(on=False)
+    sink.switch(on=True)
+    seen: list[int] = []
+
+    def look(frame: FrameType, event: str, argument: object) -> Callable[..., object] | None:
+        if frame.f_code.co_name != "_begin":
+            return None
+        seen.append(sink.statistics()["frames"])
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        write(sink, 3, 4)
+    finally:
+        sys.settrace(before)
+    assert len(seen) > 10
+    assert set(seen) == {3}
+    assert sink.statistics()["frames"] == 4
+    sink.close()
