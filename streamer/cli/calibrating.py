@@ -47,6 +47,7 @@ def pictures(text: str | None) -> Pictures:
     elif data["type"] == "file":
         data |= {
             "realtime": False,
+            "loop": False,
             "audio": False,
             "fps": 1 / _EVERY_S,
             "duration_s": _LONGEST_S,

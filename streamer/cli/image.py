@@ -238,7 +238,7 @@ class _Work:
 
     def do(self, jobs: Sequence[Job], *, model: str, normalize: bool) -> int:
         """Do the *jobs*; returns how many pictures could not be read."""
-        from streamer.pictures import ahead
+        from streamer.pictures import Photo, ahead
         from streamer.remover import BackgroundRemover
 
         failed = 0
@@ -258,6 +258,8 @@ class _Work:
             ):
                 for job, photo in pictures:
                     problem = self._one(job, photo, remover)
+                    if isinstance(photo, Photo) and photo.more:
+                        count.say(f"note: {_named(job)}: {photo.more}: the first picture is taken")
                     if problem:
                         count.say(f"error: {problem}")
                         failed += 1
@@ -278,11 +280,11 @@ class _Work:
         """Cut one *photo* out and write the results; returns why it cannot be done, or None."""
         import cv2
 
-        from streamer.pictures import lacks_memory, shown
+        from streamer.pictures import lacks_memory
 
         if isinstance(photo, SourceError):
             return str(photo)
-        name = "standard input" if job.source is None else shown(job.source)
+        name = _named(job)
         try:
             matte = remover.alpha(photo.seen())
             cutout = self._look.cutout(photo, matte)
@@ -301,6 +303,13 @@ class _Work:
         if problem is None and mask is not None:
             problem = _written(job.mask, mask)
         return problem
+
+
+def _named(job: Job) -> str:
+    """What the picture of *job* is called in messages."""
+    from streamer.pictures import shown
+
+    return "standard input" if job.source is None else shown(job.source)
 
 
 def _written(path: Path, content: bytes) -> str | None:

@@ -101,6 +101,10 @@ def guess_source(text: str) -> dict[str, Any]:
         return {"type": "usb", "device": text}
     path = Path(text).expanduser()
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+        from streamer.pictures import is_animation
+
+        if path.is_file() and is_animation(path):
+            return {"type": "file", "path": str(path), "realtime": True, "loop": True}
         return {"type": "images", "path": str(path), "realtime": True, "fps": 1.0, "loop": True}
     if path.exists():
         return {"type": "file", "path": str(path), "realtime": True}

@@ -7,6 +7,7 @@ is cut off.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,6 +28,8 @@ from streamer.config import (
 )
 from streamer.errors import ConfigError, SourceError
 from streamer.frame import Alpha, Image
+
+_log = logging.getLogger(__name__)
 
 
 class VideoAt(Protocol):
@@ -192,10 +195,17 @@ def cover(picture: Image, out: Image, *, quickly: bool = False) -> None:
 def _read_picture(path: str) -> Image:
     """The picture of a file, on black where it is transparent. Raises ConfigError."""
     # It brings Pillow, which other backgrounds need not wait for.
-    from streamer.pictures import open_picture
+    from streamer.pictures import ANIMATION, open_picture, shown
 
     try:
         with open_picture(path) as picture:
-            return picture.read().seen()
+            photo = picture.read()
     except SourceError as error:
         raise ConfigError(f"compose.background.path: {error}") from error
+    if photo.more == ANIMATION:
+        _log.warning(
+            "compose.background.path: %s: an animation: its first picture stands: `type: video` "
+            "plays it",
+            shown(path),
+        )
+    return photo.seen()

@@ -2,11 +2,12 @@
 
 from streamer.pictures.ahead import ahead
 from streamer.pictures.look import Look
-from streamer.pictures.photo import Photo
+from streamer.pictures.photo import ANIMATION, Photo
 from streamer.pictures.planning import STDIN, Found, Job, expanded, find, plan
 from streamer.pictures.reading import (
     MAX_PIXELS,
     OpenPicture,
+    is_animation,
     lacks_memory,
     largest_file,
     open_picture,
@@ -15,6 +16,7 @@ from streamer.pictures.reading import (
 from streamer.pictures.writing import Format, write_whole
 
 __all__ = [
+    "ANIMATION",
     "MAX_PIXELS",
     "STDIN",
     "Format",
@@ -26,6 +28,7 @@ __all__ = [
     "ahead",
     "expanded",
     "find",
+    "is_animation",
     "lacks_memory",
     "largest_file",
     "open_picture",

@@ -10,6 +10,10 @@ import numpy as np
 from streamer.frame import Alpha, Image
 from streamer.pictures.colour import Deep, to_srgb
 
+ANIMATION = "an animation"
+"""What a file holds whose pictures follow each other in time."""
+PAGES = "several pages"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
@@ -21,12 +25,14 @@ class Photo:
         alpha: (H, W) of the same type, its own transparency; None where it has none.
         profile: an ICC profile of an RGB space; empty: sRGB.
         exif: what is kept of its EXIF, a TIFF structure; empty: none.
+        more: what its file holds beside it, `ANIMATION`, `PAGES`, or empty: nothing.
     """
 
     colours: Deep
     alpha: Deep | None = None
     profile: bytes = b""
     exif: bytes = b""
+    more: str = ""
 
     def __repr__(self) -> str:
         height, width = self.colours.shape[:2]

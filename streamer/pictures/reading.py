@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import stat
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Self
 
@@ -17,11 +19,11 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from streamer.errors import SourceNotFound, SourceUnsupported
+from streamer.errors import SourceError, SourceNotFound, SourceUnsupported
 from streamer.pictures import colour, deep
 from streamer.pictures.colour import Deep
 from streamer.pictures.exif import kept, orientation
-from streamer.pictures.photo import Photo
+from streamer.pictures.photo import ANIMATION, PAGES, Photo
 
 MAX_PIXELS = 100_000_000
 """Of a picture, unless more are allowed: 0.3 GB of 8-bit colours."""
@@ -30,6 +32,10 @@ _FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"),
     *("AVIF", "ICO", "JPEG2000", "PPM"),
 )
+_ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+_SHORTEST_MS = 10
+_USUAL_MS = 100
+"""How long a picture of an animation stands that says 10 ms or less."""
 _HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1")
 """How HEIC begins (ISO/IEC 23008-12, brands), which is not read."""
 
@@ -58,13 +64,51 @@ class OpenPicture:
             SourceUnsupported: it is damaged, or of a kind that cannot be shown.
         """
         try:
-            return _photo(self._picture, self._file)
+            more = ANIMATION if self.moves else PAGES if self._has_pages() else ""
+            return replace(_photo(self._picture, self._file), more=more)
         except Exception as error:
-            if lacks_memory(error):
-                raise SourceUnsupported(
-                    f"{self._name}: {self.pixels} pixels: not enough memory"
-                ) from error
-            raise SourceUnsupported(f"{self._name}: a damaged picture: {_told(error)}") from error
+            raise self._refusal(error) from error
+
+    def play(self) -> Iterator[tuple[Photo, int, int]]:
+        """
+        Decode the pictures of an animation in order.
+
+        Returns:
+            Each with the moment at which it appears and for how long it stands, in ms.
+
+        Raises:
+            SourceUnsupported: it is damaged from here on.
+        """
+        at_ms = 0
+        for number in range(self.frames):
+            try:
+                self._picture.seek(number)
+                photo = _photo(self._picture, self._file)
+            except Exception as error:
+                raise self._refusal(error) from error
+            lasts_ms = self._picture.info.get("duration", 0)
+            # As browsers do: nobody means less.
+            lasts_ms = lasts_ms if lasts_ms > _SHORTEST_MS else _USUAL_MS
+            yield photo, at_ms, lasts_ms
+            at_ms += lasts_ms
+
+    @property
+    def frames(self) -> int:
+        """How many pictures the file holds."""
+        return getattr(self._picture, "n_frames", 1)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is an animation, of which `read` gives the first picture."""
+        return self._picture.format in _ANIMATED and getattr(self._picture, "is_animated", False)
+
+    def _has_pages(self) -> bool:
+        return self._picture.format == "TIFF" and self.frames > 1
+
+    def _refusal(self, error: Exception) -> SourceUnsupported:
+        if lacks_memory(error):
+            return SourceUnsupported(f"{self._name}: {self.pixels} pixels: not enough memory")
+        return SourceUnsupported(f"{self._name}: a damaged picture: {_told(error)}")
 
     def close(self) -> None:
         """Close its file. Twice is once."""
@@ -106,6 +150,15 @@ def open_picture(
         file.close()
         raise
     return OpenPicture(name, file, picture)
+
+
+def is_animation(path: str | Path) -> bool:
+    """Whether there is an animation at *path*; what cannot be read is none."""
+    try:
+        with open_picture(path) as picture:
+            return picture.moves
+    except SourceError:
+        return False
 
 
 def largest_file(max_pixels: int) -> int:

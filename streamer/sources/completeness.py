@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from av.video.stream import VideoStream
 
-from streamer.sources.decoding import VideoReader
+if TYPE_CHECKING:
+    from streamer.sources.decoding import VideoReader
 
 _MISSING_PART = 20
 """A lack of up to this part of a file is a rounding, not a file cut short…"""

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from streamer.errors import CorruptFrame, SourceUnsupported, ffmpeg_reason
 from streamer.frame import Image
 from streamer.packets import AudioPacket
+from streamer.sources.completeness import shortfall, shown_frames
 from streamer.sources.joined import may_leap, on_one_clock
 from streamer.sources.sound import Sound
 
@@ -131,6 +132,20 @@ class VideoReader:
         self.audio = self._sound.track if self._sound is not None else None
         self._decoded: deque[VideoFrame] = deque()
 
+    @property
+    def begins(self) -> int | None:
+        """When the video begins, in units of `time_base`; None where the container does not say."""
+        return self.stream.start_time
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames are to be shown; None where the container does not say."""
+        return shown_frames(self.stream)
+
+    def lack(self, delivered: int, *, failed: bool) -> str | None:
+        """What a file that gave *delivered* frames lacks, if anything; see `shortfall`."""
+        return shortfall(self, delivered, failed=failed)
+
     def step(self) -> VideoFrame | None:
         """
         Take a frame that is ready, or else read and decode one packet.
@@ -155,7 +170,7 @@ class VideoReader:
         if packet.size:
             self.packets += 1
             self.cut = packet.is_corrupt
-            if packet.pts is not None:
+            if packet.pts is not None and not packet.is_discard:
                 self.end = max(self.end, packet.pts + (packet.duration or 0))
         try:
             self._decoded.extend(packet.decode())

@@ -29,7 +29,7 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
-from streamer.sources.completeness import shortfall, shown_frames
+from streamer.sources.animated import AnimationReader, is_played_here
 from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
 
@@ -40,6 +40,8 @@ _HALF = Fraction(1, 2)
 """A container may have rounded a timestamp by this many of its units."""
 _LEADS_S = (0, 2, 10)
 """Seconds before `start_s` to seek to: some containers land on a key frame that is too late."""
+
+Reader = VideoReader | AnimationReader
 
 
 class FileSource:
@@ -53,7 +55,7 @@ class FileSource:
         self._duration_s = None if config.duration_s is None else exact(config.duration_s)
         self._fps = None if config.fps is None else exact(config.fps)
         self._offset = 0
-        self._reader: VideoReader | None = None
+        self._reader: Reader | None = None
         self._upright = Upright()
         self._pending: VideoFrame | None = None
         self._ended: type[EndOfStream] | SourceError | None = None
@@ -133,7 +135,7 @@ class FileSource:
         if not path.exists():
             raise SourceNotFound(f"{path}: no such file")
 
-    def _begin_pass(self) -> VideoReader:
+    def _begin_pass(self) -> Reader:
         """Open the file at its start, or at the key frame before `start_s`."""
         reader = self._opened()
         if not self._start_s or self._start is None:
@@ -152,7 +154,7 @@ class FileSource:
             reader = self._opened()
         return self._opened()
 
-    def _is_before_start(self, reader: VideoReader) -> bool:
+    def _is_before_start(self, reader: Reader) -> bool:
         """Whether the first frame to come is not after `start_s`; the frame is put back."""
         while True:
             try:
@@ -167,23 +169,31 @@ class FileSource:
                     return False
                 return (frame.pts - self._start - 1) * reader.time_base <= self._start_s
 
-    def _opened(self) -> VideoReader:
+    def _opened(self) -> Reader:
         if self._reader is not None:
             self._reader.close()
+        reader = self._animation() or self._video()
+        self._reader = reader
+        self._time_base = reader.time_base / self._speed
+        self._read = 0
+        self._slot = -1
+        self._natural = Timeline(reader.time_base, reader.rate)
+        self._start = reader.begins
+        return reader
+
+    def _animation(self) -> AnimationReader | None:
+        path = self._config.path
+        return AnimationReader(path, self._name) if is_played_here(path) else None
+
+    def _video(self) -> VideoReader:
         try:
             # With its protocol, or FFmpeg takes a colon in the name for the end of one.
             container = av.open(f"file:{self._config.path}", "r", metadata_errors="replace")
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
         # Another speed would need another sound.
-        reader = VideoReader(container, self._name, audio=self._config.audio and self._speed == 1)
-        self._reader = reader
-        self._time_base = reader.time_base / self._speed
-        self._read = 0
-        self._slot = -1
-        self._natural = Timeline(reader.time_base, reader.rate)
-        self._start = reader.stream.start_time
-        return reader
+        audio = self._config.audio and self._speed == 1
+        return VideoReader(container, self._name, audio=audio)
 
     def _next_frame(self) -> VideoFrame:
         if self._reader is None:
@@ -201,7 +211,7 @@ class FileSource:
                 self._finish_pass(error)
         return self._pending
 
-    def _step(self, reader: VideoReader) -> VideoFrame | None:
+    def _step(self, reader: Reader) -> VideoFrame | None:
         """The next decoded frame if it is one to deliver; raises EOFError after `duration_s`."""
         frame = reader.step()
         if frame is None:
@@ -224,7 +234,7 @@ class FileSource:
             self._slot = slot
         return frame
 
-    def _listen(self, reader: VideoReader) -> None:
+    def _listen(self, reader: Reader) -> None:
         """Keep the audio that belongs to what is delivered, on the frames' timeline."""
         track = reader.audio
         if track is None or self._start is None:
@@ -250,19 +260,21 @@ class FileSource:
             audio, self._heard = tuple(self._heard), []
             raise EndOfStream(audio)
         start = self._start or 0
-        length = self._natural.next - start - round(self._start_s / reader.time_base)
+        # The last picture may stand longer than most.
+        end = max(self._natural.next, reader.end)
+        length = end - start - round(self._start_s / reader.time_base)
         if self._duration_s is not None:
             length = min(length, round(self._duration_s / reader.time_base))
         self._offset += max(1, length)
         self._begin_pass()
 
-    def _cut_short(self, reader: VideoReader, error: av.FFmpegError | None) -> SourceError | None:
+    def _cut_short(self, reader: Reader, error: av.FFmpegError | None) -> SourceError | None:
         """What to say if less came than the container promised; None if it ended as it should."""
         broken = None if error is None else translate_read(error, self._name)
         config = self._config
         if config.start_s or config.duration_s or config.fps or config.loop or self._offset:
             return broken
-        lack = shortfall(reader, self._delivered, failed=error is not None)
+        lack = reader.lack(self._delivered, failed=error is not None)
         return broken if lack is None else SourceLost(f"{self._name} {lack}")
 
     def _empty(self) -> SourceError:
@@ -288,6 +300,6 @@ class FileSource:
             time_base=self._time_base,
             live=config.realtime,
             paced=config.realtime,
-            frames=None if limited else shown_frames(reader.stream),
+            frames=None if limited else reader.frames,
             audio=reader.audio,
         )

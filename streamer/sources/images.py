@@ -1,7 +1,7 @@
 """
 Pictures as a stream: one file, a folder, or a glob, by natural order of names or in another.
 
-Each picture is upright 8-bit BGR on black (`read_picture`). A folder's pictures are decoded into
+Each picture is upright 8-bit BGR on black (`read_photo`). A folder's pictures are decoded into
 memory of their own, one at a time; a single one is decoded once. A round is every picture once,
 whatever becomes of the order meanwhile.
 """
@@ -9,6 +9,7 @@ whatever becomes of the order meanwhile.
 from __future__ import annotations
 
 import glob
+import logging
 import random
 import re
 import time
@@ -28,7 +29,10 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.frame import Grab, Image, StreamInfo
-from streamer.sources.pictures import read_picture
+from streamer.pictures import ANIMATION, shown
+from streamer.sources.pictures import read_photo
+
+_log = logging.getLogger(__name__)
 
 
 class ImagesSource:
@@ -43,6 +47,7 @@ class ImagesSource:
         self._round = 0
         self._index = 0
         self._missed = 0
+        self._told: set[Path] = set()
         self._pending: Image | None = None
         self._only: Image | None = None
         self._open = False
@@ -146,7 +151,7 @@ class ImagesSource:
         bad = ""
         for path in self._left:
             try:
-                return read_picture(path)
+                return self._read(path)
             except (SourceNotFound, SourceUnsupported) as error:
                 bad = bad or str(error)
         if len(self._paths) == 1:
@@ -157,7 +162,7 @@ class ImagesSource:
         if self._only is not None:
             return self._only
         try:
-            return read_picture(self._left[0])
+            return self._read(self._left[0])
         except (SourceNotFound, SourceUnsupported) as error:
             self._pass()
             self._missed += 1
@@ -167,6 +172,15 @@ class ImagesSource:
                     f"{self._name}: none of its pictures can be read any more: {error}"
                 ) from error
             raise CorruptFrame(str(error)) from error
+
+    def _read(self, path: Path) -> Image:
+        """The picture at *path*; what else its file holds is told once."""
+        photo = read_photo(path)
+        if photo.more and path not in self._told:
+            self._told.add(path)
+            way_out = ": `type: file` plays it" if photo.more == ANIMATION else ""
+            _log.warning("%s: %s: the first picture is taken%s", shown(path), photo.more, way_out)
+        return photo.seen()
 
     def _info(self) -> StreamInfo:
         return StreamInfo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamer.frame import Image
-from streamer.pictures import open_picture
+from streamer.pictures import Photo, open_picture
 
 
 def read_picture(path: str | Path) -> Image:
@@ -23,5 +23,10 @@ def read_picture(path: str | Path) -> Image:
         SourceUnsupported: not a picture, a damaged one, or one of more than
             `streamer.pictures.MAX_PIXELS`.
     """
+    return read_photo(path).seen()
+
+
+def read_photo(path: str | Path) -> Photo:
+    """The picture of a file with what is beside it; raises as `read_picture` does."""
     with open_picture(path) as picture:
-        return picture.read().seen()
+        return picture.read()

@@ -396,3 +396,14 @@ def test_an_interruption_leaves_no_half_file(tmp_path, make_model):
     for path in done:
         with Picture.open(path) as picture:
             picture.load()
+
+
+@pytest.mark.parametrize("name", ["moves.gif", "moves.webp", "pages.tif"])
+def test_a_note_says_that_the_first_of_several_pictures_is_taken(streamer, pictures, name):
+    first, second = (Picture.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    first.save(name, save_all=True, append_images=[second])
+    result = streamer("image", name, "a.png", "--out", "out")
+    assert result.exit_code == 0, result.output
+    notes = [line for line in result.stderr.splitlines() if line.startswith("note:")]
+    kind = "several pages" if name == "pages.tif" else "an animation"
+    assert notes == [f"note: {name}: {kind}: the first picture is taken"]

@@ -3,6 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image as Picture
 
 import streamer as package
 from streamer.cli import driving
@@ -228,6 +229,16 @@ def test_preview_refuses_a_layout_that_is_none(streamer):
     result = streamer("preview", "--layout", "round")
     assert result.exit_code == 2
     assert "sinks.0.layout: 'round' is not one of" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.avif"])
+def test_an_animation_is_played_and_a_still_of_that_suffix_is_a_picture(tmp_path, name):
+    first, second = (Picture.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    first.save(tmp_path / name)
+    assert guess_source(str(tmp_path / name))["type"] == "images"
+    first.save(tmp_path / name, save_all=True, append_images=[second], duration=100)
+    guessed = guess_source(str(tmp_path / name))
+    assert (guessed["type"], guessed["loop"]) == ("file", True)
 
 
 def test_preview_guesses_what_kind_of_source_is_meant(tmp_path, monkeypatch):

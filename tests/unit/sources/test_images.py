@@ -19,7 +19,8 @@ from streamer.errors import (
     SourceNotFound,
     SourceUnsupported,
 )
-from streamer.sources.images import ImagesSource, find_pictures, read_picture
+from streamer.sources.images import ImagesSource, find_pictures
+from streamer.sources.pictures import read_picture
 
 RED = (250, 10, 20)
 BGR = np.array([20, 10, 250], np.uint8)
