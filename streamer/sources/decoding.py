@@ -1,8 +1,6 @@
 """
-What every source on PyAV shares: packets to frames, frames to upright BGR, timestamps that grow.
-
-Nothing here allocates a picture in numpy's memory: swscale writes into FFmpeg's own buffers, and
-one copy goes into the caller's.
+What every source on PyAV shares: packets to whole frames, their size as it is shown, and timestamps
+that grow.
 """
 
 from __future__ import annotations
@@ -14,23 +12,26 @@ from fractions import Fraction
 from typing import cast
 
 import av
-import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from streamer.config import Deinterlace
 from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 from streamer.packets import AudioPacket, AudioTrack
+from streamer.sources.fields import Deinterlacer
+from streamer.sources.pixels import PixelAspect, square_size
+from streamer.sources.upright import upright_size
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
-_PIXEL = np.dtype("V3")
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that read the alpha beside the pictures; FFmpeg's own leave it out."""
 
 
 class Timeline:
@@ -79,7 +80,14 @@ class VideoReader:
         end: where the latest packet in time ends, in units of `time_base`.
     """
 
-    def __init__(self, container: InputContainer, name: str, *, audio: bool = False) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        name: str,
+        *,
+        audio: bool = False,
+        deinterlace: Deinterlace = "auto",
+    ) -> None:
         """
         Take over *container*, and close it if this raises.
 
@@ -87,6 +95,7 @@ class VideoReader:
             container: open.
             name: how it is called in messages.
             audio: keep the packets of its best audio stream, for `take_audio`.
+            deinterlace: which frames are made progressive.
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
@@ -117,7 +126,22 @@ class VideoReader:
         self.audio = _track_of(self._sound) if self._sound is not None else None
         self._heard: list[AudioPacket] = []
         self._demuxer = self._demuxed()
+        self._decoder = _alpha_decoder(stream) or stream.codec_context
+        self._fields = Deinterlacer(deinterlace)
+        self._pixels = PixelAspect(stream)
         self._decoded: deque[VideoFrame] = deque()
+
+    @property
+    def announced_size(self) -> tuple[int, int] | None:
+        """What `size` of the first frame will be, but for its rotation; None if not known yet."""
+        context = self.stream.codec_context
+        if not context.width or not context.height:
+            return None
+        return square_size(context.width, context.height, self._pixels.at(None))
+
+    def size(self, frame: VideoFrame) -> tuple[int, int]:
+        """(width, height) of *frame*, which came last, as it is shown: upright, square pixels."""
+        return upright_size(frame, self._pixels.at(frame.pts))
 
     def step(self) -> VideoFrame | None:
         """
@@ -135,7 +159,7 @@ class VideoReader:
             return self._decoded.popleft()
         packet = next(self._demuxer, None)
         if packet is None:
-            raise EOFError
+            return self._last()
         if not isinstance(packet.stream, VideoStream):
             if packet.size and packet.pts is not None:
                 self._heard.append(AudioPacket(bytes(packet), packet.pts))
@@ -146,13 +170,16 @@ class VideoReader:
             if packet.pts is not None:
                 self.end = max(self.end, packet.pts + (packet.duration or 0))
         try:
-            self._decoded.extend(packet.decode())
+            frames = self._decoder.decode(packet)
         except av.EOFError:
-            raise EOFError from None
+            return self._last()
         except av.FFmpegError as error:
             raise CorruptFrame(
                 f"{self._name}: packet {self.packets} could not be decoded: {error.strerror}"
             ) from error
+        self._pixels.follow(packet.pts)
+        for frame in frames:
+            self._decoded.extend(self._fields.put(frame))
         return self._decoded.popleft() if self._decoded else None
 
     def seek(self, pts: int) -> None:
@@ -161,6 +188,9 @@ class VideoReader:
             self._container.seek(pts, stream=self.stream, backward=True)
         except av.FFmpegError:
             return
+        if self._decoder is not self.stream.codec_context:
+            self._decoder.flush_buffers()
+        self._fields.clear()
         self._decoded.clear()
         self._heard.clear()
         self._demuxer = self._demuxed()
@@ -181,11 +211,31 @@ class VideoReader:
         except (av.FFmpegError, OSError):
             return
 
+    def _last(self) -> VideoFrame:
+        """A frame that was held back to the end; raises EOFError if there is none."""
+        self._decoded.extend(self._fields.finish())
+        if not self._decoded:
+            raise EOFError
+        return self._decoded.popleft()
+
     def _demuxed(self) -> Iterator[Packet[VideoStream] | Packet[AudioStream]]:
         if self.audio is None or self._sound is None:
             return self._container.demux(self.stream)
         both = self._container.demux(self.stream, self._sound)
         return cast("Iterator[Packet[VideoStream] | Packet[AudioStream]]", both)
+
+
+def _alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
+    """One that gives the alpha too, where the container marks that there is one."""
+    name = _WITH_ALPHA.get(stream.codec_context.codec.canonical_name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return None
+    try:
+        context = av.CodecContext.create(name, "r")
+    except av.codec.codec.UnknownCodecError:
+        return None
+    assert isinstance(context, VideoCodecContext)  # noqa: S101 - as its name says
+    return context
 
 
 def _track_of(sound: AudioStream) -> AudioTrack | None:
@@ -204,47 +254,6 @@ def _track_of(sound: AudioStream) -> AudioTrack | None:
 
 def _kinds(container: InputContainer) -> str:
     return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-
-
-class Upright:
-    """Decoded frames as upright BGR; keeps swscale's state between frames. Not thread-safe."""
-
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-
-    @staticmethod
-    def size(frame: VideoFrame) -> tuple[int, int]:
-        """(width, height) in pixels of *frame* after its rotation."""
-        if _quarter_turns(frame) % 2:
-            return frame.height, frame.width
-        return frame.width, frame.height
-
-    def write(self, frame: VideoFrame, out: Image) -> None:
-        """
-        Write *frame*, turned as its metadata says, into *out*.
-
-        Colour matrix and range are the frame's own, as swscale reads them.
-
-        Args:
-            frame: as decoded.
-            out: (height, width, 3) uint8 of `size(frame)`, C-contiguous; overwritten.
-        """
-        picture = self._reformatter.reformat(frame, format="bgr24", threads=1)
-        plane = picture.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        rows = rows[: picture.height, : picture.width * 3]
-        turns = _quarter_turns(frame)
-        if not turns:
-            np.copyto(out, rows.reshape(out.shape))
-            return
-        pixels: NDArray[np.void] = rows.view(_PIXEL)
-        target: NDArray[np.void] = out.view(_PIXEL)[..., 0]
-        np.copyto(target, np.rot90(pixels, turns))
-
-
-def _quarter_turns(frame: VideoFrame) -> int:
-    """Anticlockwise quarter turns that put *frame* upright (the sense of `frame.rotation`)."""
-    return round(frame.rotation / 90) % 4
 
 
 def wants(size: tuple[int, int], out: Image) -> None:

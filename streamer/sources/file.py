@@ -29,8 +29,9 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
-from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
+from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
+from streamer.sources.upright import Upright
 
 _OPEN_S = 9.0
 _HALF = Fraction(1, 2)
@@ -57,7 +58,7 @@ class FileSource:
         self._fps = None if config.fps is None else exact(config.fps)
         self._offset = 0
         self._reader: VideoReader | None = None
-        self._upright = Upright()
+        self._upright = Upright(self._name)
         self._pending: VideoFrame | None = None
         self._ended: type[EndOfStream] | SourceError | None = None
         self._delivered = 0
@@ -98,14 +99,15 @@ class FileSource:
             raise self._empty() from None
         except av.FFmpegError as error:
             raise translate_read(error, self._name) from error
-        self._size = Upright.size(self._pending)
+        self._size = self._shown_size(self._pending)
         return self._info()
 
     def read(self, out: Image) -> Grab:
         """Write the next frame into *out*; see `Source.read`."""
         frame = self._next_frame()
-        if Upright.size(frame) != self._size:
-            self._pending, self._size = frame, Upright.size(frame)
+        size = self._shown_size(frame)
+        if size != self._size:
+            self._pending, self._size = frame, size
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
@@ -172,7 +174,12 @@ class FileSource:
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
         # Another speed would need another sound.
-        reader = VideoReader(container, self._name, audio=self._config.audio and self._speed == 1)
+        reader = VideoReader(
+            container,
+            self._name,
+            audio=self._config.audio and self._speed == 1,
+            deinterlace=self._config.deinterlace,
+        )
         self._reader = reader
         self._time_base = reader.time_base / self._speed
         self._read = 0
@@ -180,6 +187,10 @@ class FileSource:
         self._natural = Timeline(reader.time_base, reader.rate)
         self._start = reader.stream.start_time
         return reader
+
+    def _shown_size(self, frame: VideoFrame) -> tuple[int, int]:
+        assert self._reader is not None  # noqa: S101 - called while open
+        return self._reader.size(frame)
 
     def _next_frame(self) -> VideoFrame:
         if self._reader is None:
