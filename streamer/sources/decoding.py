@@ -16,7 +16,6 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -24,14 +23,12 @@ from streamer.config import Deinterlace
 from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 from streamer.packets import AudioPacket, AudioTrack
+from streamer.sources.decoders import decoder_of
 from streamer.sources.fields import Deinterlacer
 from streamer.sources.pixels import PixelAspect, square_size
-from streamer.sources.upright import upright_size
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
-_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders that read the alpha beside the pictures; FFmpeg's own leave it out."""
 
 
 class Timeline:
@@ -109,8 +106,6 @@ class VideoReader:
         if context is None:
             container.close()
             raise SourceUnsupported(f"{name}: its codec is not one that can be decoded here")
-        # Slices add no delay and cost the least CPU; frame threads were measured no faster.
-        stream.thread_type = "SLICE"
         self._container = container
         self._name = name
         self.stream = stream
@@ -126,22 +121,22 @@ class VideoReader:
         self.audio = _track_of(self._sound) if self._sound is not None else None
         self._heard: list[AudioPacket] = []
         self._demuxer = self._demuxed()
-        self._decoder = _alpha_decoder(stream) or stream.codec_context
+        self._decoder = decoder_of(stream)
         self._fields = Deinterlacer(deinterlace)
         self._pixels = PixelAspect(stream)
         self._decoded: deque[VideoFrame] = deque()
 
     @property
     def announced_size(self) -> tuple[int, int] | None:
-        """What `size` of the first frame will be, but for its rotation; None if not known yet."""
+        """(width, height) in square pixels, but for a rotation; None if that is not known yet."""
         context = self.stream.codec_context
         if not context.width or not context.height:
             return None
         return square_size(context.width, context.height, self._pixels.at(None))
 
-    def size(self, frame: VideoFrame) -> tuple[int, int]:
-        """(width, height) of *frame*, which came last, as it is shown: upright, square pixels."""
-        return upright_size(frame, self._pixels.at(frame.pts))
+    def aspect(self, frame: VideoFrame) -> Fraction | None:
+        """Width by height of the pixels of *frame*, which came of late; None if nobody says."""
+        return self._pixels.at(frame.pts)
 
     def step(self) -> VideoFrame | None:
         """
@@ -223,19 +218,6 @@ class VideoReader:
             return self._container.demux(self.stream)
         both = self._container.demux(self.stream, self._sound)
         return cast("Iterator[Packet[VideoStream] | Packet[AudioStream]]", both)
-
-
-def _alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
-    """One that gives the alpha too, where the container marks that there is one."""
-    name = _WITH_ALPHA.get(stream.codec_context.codec.canonical_name)
-    if name is None or stream.metadata.get("alpha_mode") != "1":
-        return None
-    try:
-        context = av.CodecContext.create(name, "r")
-    except av.codec.codec.UnknownCodecError:
-        return None
-    assert isinstance(context, VideoCodecContext)  # noqa: S101 - as its name says
-    return context
 
 
 def _track_of(sound: AudioStream) -> AudioTrack | None:

@@ -190,7 +190,7 @@ class FileSource:
 
     def _shown_size(self, frame: VideoFrame) -> tuple[int, int]:
         assert self._reader is not None  # noqa: S101 - called while open
-        return self._reader.size(frame)
+        return self._upright.size(frame, self._reader.aspect(frame))
 
     def _next_frame(self) -> VideoFrame:
         if self._reader is None:

@@ -105,7 +105,8 @@ class RtspSource:
             # A server that does not say the size: the first frame does. Each step may take
             # `read_s`, so that none may begin later than that before the end.
             self._pending = self._next_due(_OPEN_S - read_s - (now_s() - started_s), read_s)
-            self._size = self._reader.size(self._pending[0])
+            first = self._pending[0]
+            self._size = self._upright.size(first, self._reader.aspect(first))
         return self._info()
 
     def read(self, out: Image) -> Grab:
@@ -116,7 +117,7 @@ class RtspSource:
             raise type(self._lost)(str(self._lost))
         silence_s = self._config.read_timeout_s
         frame, pts = self._pending or self._next_due(silence_s, silence_s)
-        size = self._reader.size(frame)
+        size = self._upright.size(frame, self._reader.aspect(frame))
         if size != self._size:
             self._pending, self._size = (frame, pts), size
             raise FormatChanged(self._info())

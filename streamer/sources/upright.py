@@ -35,6 +35,25 @@ _RANGES = frozenset({0, 1, 2})
 _Key = tuple[str, int, int, int, int, int, int]
 
 
+class Turn(NamedTuple):
+    """What puts a frame upright: rows become columns first, then it is mirrored and flipped."""
+
+    transposed: bool
+    mirrored: bool
+    """Left and right change places."""
+    flipped: bool
+    """Top and bottom do."""
+
+
+_AS_IT_IS = Turn(transposed=False, mirrored=False, flipped=False)
+_QUARTERS = (
+    _AS_IT_IS,
+    Turn(transposed=True, mirrored=False, flipped=True),
+    Turn(transposed=False, mirrored=True, flipped=True),
+    Turn(transposed=True, mirrored=True, flipped=False),
+)
+
+
 class Upright:
     """
     Writes decoded frames as upright BGR; keeps swscale's state between them. Not thread-safe.
@@ -46,6 +65,7 @@ class Upright:
     def __init__(self, name: str) -> None:
         self._name = name
         self._reformatter = VideoReformatter()
+        self._turn = _AS_IT_IS
         self._key: _Key | None = None
         self._matrix: Matrix | None = None
         self._transparent = False
@@ -54,19 +74,30 @@ class Upright:
         self._shown: Image = np.empty((1, 1, 3), np.uint8)
         self._weighted: Image = np.empty((1, 1, 4), np.uint8)
 
+    def size(self, frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
+        """
+        (width, height) of *frame* as it is shown, in square pixels.
+
+        Args:
+            frame: as decoded.
+            aspect: its pixels' width by their height; None where nobody says.
+        """
+        width, height = square_size(frame.width, frame.height, aspect)
+        return (height, width) if self._turn_of(frame).transposed else (width, height)
+
     def write(self, frame: VideoFrame, out: Image) -> None:
         """
         Write *frame* into *out*, turned as its metadata says and scaled to it.
 
         Args:
             frame: as decoded.
-            out: (height, width, 3) uint8 of `upright_size`, C-contiguous; overwritten.
+            out: (height, width, 3) uint8 of its `size`, C-contiguous; overwritten.
 
         Raises:
             CorruptFrame: FFmpeg cannot convert it.
         """
         self._learn(frame)
-        turn = _turn_of(frame)
+        turn = self._turn_of(frame)
         height, width = out.shape[1::-1] if turn.transposed else out.shape[:2]
         try:
             rows = self._converted(frame, width, height)
@@ -77,6 +108,13 @@ class Upright:
             if rows is out:
                 return
         _copy_turned(rows, turn, out)
+
+    def _turn_of(self, frame: VideoFrame) -> Turn:
+        """What a key frame says of its orientation counts for those that say nothing after it."""
+        said = _turn_said(frame)
+        if said is not None or frame.key_frame:
+            self._turn = said or _AS_IT_IS
+        return self._turn
 
     def _learn(self, frame: VideoFrame) -> None:
         """Choose how to convert frames like *frame*; tell what is unusual, once."""
@@ -152,43 +190,12 @@ class Upright:
         return target
 
 
-class Turn(NamedTuple):
-    """What puts a frame upright: rows become columns first, then it is mirrored and flipped."""
-
-    transposed: bool
-    mirrored: bool
-    """Left and right change places."""
-    flipped: bool
-    """Top and bottom do."""
-
-
-_AS_IT_IS = Turn(transposed=False, mirrored=False, flipped=False)
-_QUARTERS = (
-    _AS_IT_IS,
-    Turn(transposed=True, mirrored=False, flipped=True),
-    Turn(transposed=False, mirrored=True, flipped=True),
-    Turn(transposed=True, mirrored=True, flipped=False),
-)
-
-
-def upright_size(frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
-    """
-    (width, height) of *frame* as it is shown, in square pixels.
-
-    Args:
-        frame: as decoded.
-        aspect: its pixels' width by their height; None where nobody says.
-    """
-    width, height = square_size(frame.width, frame.height, aspect)
-    return (height, width) if _turn_of(frame).transposed else (width, height)
-
-
-def _turn_of(frame: VideoFrame) -> Turn:
-    """How the nearest of the eight orientations to *frame*'s display matrix is made upright."""
+def _turn_said(frame: VideoFrame) -> Turn | None:
+    """How the nearest of eight orientations to *frame*'s display matrix, if any, is put upright."""
     try:
         matrix = cast("Mapping[str, SideData]", frame.side_data)["DISPLAYMATRIX"]
     except KeyError:
-        return _AS_IT_IS
+        return None
     except ValueError:  # Beside it is data of a kind that PyAV does not know.
         return _QUARTERS[round(frame.rotation / 90) % 4]
     # A pixel at (x, y) is shown at (a * x + c * y, b * x + d * y).
