@@ -56,6 +56,7 @@ from streamer.config.sinks import (
 )
 from streamer.config.sources import (
     PICTURE_SUFFIXES,
+    Deinterlace,
     FileSourceConfig,
     ImagesSourceConfig,
     PictureOrder,
@@ -79,6 +80,7 @@ __all__ = [
     "Config",
     "ContractConfig",
     "CudaOptions",
+    "Deinterlace",
     "DespillConfig",
     "DimBackgroundConfig",
     "DiscardSinkConfig",

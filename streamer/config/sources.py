@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from streamer.config.data import Data
 
@@ -15,6 +15,17 @@ PICTURE_SUFFIXES = frozenset(
     }
 )
 """What counts as a picture in a folder; a file that is named is read whatever its suffix."""
+
+
+def _unswitched(value: Any) -> Any:
+    """YAML reads a bare `on` or `off` as a truth value."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
+
+
+_Deinterlace = Literal["auto", "on", "off"]
+Deinterlace = Annotated[
+    _Deinterlace, BeforeValidator(_unswitched, json_schema_input_type=_Deinterlace)
+]
 
 PictureOrder = Literal["name", "reverse", "time", "random"]
 
@@ -97,6 +108,8 @@ class RtspSourceConfig(Data):
     """Seconds without a frame after which the stream counts as lost."""
     audio: bool = True
     """Recordings and relays get its sound too, as it is."""
+    deinterlace: Deinterlace = "auto"
+    """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
     max_fps: float | None = Field(None, gt=0)
     """At most so many frames per second; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
@@ -145,6 +158,8 @@ class FileSourceConfig(Data):
     """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
     audio: bool = True
     """Recordings and relays get its sound too, as it is."""
+    deinterlace: Deinterlace = "auto"
+    """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
 
 
 class ImagesSourceConfig(Data):

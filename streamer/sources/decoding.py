@@ -1,8 +1,6 @@
 """
-What every source on PyAV shares: packets to frames, frames to upright BGR, timestamps that grow.
-
-Nothing here allocates a picture in numpy's memory: swscale writes into FFmpeg's own buffers, and
-one copy goes into the caller's.
+What every source on PyAV shares: packets to whole frames, their size as it is shown, and timestamps
+that grow.
 """
 
 from __future__ import annotations
@@ -15,20 +13,21 @@ from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import av
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from streamer.config import Deinterlace
 from streamer.errors import CorruptFrame, SourceUnsupported, ffmpeg_reason
 from streamer.frame import Image
 from streamer.packets import AudioPacket
 from streamer.sources.completeness import shortfall, shown_frames
+from streamer.sources.decoders import decoder_of
+from streamer.sources.fields import Deinterlacer
 from streamer.sources.joined import may_leap, on_one_clock
+from streamer.sources.pixels import PixelAspect, square_size
 from streamer.sources.sound import Sound
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
 _MOST_KEPT = 4000
 """Packets from a key frame on that are kept while the place to begin is looked for."""
-_PIXEL = np.dtype("V3")
 
 
 class Timeline:
@@ -88,7 +86,14 @@ class VideoReader:
         leaps: its clock may begin anew within the file; here it goes on (`on_one_clock`).
     """
 
-    def __init__(self, container: InputContainer, name: str, *, audio: bool = False) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        name: str,
+        *,
+        audio: bool = False,
+        deinterlace: Deinterlace = "auto",
+    ) -> None:
         """
         Take over *container*, and close it if this raises.
 
@@ -96,6 +101,7 @@ class VideoReader:
             container: open.
             name: how it is called in messages.
             audio: keep the packets of its best audio stream, for `take_audio`.
+            deinterlace: which frames are made progressive.
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
@@ -109,8 +115,6 @@ class VideoReader:
         if context is None:
             container.close()
             raise SourceUnsupported(f"{name}: its codec is not one that can be decoded here")
-        # Slices add no delay and cost the least CPU; frame threads were measured no faster.
-        stream.thread_type = "SLICE"
         self._container = container
         self._name = name
         self.stream = stream
@@ -130,7 +134,22 @@ class VideoReader:
         if self._sound is not None:
             self._demuxer = self._sound.read_ahead(self._demuxer)
         self.audio = self._sound.track if self._sound is not None else None
+        self._decoder = decoder_of(stream)
+        self._fields = Deinterlacer(deinterlace)
+        self._pixels = PixelAspect(stream)
         self._decoded: deque[VideoFrame] = deque()
+
+    @property
+    def announced_size(self) -> tuple[int, int] | None:
+        """(width, height) in square pixels, but for a rotation; None if that is not known yet."""
+        context = self.stream.codec_context
+        if not context.width or not context.height:
+            return None
+        return square_size(context.width, context.height, self._pixels.at(None))
+
+    def aspect(self, frame: VideoFrame) -> Fraction | None:
+        """Width by height of the pixels of *frame*, which came of late; None if nobody says."""
+        return self._pixels.at(frame.pts)
 
     @property
     def begins(self) -> int | None:
@@ -162,7 +181,7 @@ class VideoReader:
             return self._decoded.popleft()
         packet = next(self._demuxer, None)
         if packet is None:
-            raise EOFError
+            return self._last()
         if not isinstance(packet.stream, VideoStream):
             if self._sound is not None:
                 self._sound.hear(packet)
@@ -173,13 +192,16 @@ class VideoReader:
             if packet.pts is not None and not packet.is_discard:
                 self.end = max(self.end, packet.pts + (packet.duration or 0))
         try:
-            self._decoded.extend(packet.decode())
+            frames = self._decoder.decode(packet)
         except av.EOFError:
-            raise EOFError from None
+            return self._last()
         except av.FFmpegError as error:
             raise CorruptFrame(
                 f"{self._name}: packet {self.packets} could not be decoded: {ffmpeg_reason(error)}"
             ) from error
+        self._pixels.follow(packet.pts)
+        for frame in frames:
+            self._decoded.extend(self._fields.put(frame))
         return self._decoded.popleft() if self._decoded else None
 
     def seek(self, pts: int) -> None:
@@ -188,6 +210,9 @@ class VideoReader:
             self._container.seek(pts, stream=self.stream, backward=True)
         except av.FFmpegError:
             return
+        if self._decoder is not self.stream.codec_context:
+            self._decoder.flush_buffers()
+        self._fields.clear()
         self._decoded.clear()
         if self._sound is not None:
             self._sound.forget()
@@ -242,6 +267,13 @@ class VideoReader:
         except (av.FFmpegError, OSError):
             return
 
+    def _last(self) -> VideoFrame:
+        """A frame that was held back to the end; raises EOFError if there is none."""
+        self._decoded.extend(self._fields.finish())
+        if not self._decoded:
+            raise EOFError
+        return self._decoded.popleft()
+
     def _demuxed(self) -> Iterator[TrackPacket]:
         wanted: list[Stream] = [self.stream]
         if self._beside is not None:
@@ -252,47 +284,6 @@ class VideoReader:
 
 def _kinds(container: InputContainer) -> str:
     return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-
-
-class Upright:
-    """Decoded frames as upright BGR; keeps swscale's state between frames. Not thread-safe."""
-
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-
-    @staticmethod
-    def size(frame: VideoFrame) -> tuple[int, int]:
-        """(width, height) in pixels of *frame* after its rotation."""
-        if _quarter_turns(frame) % 2:
-            return frame.height, frame.width
-        return frame.width, frame.height
-
-    def write(self, frame: VideoFrame, out: Image) -> None:
-        """
-        Write *frame*, turned as its metadata says, into *out*.
-
-        Colour matrix and range are the frame's own, as swscale reads them.
-
-        Args:
-            frame: as decoded.
-            out: (height, width, 3) uint8 of `size(frame)`, C-contiguous; overwritten.
-        """
-        picture = self._reformatter.reformat(frame, format="bgr24", threads=1)
-        plane = picture.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        rows = rows[: picture.height, : picture.width * 3]
-        turns = _quarter_turns(frame)
-        if not turns:
-            np.copyto(out, rows.reshape(out.shape))
-            return
-        pixels: NDArray[np.void] = rows.view(_PIXEL)
-        target: NDArray[np.void] = out.view(_PIXEL)[..., 0]
-        np.copyto(target, np.rot90(pixels, turns))
-
-
-def _quarter_turns(frame: VideoFrame) -> int:
-    """Anticlockwise quarter turns that put *frame* upright (the sense of `frame.rotation`)."""
-    return round(frame.rotation / 90) % 4
 
 
 def wants(size: tuple[int, int], out: Image) -> None:

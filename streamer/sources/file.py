@@ -30,8 +30,9 @@ from streamer.errors import (
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
 from streamer.sources.animated import AnimationReader, is_played_here
-from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
+from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
+from streamer.sources.upright import Upright
 
 _OPEN_S = 9.0
 _SKIM_S = 3.0
@@ -56,7 +57,7 @@ class FileSource:
         self._fps = None if config.fps is None else exact(config.fps)
         self._offset = 0
         self._reader: Reader | None = None
-        self._upright = Upright()
+        self._upright = Upright(self._name)
         self._pending: VideoFrame | None = None
         self._ended: type[EndOfStream] | SourceError | None = None
         self._delivered = 0
@@ -97,14 +98,15 @@ class FileSource:
             raise self._empty() from None
         except av.FFmpegError as error:
             raise translate_read(error, self._name) from error
-        self._size = Upright.size(self._pending)
+        self._size = self._shown_size(self._pending)
         return self._info()
 
     def read(self, out: Image) -> Grab:
         """Write the next frame into *out*; see `Source.read`."""
         frame = self._next_frame()
-        if Upright.size(frame) != self._size:
-            self._pending, self._size = frame, Upright.size(frame)
+        size = self._shown_size(frame)
+        if size != self._size:
+            self._pending, self._size = frame, size
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
@@ -192,8 +194,16 @@ class FileSource:
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
         # Another speed would need another sound.
-        audio = self._config.audio and self._speed == 1
-        return VideoReader(container, self._name, audio=audio)
+        return VideoReader(
+            container,
+            self._name,
+            audio=self._config.audio and self._speed == 1,
+            deinterlace=self._config.deinterlace,
+        )
+
+    def _shown_size(self, frame: VideoFrame) -> tuple[int, int]:
+        assert self._reader is not None  # noqa: S101 - called while open
+        return self._upright.size(frame, self._reader.aspect(frame))
 
     def _next_frame(self) -> VideoFrame:
         if self._reader is None:

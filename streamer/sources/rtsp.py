@@ -27,9 +27,10 @@ from streamer.errors import (
 )
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
-from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
+from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_connect, translate_read
 from streamer.sources.thinning import Thinning
+from streamer.sources.upright import Upright
 from streamer.tls import authorities
 
 _OPEN_S = 9.8
@@ -43,7 +44,7 @@ class RtspSource:
         self._config = config
         self._name = redact(config.url.get_secret_value())
         self._reader: VideoReader | None = None
-        self._upright = Upright()
+        self._upright = Upright(self._name)
         self._pending: tuple[VideoFrame, int] | None = None
         self._thinning = Thinning(config.max_fps)
         self._arrived_ns = 0
@@ -89,17 +90,23 @@ class RtspSource:
                 secure=self._secure,
                 knows_host=partial(_has_address, self._name),
             ) from None
-        self._reader = VideoReader(container, self._name, audio=self._config.audio)
+        self._reader = VideoReader(
+            container,
+            self._name,
+            audio=self._config.audio,
+            deinterlace=self._config.deinterlace,
+        )
         self._timeline = Timeline(self._reader.time_base, self._reader.rate)
         self._origin_ns = time.monotonic_ns()
-        context = self._reader.stream.codec_context
-        if context.width and context.height:
-            self._size = (context.width, context.height)
+        announced = self._reader.announced_size
+        if announced is not None:
+            self._size = announced
         else:
             # A server that does not say the size: the first frame does. Each step may take
             # `read_s`, so that none may begin later than that before the end.
             self._pending = self._next_due(_OPEN_S - read_s - (now_s() - started_s), read_s)
-            self._size = Upright.size(self._pending[0])
+            first = self._pending[0]
+            self._size = self._upright.size(first, self._reader.aspect(first))
         return self._info()
 
     def read(self, out: Image) -> Grab:
@@ -110,15 +117,13 @@ class RtspSource:
             raise type(self._lost)(str(self._lost))
         silence_s = self._config.read_timeout_s
         frame, pts = self._pending or self._next_due(silence_s, silence_s)
-        if Upright.size(frame) != self._size:
-            self._pending, self._size = (frame, pts), Upright.size(frame)
+        size = self._upright.size(frame, self._reader.aspect(frame))
+        if size != self._size:
+            self._pending, self._size = (frame, pts), size
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
-        try:
-            self._upright.write(frame, out)
-        except (av.FFmpegError, ValueError) as error:
-            raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
+        self._upright.write(frame, out)
         return Grab(pts, self._reader.time_base, self._arrived_ns, self._audio(self._reader))
 
     def close(self) -> None:

@@ -6,7 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.sources.decoding import Timeline, Upright
+from streamer.sources.decoding import Timeline
+from streamer.sources.upright import Upright
 
 
 def timeline() -> Timeline:
@@ -41,12 +42,12 @@ def test_the_range_of_the_frame_decides_what_white_is(colour_range, white):
         plane.update(bytes([level]) * plane.buffer_size)
     frame.color_range = colour_range
     out = np.zeros((16, 16, 3), np.uint8)
-    Upright().write(frame, out)
+    Upright("clip").write(frame, out)
     assert out.min() >= 253
 
 
 def test_rows_with_padding_are_read_straight():
     picture = np.random.default_rng(0).integers(0, 255, (10, 13, 3), dtype=np.uint8)
     out = np.zeros_like(picture)
-    Upright().write(av.VideoFrame.from_ndarray(picture, format="bgr24"), out)
+    Upright("clip").write(av.VideoFrame.from_ndarray(picture, format="bgr24"), out)
     np.testing.assert_array_equal(out, picture)

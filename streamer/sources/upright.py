@@ -1,0 +1,218 @@
+"""
+Decoded frames to pictures as they are meant to be seen: BGR in the right colours and range, no
+brighter than a screen shows, upright, of square pixels, over black where they are transparent.
+
+Nothing here allocates a picture in numpy's memory for an ordinary frame: swscale writes into
+FFmpeg's own buffers, and one copy goes into the caller's.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import SideData
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from streamer.errors import CorruptFrame
+from streamer.frame import Image
+from streamer.sources.matrices import HDR, Matrix, matrix_of
+from streamer.sources.pixels import square_size
+from streamer.sources.tonemap import ToneMap
+
+_log = logging.getLogger(__name__)
+
+_PIXEL = np.dtype("V3")
+_RANGES = frozenset({0, 1, 2})
+_Key = tuple[str, int, int, int, int, int, int]
+
+
+class Turn(NamedTuple):
+    """What puts a frame upright: rows become columns first, then it is mirrored and flipped."""
+
+    transposed: bool
+    mirrored: bool
+    """Left and right change places."""
+    flipped: bool
+    """Top and bottom do."""
+
+
+_AS_IT_IS = Turn(transposed=False, mirrored=False, flipped=False)
+_QUARTERS = (
+    _AS_IT_IS,
+    Turn(transposed=True, mirrored=False, flipped=True),
+    Turn(transposed=False, mirrored=True, flipped=True),
+    Turn(transposed=True, mirrored=True, flipped=False),
+)
+
+
+class Upright:
+    """
+    Writes decoded frames as upright BGR; keeps swscale's state between them. Not thread-safe.
+
+    Args:
+        name: how the source is called in messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._reformatter = VideoReformatter()
+        self._turn = _AS_IT_IS
+        self._key: _Key | None = None
+        self._matrix: Matrix | None = None
+        self._transparent = False
+        self._tone: ToneMap | None = None
+        self._said: set[str] = set()
+        self._shown: Image = np.empty((1, 1, 3), np.uint8)
+        self._weighted: Image = np.empty((1, 1, 4), np.uint8)
+
+    def size(self, frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
+        """
+        (width, height) of *frame* as it is shown, in square pixels.
+
+        Args:
+            frame: as decoded.
+            aspect: its pixels' width by their height; None where nobody says.
+        """
+        width, height = square_size(frame.width, frame.height, aspect)
+        return (height, width) if self._turn_of(frame).transposed else (width, height)
+
+    def write(self, frame: VideoFrame, out: Image) -> None:
+        """
+        Write *frame* into *out*, turned as its metadata says and scaled to it.
+
+        Args:
+            frame: as decoded.
+            out: (height, width, 3) uint8 of its `size`, C-contiguous; overwritten.
+
+        Raises:
+            CorruptFrame: FFmpeg cannot convert it.
+        """
+        self._learn(frame)
+        turn = self._turn_of(frame)
+        height, width = out.shape[1::-1] if turn.transposed else out.shape[:2]
+        try:
+            rows = self._converted(frame, width, height)
+        except (av.FFmpegError, ValueError) as error:
+            raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
+        if self._transparent:
+            rows = self._over_black(rows, turn, out)
+            if rows is out:
+                return
+        _copy_turned(rows, turn, out)
+
+    def _turn_of(self, frame: VideoFrame) -> Turn:
+        """What a key frame says of its orientation counts for those that say nothing after it."""
+        said = _turn_said(frame)
+        if said is not None or frame.key_frame:
+            self._turn = said or _AS_IT_IS
+        return self._turn
+
+    def _learn(self, frame: VideoFrame) -> None:
+        """Choose how to convert frames like *frame*; tell what is unusual, once."""
+        key = (
+            frame.format.name,
+            frame.width,
+            frame.height,
+            frame.colorspace,
+            frame.color_range,
+            frame.color_trc,
+            frame.color_primaries,
+        )
+        if key != self._key:
+            self._key = key
+            self._matrix = matrix = matrix_of(frame)
+            self._transparent = frame.format.has_palette or any(
+                component.is_alpha for component in frame.format.components
+            )
+            hdr = HDR.get(frame.color_trc)
+            self._tone = None if hdr is None else ToneMap()
+            if hdr is not None:
+                self._tell(logging.INFO, f"HDR ({hdr}) is tone mapped to what a screen shows")
+            if matrix is not None and matrix.instead_of is not None:
+                text = f"its colours are tagged {matrix.instead_of}: they are read as {matrix.name}"
+                self._tell(logging.WARNING, text)
+        if self._matrix is not None and frame.colorspace != self._matrix.code:
+            frame.colorspace = self._matrix.code
+        if frame.color_range not in _RANGES:
+            frame.color_range = 0
+
+    def _tell(self, level: int, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            _log.log(level, "%s: %s", self._name, text)
+
+    def _converted(self, frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+        """*frame* as (height, width, 3 or, with an alpha, 4) in FFmpeg's memory."""
+        shown = frame if self._tone is None else self._tone.apply(frame)
+        if not self._transparent:
+            return self._scaled(shown, "bgr24", width, height)
+        rows = self._scaled(frame, "bgra", width, height)
+        if shown is not frame:
+            rows[..., :3] = self._scaled(shown, "bgr24", width, height)
+        return rows
+
+    def _scaled(self, frame: VideoFrame, layout: str, width: int, height: int) -> NDArray[np.uint8]:
+        same = (frame.width, frame.height) == (width, height)
+        picture = self._reformatter.reformat(
+            frame,
+            format=layout,
+            width=width,
+            height=height,
+            interpolation=Interpolation.BILINEAR if same else Interpolation.BICUBIC,
+            threads=1,
+        )
+        plane = picture.planes[0]
+        channels = 4 if layout == "bgra" else 3
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return rows[:height, : width * channels].reshape(height, width, channels)
+
+    def _over_black(self, rows: NDArray[np.uint8], turn: Turn, out: Image) -> Image:
+        """(h, w, 4) straight BGRA over black: in *out* if it need not be turned."""
+        size = rows.shape[:2]
+        if self._weighted.shape[:2] != size:
+            self._weighted = np.empty((*size, 4), np.uint8)
+        cv2.cvtColor(rows, cv2.COLOR_RGBA2mRGBA, dst=self._weighted)
+        target = out
+        if turn != _AS_IT_IS:
+            if self._shown.shape[:2] != size:
+                self._shown = np.empty((*size, 3), np.uint8)
+            target = self._shown
+        cv2.cvtColor(self._weighted, cv2.COLOR_BGRA2BGR, dst=target)
+        return target
+
+
+def _turn_said(frame: VideoFrame) -> Turn | None:
+    """How the nearest of eight orientations to *frame*'s display matrix, if any, is put upright."""
+    try:
+        matrix = cast("Mapping[str, SideData]", frame.side_data)["DISPLAYMATRIX"]
+    except KeyError:
+        return None
+    except ValueError:  # Beside it is data of a kind that PyAV does not know.
+        return _QUARTERS[round(frame.rotation / 90) % 4]
+    # A pixel at (x, y) is shown at (a * x + c * y, b * x + d * y).
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Turn(transposed=False, mirrored=a < 0, flipped=d < 0)
+    return Turn(transposed=True, mirrored=c < 0, flipped=b < 0)
+
+
+def _copy_turned(rows: NDArray[np.uint8], turn: Turn, out: Image) -> None:
+    """Copy (h, w, 3) *rows* into *out*, which has the shape that it has once turned."""
+    if turn == _AS_IT_IS:
+        np.copyto(out, rows)
+        return
+    pixels: NDArray[np.void] = rows.view(_PIXEL)[..., 0]
+    if turn.transposed:
+        pixels = pixels.T
+    rows_step, columns_step = -1 if turn.flipped else 1, -1 if turn.mirrored else 1
+    target: NDArray[np.void] = out.view(_PIXEL)[..., 0]
+    np.copyto(target, pixels[::rows_step, ::columns_step])
