@@ -71,6 +71,16 @@ def _versions() -> Iterator[Finding]:
             yield Finding("ok", module, "".join(found) or "version unknown")
 
 
+def _cores() -> Iterator[Finding]:
+    from streamer.cores import allowed_cores, core_count, core_quota
+
+    count, quota = core_count(), core_quota()
+    text = f"{count}, which `model.threads: auto` means"
+    if quota is not None and count < allowed_cores():
+        text += f": {allowed_cores()} may be used, and a quota pays for {quota:g}"
+    yield Finding("ok", "cores", text)
+
+
 def _providers() -> Iterator[Finding]:
     from streamer.segmentation.session import loadable_providers
 
@@ -174,7 +184,7 @@ def _npm() -> Iterator[Finding]:
 
 Check = Callable[[], Iterator[Finding]]
 
-NEEDED: tuple[Check, ...] = (_versions, _providers, _encoder)
+NEEDED: tuple[Check, ...] = (_versions, _cores, _providers, _encoder)
 """What the main job cannot do without."""
 
 USEFUL: tuple[Check, ...] = (_window, _cameras, _models, _openvino, _npm)

@@ -70,7 +70,8 @@ class ModelConfig(Data):
     """Execution providers in order of preference; `auto` takes the best that loads. One that is
     named and does not load is an error."""
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
-    """Threads within an operator; `auto`: as many as there are cores for us."""
+    """Threads within an operator; `auto`: as many as there are cores for us, of which
+    a quota such as that of `docker --cpus` leaves fewer."""
     normalize: bool = False
     """Stretch each alpha to its own minimum and maximum: for pictures, not for video."""
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto"

@@ -24,6 +24,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from streamer.cores import library_threads
 from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 from streamer.packets import AudioPacket, AudioTrack
@@ -102,6 +103,7 @@ class VideoReader:
             raise SourceUnsupported(f"{name}: its codec is not one that can be decoded here")
         # Slices add no delay and cost the least CPU; frame threads were measured no faster.
         stream.thread_type = "SLICE"
+        stream.thread_count = library_threads()
         self._container = container
         self._name = name
         self.stream = stream
