@@ -25,6 +25,7 @@ from streamer.cli import (
 )
 from streamer.cli.interruption import Interruption
 from streamer.cores import library_threads
+from streamer.home import lend_our_cache
 
 app = typer.Typer(
     name="streamer",
@@ -85,6 +86,7 @@ def main() -> None:
     """Run the command line; the console script."""
     # OpenCV's own warnings would stand beside our errors, which say the same with a way out.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    lend_our_cache()
     # OpenCV and numba count cores, but no quota.
     if threads := library_threads():
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))

@@ -9,6 +9,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import typer
@@ -136,7 +137,9 @@ def _cameras() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from streamer.segmentation.cache import cache_folder
+    from huggingface_hub import constants
+
+    from streamer.segmentation.cache import cache_folder, can_be_written
     from streamer.segmentation.registry import models
     from streamer.segmentation.weights import cached_path
 
@@ -148,11 +151,26 @@ def _models() -> Iterator[Finding]:
     ]
     if cached:
         yield Finding("ok", "models", f"{', '.join(cached)} in the cache")
-    else:
+    # Without a model, one that can be fetched is what the main job needs.
+    when_closed: Verdict = "advice" if cached else "problem"
+    try:
+        folders = [cache_folder(), Path(constants.HF_HUB_CACHE)]
+    except StreamerError as error:
+        yield Finding(when_closed, "cache", str(error))
+        return
+    for folder in folders:
+        if not can_be_written(folder):
+            yield Finding(
+                when_closed,
+                "cache",
+                f"{folder}: cannot be written: set STREAMER_CACHE and HF_HOME to folders that can",
+            )
+            return
+    if not cached:
         yield Finding(
             "advice",
             "models",
-            f"none in the cache yet ({cache_folder()}): the first run fetches one, "
+            f"none in the cache yet ({folders[0]}): the first run fetches one, "
             "or `streamer models pull isnet`",
         )
 

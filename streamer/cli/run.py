@@ -9,6 +9,7 @@ import typer
 
 from streamer.cli.lasting import For
 from streamer.errors import ConfigError, SourceNotFound
+from streamer.home import expanded
 
 Overrides = Annotated[
     list[str] | None,
@@ -102,7 +103,7 @@ def guess_source(text: str) -> dict[str, Any]:
         raise ConfigError(f"{text}: not a source: use an rtsp:// URL, file, picture or camera")
     if text.startswith("/dev/"):
         return {"type": "usb", "device": text}
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         return {"type": "images", "path": str(path), "realtime": True, "fps": 1.0, "loop": True}
     if path.exists():
