@@ -23,10 +23,11 @@ import onnxruntime
 from benchmarks.stages import clip
 from streamer import Pipeline
 from streamer.config import FileSourceConfig, ModelConfig, parse_config
+from streamer.cores import core_count
 from streamer.segmentation import load_segmenter
 from streamer.segmentation.cache import sha256_of
 from streamer.segmentation.registry import lookup
-from streamer.segmentation.session import core_count, open_session
+from streamer.segmentation.session import open_session
 from streamer.segmentation.weights import fetch
 from streamer.sources import make_source
 

@@ -23,10 +23,10 @@ from benchmarks.models import write_trivial_model
 from streamer import Pipeline
 from streamer.compositing import Composer
 from streamer.config import FileSourceConfig, ModelConfig, parse_config
+from streamer.cores import core_count
 from streamer.errors import EndOfStream
 from streamer.frame import Alpha, Image
 from streamer.segmentation import OnnxSegmenter, load_segmenter
-from streamer.segmentation.session import core_count
 from streamer.sources import make_source
 
 LOOPS = 10

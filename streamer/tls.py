@@ -6,6 +6,8 @@ import importlib
 import ssl
 from pathlib import Path
 
+from streamer.home import expanded
+
 
 def authorities(tls_ca: str | None) -> str:
     """
@@ -18,7 +20,7 @@ def authorities(tls_ca: str | None) -> str:
         FileNotFoundError: there is none; its text names the option that mends it.
     """
     if tls_ca is not None:
-        path = Path(tls_ca).expanduser()
+        path = expanded(tls_ca)
         if not path.is_file():
             raise FileNotFoundError(f"tls_ca: {tls_ca}: no such file")
         return str(path)

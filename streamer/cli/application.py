@@ -24,6 +24,8 @@ from streamer.cli import (
     run,
 )
 from streamer.cli.interruption import Interruption
+from streamer.cores import library_threads
+from streamer.home import lend_our_cache
 
 app = typer.Typer(
     name="streamer",
@@ -84,6 +86,11 @@ def main() -> None:
     """Run the command line; the console script."""
     # OpenCV's own warnings would stand beside our errors, which say the same with a way out.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    lend_our_cache()
+    # OpenCV and numba count cores, but no quota.
+    if threads := library_threads():
+        os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))
+        os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
     # A silent camera would hold a read for 10 s.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     failures.hold_standard_streams()

@@ -31,12 +31,12 @@ def bench(
     ],
     overrides: Overrides = None,
     seconds: Annotated[
-        float, typer.Option(min=0.1, help="Stop then, or when the source ends before.")
+        float, typer.Option(min=0.1, max=86_400, help="Stop then, or when the source ends before.")
     ] = 30.0,
     compare: Annotated[
         Path | None, typer.Option(metavar="OTHER.yaml", help="Run it in turns with CONFIG.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many turns of --compare.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many turns of --compare.")] = 3,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.")
     ] = None,
@@ -153,7 +153,7 @@ def _in_turns(
 
 
 def _as_json(paths: Sequence[Path], runs: Sequence[Sequence[Figures]]) -> dict[str, Any]:
-    from streamer.segmentation.session import core_count
+    from streamer.cores import core_count
 
     medians = [median(of_one) for of_one in runs]
     ratios = None

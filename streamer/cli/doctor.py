@@ -9,6 +9,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import typer
@@ -71,6 +72,16 @@ def _versions() -> Iterator[Finding]:
             yield Finding("ok", module, "".join(found) or "version unknown")
 
 
+def _cores() -> Iterator[Finding]:
+    from streamer.cores import allowed_cores, core_count, core_quota
+
+    count, quota = core_count(), core_quota()
+    text = f"{count}, which `model.threads: auto` means"
+    if quota is not None and count < allowed_cores():
+        text += f": {allowed_cores()} may be used, and a quota pays for {quota:g}"
+    yield Finding("ok", "cores", text)
+
+
 def _providers() -> Iterator[Finding]:
     from streamer.segmentation.session import loadable_providers
 
@@ -126,7 +137,9 @@ def _cameras() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from streamer.segmentation.cache import cache_folder
+    from huggingface_hub import constants
+
+    from streamer.segmentation.cache import cache_folder, can_be_written
     from streamer.segmentation.registry import models
     from streamer.segmentation.weights import cached_path
 
@@ -138,11 +151,26 @@ def _models() -> Iterator[Finding]:
     ]
     if cached:
         yield Finding("ok", "models", f"{', '.join(cached)} in the cache")
-    else:
+    # Without a model, one that can be fetched is what the main job needs.
+    when_closed: Verdict = "advice" if cached else "problem"
+    try:
+        folders = [cache_folder(), Path(constants.HF_HUB_CACHE)]
+    except StreamerError as error:
+        yield Finding(when_closed, "cache", str(error))
+        return
+    for folder in folders:
+        if not can_be_written(folder):
+            yield Finding(
+                when_closed,
+                "cache",
+                f"{folder}: cannot be written: set STREAMER_CACHE and HF_HOME to folders that can",
+            )
+            return
+    if not cached:
         yield Finding(
             "advice",
             "models",
-            f"none in the cache yet ({cache_folder()}): the first run fetches one, "
+            f"none in the cache yet ({folders[0]}): the first run fetches one, "
             "or `streamer models pull isnet`",
         )
 
@@ -174,7 +202,7 @@ def _npm() -> Iterator[Finding]:
 
 Check = Callable[[], Iterator[Finding]]
 
-NEEDED: tuple[Check, ...] = (_versions, _providers, _encoder)
+NEEDED: tuple[Check, ...] = (_versions, _cores, _providers, _encoder)
 """What the main job cannot do without."""
 
 USEFUL: tuple[Check, ...] = (_window, _cameras, _models, _openvino, _npm)

@@ -9,13 +9,19 @@ import typer
 
 from streamer.cli import failures
 from streamer.cli.interruption import Interruption
+from streamer.cli.lasting import Lasting
 from streamer.cli.progress import Downloads, FrameLine
 from streamer.cli.summary import prepare_folder, summary_lines, write_report
 from streamer.config import Config, DisplaySinkConfig, is_among
 from streamer.errors import ConfigError, SinkError
 
 
-def drive(config: Config, interruption: Interruption, report_file: Path | None) -> dict[str, Any]:
+def drive(
+    config: Config,
+    interruption: Interruption,
+    report_file: Path | None,
+    for_s: float | None = None,
+) -> dict[str, Any]:
     """
     Run *config* to its end or to the first signal, print the summary, return the report.
 
@@ -23,6 +29,7 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
         config: what to run.
         interruption: asked whether to stop; given the pipeline's own stop meanwhile.
         report_file: where the report goes, also after a failure.
+        for_s: seconds after its first frame at which it ends.
 
     Raises:
         StreamerError: there was nothing to run yet: no model of that name, no place for the report.
@@ -42,10 +49,11 @@ def drive(config: Config, interruption: Interruption, report_file: Path | None) 
     with Downloads() as downloads:
         pipeline = Pipeline.from_config(config, progress=downloads)
         line = FrameLine(pipeline.report, downloads)
+        lasting = Lasting(for_s, lambda: pipeline.statistics().frames["captured"])
 
         def should_stop() -> bool:
             line.tick()
-            return interruption.requested
+            return interruption.requested or lasting.over()
 
         try:
             with interruption.stopping(pipeline.request_stop):

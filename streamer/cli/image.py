@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ import typer
 
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, counting
+from streamer.cores import core_count
 from streamer.errors import ConfigError, SinkError, SourceError, SourceNotFound, SourceUnsupported
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class _Work:
         from streamer.remover import BackgroundRemover
 
         failed = 0
-        threads = min(_AHEAD, os.cpu_count() or 1)
+        threads = min(_AHEAD, core_count())
         with (
             Downloads() as downloads,
             BackgroundRemover(model, normalize=normalize, progress=downloads) as remover,

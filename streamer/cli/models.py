@@ -138,7 +138,7 @@ def optimize(
     ] = 0.02,
     size: Annotated[
         int | None,
-        typer.Option(min=32, help="Side of the input, for a file that takes any."),
+        typer.Option(min=32, max=4096, help="Side of the input, for a file that takes any."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make it anew.")] = False,
 ) -> None:

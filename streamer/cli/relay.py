@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from streamer.cli import failures
+from streamer.cli.lasting import For
 from streamer.cli.run import Overrides, guess_source, literal
 from streamer.errors import ConfigError
 
@@ -60,9 +61,10 @@ def relay(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
     ] = None,
+    for_s: For = None,
 ) -> None:
     """
-    Relay a source with its background removed, until Ctrl-C.
+    Relay a source with its background removed, until --for is over or Ctrl-C.
 
     URLs with passwords are better off in the environment, where other users do not see them.
 
@@ -93,4 +95,4 @@ def relay(
     if serve is not None:
         address = ServeAddress.parse(serve).url
         failures.say(f"{'serving':<10}  {address}, once the source is there", err=False)
-    drive(config, context.obj, report)
+    drive(config, context.obj, report, for_s)

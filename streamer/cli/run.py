@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from streamer.cli.lasting import For
 from streamer.errors import ConfigError, SourceNotFound
+from streamer.home import expanded
 
 Overrides = Annotated[
     list[str] | None,
@@ -27,16 +29,17 @@ def run(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
     ] = None,
+    for_s: For = None,
 ) -> None:
     """
-    Run a configuration until its source ends, its window is closed, or Ctrl-C.
+    Run a configuration until its source ends, its window is closed, --for is over, or Ctrl-C.
 
     Example: streamer run config/webcam.yaml --set source.fps=15 --report out/report.json
     """
     from streamer.cli.driving import drive
     from streamer.config import load_config
 
-    drive(load_config(configuration, overrides or ()), context.obj, report)
+    drive(load_config(configuration, overrides or ()), context.obj, report, for_s)
 
 
 def preview(
@@ -55,6 +58,7 @@ def preview(
         ),
     ] = "side_by_side",
     overrides: Overrides = None,
+    for_s: For = None,
 ) -> None:
     """
     Show a source in a window, subject beside mask. h shows the keys, q quits.
@@ -78,7 +82,7 @@ def preview(
         path = _RECORDINGS + (".mov" if has_alpha else ".mp4")
         film = RecordSinkConfig(type="record", path=path, from_start=False, **shown)
         config = config.model_copy(update={"sinks": [*config.sinks, film]})
-    drive(config, context.obj, None)
+    drive(config, context.obj, None, for_s)
 
 
 def guess_source(text: str) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def guess_source(text: str) -> dict[str, Any]:
         raise ConfigError(f"{text}: not a source: use an rtsp:// URL, file, picture or camera")
     if text.startswith("/dev/"):
         return {"type": "usb", "device": text}
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         from streamer.pictures import is_animation
 

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from streamer.config.data import models_in
 from streamer.config.models import Config
 from streamer.config.picture import COLOUR_PATTERN, COLOURS
+from streamer.config.wording import in_digits
 
 Location = tuple[int | str, ...]
 
@@ -162,13 +163,17 @@ def _expected(detail: ErrorDetails) -> str | None:
     context = detail.get("ctx", {})
     match kind:
         case "greater_than":
-            return "a positive number" if context["gt"] == 0 else f"above {context['gt']:g}"
+            bound = context["gt"]
+            return "a positive number" if bound == 0 else f"above {in_digits(bound)}"
         case "greater_than_equal":
-            return f"at least {context['ge']:g}"
+            bound = context["ge"]
+            given = detail["input"]
+            smallest = 0 < bound < 1 and (float(given) if isinstance(given, str) else given) <= 0
+            return "a positive number" if smallest else f"at least {in_digits(bound)}"
         case "less_than":
-            return f"below {context['lt']:g}"
+            return f"below {in_digits(context['lt'])}"
         case "less_than_equal":
-            return f"at most {context['le']:g}"
+            return f"at most {in_digits(context['le'])}"
         case "string_too_short":
             return f"{context['min_length']} characters long"
         case "string_too_long":
@@ -205,6 +210,8 @@ def _shown(value: object, location: Location) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
+    if isinstance(value, int) and value.bit_length() > 256:  # Python refuses to print the longest
+        return f"a number of {value.bit_length()} bits"
     if "://" in str(value) or _is_secret(location):
         return "the value"
     shown = repr(value) if isinstance(value, str) else str(value)

@@ -8,23 +8,26 @@ serves from anywhere it is run.
 
 from __future__ import annotations
 
-import copy
 import os
 import re
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from streamer.config.complaints import complaints
+from streamer.config.document import parse_yaml, read_text, yaml_complaint
 from streamer.config.models import Config
 from streamer.config.sources import SourceConfig
 from streamer.errors import ConfigError
 
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_INNER = ""
+for _ in range(8):  # defaults within defaults
+    _INNER = rf"(?:\$\$\{{|\$\{{{_NAME}(?::-{_INNER})?\}}|\$(?!\$?\{{)|[^$}}])*"
 _PLACEHOLDER = re.compile(
-    r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<stray>\$\{)"
+    rf"\$\$\{{|\$\{{(?P<name>{_NAME})(?::-(?P<default>{_INNER}))?\}}|(?P<stray>\$\{{)"
 )
 
 
@@ -41,26 +44,12 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     """
     name = os.fspath(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{name}: no such file: `streamer config init` writes one to start from"
-        ) from None
-    except IsADirectoryError:
-        raise ConfigError(f"{name}: is a folder, not a YAML file") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: is not text in UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{name}: cannot be read: {error.strerror}") from None
-    try:
-        data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-        if data is None:
-            raise ConfigError(f"{name}: is empty: `streamer config init` writes one to start from")
-        return parse_config(data, overrides, name=name)
+        data = parse_yaml(read_text(path, name))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: {_yaml_complaint(error)}") from None
-    except RecursionError:
-        raise ConfigError(f"{name}: is nested too deeply, or refers to itself") from None
+        raise ConfigError(f"{name}: {yaml_complaint(error)}") from None
+    if data is None:
+        raise ConfigError(f"{name}: is empty: `streamer config init` writes one to start from")
+    return parse_config(data, overrides, name=name)
 
 
 def parse_config(
@@ -70,7 +59,8 @@ def parse_config(
     The configuration in plain data, as YAML gives it; `${VARIABLES}` are filled in.
 
     Args:
-        data: a mapping of the keys of `Config`.
+        data: a mapping of the keys of `Config`. Those that begin with `x-` are a place for YAML's
+            anchors and mean nothing themselves.
         overrides: as `load_config` takes them.
         name: what messages begin with.
 
@@ -79,7 +69,7 @@ def parse_config(
     """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{name}: is not a mapping of keys such as `source:` and `sinks:`")
-    changed = copy.deepcopy(dict(data))
+    changed = {k: value for k, value in _copied(data).items() if not k.startswith("x-")}
     for override in overrides:
         _override(changed, override)
     filled = _interpolated(changed, name, ())
@@ -105,30 +95,13 @@ def revise_source(source: SourceConfig, changes: Mapping[str, Any]) -> SourceCon
         raise ConfigError("; ".join(complaints(error, data))) from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; here they are an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _yaml_complaint(error: yaml.YAMLError) -> str:
-    """One line of a YAML error, with line and column counted from 1."""
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return "is not YAML"
-    mark = error.problem_mark or error.context_mark
-    where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-    problem = " ".join((error.problem or error.context or "").split())
-    return f"{where}{problem}" if "stands twice" in problem else f"{where}not YAML: {problem}"
+def _copied(value: Any) -> Any:
+    """A copy of *value* whose parts are apart even where YAML's aliases share them."""
+    if isinstance(value, Mapping):
+        return {str(key): _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -138,7 +111,7 @@ def _override(data: dict[str, Any], override: str) -> None:
     if not equals or not all(key.split(".")):
         raise ConfigError(f"--set {key}: is not key=value, as in `--set source.fps=15`")
     try:
-        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        value = parse_yaml(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {key}: the value is not YAML: quote it") from None
     *way, last = key.split(".")
@@ -181,8 +154,10 @@ def _interpolated(value: Any, name: str, location: tuple[object, ...]) -> Any:
             )
         if match["name"] is None:
             return "${"
-        found = os.environ.get(match["name"]) or match["default"]
-        if found is None:
+        found = os.environ.get(match["name"])
+        if not found and match["default"] is not None:
+            return _PLACEHOLDER.sub(filled, match["default"])
+        if not found:
             raise ConfigError(
                 f"{where}: the environment variable {match['name']} is not set: "
                 f"set it, or write ${{{match['name']}:-default}}"
@@ -198,7 +173,7 @@ def _retyped(text: str) -> Any:
     """*text* as the number, truth value or null that YAML would read, else as it stands."""
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
     if isinstance(value, int | float) or (value is None and text in ("", "~", "null")):
         return value

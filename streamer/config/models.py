@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from streamer.config.addresses import ServeAddress
 from streamer.config.backends import BackendOptions
 from streamer.config.data import Data
+from streamer.config.limits import Pause
 from streamer.config.paths import is_among
 from streamer.config.picture import ComposeConfig, RefineConfig
 from streamer.config.preprocess import PreprocessConfig
@@ -26,12 +27,16 @@ from streamer.config.sources import SourceConfig
 Provider = Literal["tensorrt", "cuda", "coreml", "directml", "cpu"]
 
 
+_Mean = Annotated[float, Field(ge=-1000, le=1000)]
+_Std = Annotated[float, Field(le=1000)]
+
+
 class ContractConfig(Data):
     """How a local ONNX file wants its input and means its output; absent: as RMBG-1.4."""
 
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    mean: tuple[_Mean, _Mean, _Mean] = (0.5, 0.5, 0.5)
     """Subtracted from the RGB values in 0..1."""
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    std: tuple[_Std, _Std, _Std] = (1.0, 1.0, 1.0)
     """Then divided by."""
     input: str | None = None
     """Name of the input; the graph's first when absent."""
@@ -45,6 +50,8 @@ class ContractConfig(Data):
     def _not_zero(cls, std: tuple[float, float, float]) -> tuple[float, float, float]:
         if min(std) <= 0:
             raise ValueError("must be positive")
+        if min(std) < 1e-6:
+            raise ValueError(f"{min(std):g} is not at least 1e-06")
         return std
 
 
@@ -57,13 +64,14 @@ class ModelConfig(Data):
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
     """`auto` takes fp16 on a GPU; on a CPU the int8 file that `streamer models optimize` made and
     proved, or else fp32; as far as the model has them."""
-    input_size: int | None = Field(None, ge=32)
+    input_size: int | None = Field(None, ge=32, le=4096)
     """Side of the square network input in pixels, for graphs that allow it; the model's own."""
     providers: Literal["auto"] | list[Provider] = "auto"
     """Execution providers in order of preference; `auto` takes the best that loads. One that is
     named and does not load is an error."""
-    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Threads within an operator; `auto`: as many as there are cores for us."""
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    """Threads within an operator; `auto`: as many as there are cores for us, of which
+    a quota such as that of `docker --cpus` leaves fewer."""
     normalize: bool = False
     """Stretch each alpha to its own minimum and maximum: for pictures, not for video."""
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
@@ -111,9 +119,9 @@ class MattingConfig(Data):
     for files."""
     max_interval: int = Field(12, ge=1, le=60)
     """`tracked`: frames from one key frame to the next while something moves, at most."""
-    refresh_s: float = Field(2.0, gt=0)
+    refresh_s: Pause = 2.0
     """`tracked`: seconds from one key frame to the next while nothing moves."""
-    whole_s: float = Field(3.0, gt=0)
+    whole_s: Pause = 3.0
     """`tracked`: seconds after which the model looks at the whole frame again."""
     delay_frames: int = Field(0, ge=0, le=60)
     """`tracked`, live: frames by which the picture is delayed, so that mattes rest on key frames
@@ -141,11 +149,11 @@ class StandbyConfig(Data):
 class PipelineConfig(Data):
     """The stages between source and sinks."""
 
-    ring_capacity: int = Field(4, ge=1)
-    """Frames that may wait for their matte."""
-    sink_queue: int = Field(4, ge=1)
-    """Mattes that may wait for each sink."""
-    stall_s: float = Field(8.0, gt=0)
+    ring_capacity: int = Field(4, ge=1, le=256)
+    """Frames that may wait for their matte; each takes 4 bytes a pixel."""
+    sink_queue: int = Field(4, ge=1, le=256)
+    """Mattes that may wait for each sink, and their frames, likewise."""
+    stall_s: Pause = 8.0
     """Seconds after which a sink that does not return, or a stage that does not stop, counts as
     stuck."""
 
@@ -153,7 +161,7 @@ class PipelineConfig(Data):
 class Config(Data):
     """One stream, from its source to its sinks."""
 
-    name: str = Field("stream", pattern=r"^[A-Za-z0-9._-]+$")
+    name: str = Field("stream", max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
     """`{stream}` in the sinks' paths."""
     source: SourceConfig
     """Where frames come from."""
@@ -163,7 +171,7 @@ class Config(Data):
     refine: RefineConfig = RefineConfig()
     compose: ComposeConfig = ComposeConfig()
     standby: StandbyConfig = StandbyConfig()
-    sinks: list[SinkConfig] = Field(min_length=1)
+    sinks: list[SinkConfig] = Field(min_length=1, max_length=64)
     """Where mattes go; several at once."""
     pipeline: PipelineConfig = PipelineConfig()
 

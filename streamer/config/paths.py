@@ -24,7 +24,9 @@ def fill_path(template: str, *, stream: str, start: datetime) -> Path:
         if "\0" in template:
             raise ValueError("no name has a byte 0")
     except RuntimeError as error:
-        raise ValueError(f"{template}: {error}") from error
+        raise ValueError(
+            f"{template}: there is no such home folder here: write the whole path, or set HOME"
+        ) from error
     except (ValueError, LookupError) as error:
         raise ValueError(f"{template}: {error}: write {{{{ for a brace") from error
     if unknown := names - {"stream", "start"}:

@@ -37,7 +37,7 @@ class RefineConfig(Data):
     """3. Fragments of the foreground smaller than this share of the frame are dropped, …"""
     fragment_frames: int = Field(0, ge=0, le=120)
     """… but not before they were too small for so many frames, one after another."""
-    keep_largest: int | None = Field(None, ge=1)
+    keep_largest: int | None = Field(None, ge=1, le=1000)
     """4. Of the foreground's parts only so many are kept, the largest."""
     fill_holes: float = Field(0.0, ge=0, lt=1)
     """5. Holes in the foreground smaller than this share of the frame are filled."""

@@ -56,7 +56,7 @@ class HsvConfig(Data):
 
     mode: Literal["keep", "drop"] = "keep"
     """Whether it sees these alone, or all but these."""
-    ranges: list[HsvRangeConfig] = Field(min_length=1)
+    ranges: list[HsvRangeConfig] = Field(min_length=1, max_length=64)
     """A colour in any of them is meant."""
 
 
@@ -66,6 +66,8 @@ def _cut_off(region: Region) -> Region:
     shown = f"[{', '.join(f'{n:g}' for n in region)}]"
     if min(left, top) < 0 or min(width, height) <= 0:
         raise ValueError(f"{shown}: is left, top, width, height, the last two above 0")
+    if max(region) > 1_000_000:
+        raise ValueError(f"{shown}: {max(region):g} is not at most 1000000")
     if max(region) > 1:
         return region
     if max(left, top) == 1:
@@ -86,7 +88,7 @@ class PreprocessConfig(Data):
     where a number is over 1. The model sees the box around them; outside them all is background."""
     output: Literal["full", "cropped"] = "full"
     """`cropped`: everything after the source is the box around the regions."""
-    max_side: int | None = Field(None, ge=32)
+    max_side: int | None = Field(None, ge=32, le=16384)
     """Pixels that the longer side of what the model is given has at most."""
     scale: float | None = Field(None, gt=0, le=1)
     """Instead: its size, as a share of the frame's."""
@@ -107,6 +109,8 @@ class PreprocessConfig(Data):
     def _has_an_area(cls, roi: Region | list[Region] | None) -> Region | list[Region] | None:
         if roi == []:
             raise ValueError("names no region: leave it out")
+        if isinstance(roi, list) and len(roi) > 64:
+            raise ValueError(f"names {len(roi)} regions: 64 at most")
         if isinstance(roi, list):
             return [_cut_off(region) for region in roi]
         return None if roi is None else _cut_off(roi)

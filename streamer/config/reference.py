@@ -24,8 +24,13 @@ All options, as `streamer config reference` prints them.
 A configuration is a YAML file. `streamer config init` writes one to start from, `streamer config
 check FILE` says what is wrong in it, and `--set key=value` replaces a value for once, as in
 `--set source.fps=15` or `--set sinks.0.path=out.mp4`. `${NAME}` in a value is filled in from the
-environment, `${NAME:-default}` with a default, and `$${` is a plain `${`. Relative paths are
-relative to the folder that the command is run in.
+environment, `${NAME:-default}` with a default, which may be another variable with its own, as in
+`${A:-${B:-x}}`, and `$${` is a plain `${`. Relative paths are relative to the folder that the
+command is run in.
+
+Keys of the whole file that begin with `x-` are ignored: they are a place for YAML's anchors, which
+`*name` and `<<: *name` repeat. A file has 256 KiB, 10000 values (each alias counts as all that it
+stands for) and 50 levels at most.
 
 Editors complete the keys and show what they mean, with the schema that `streamer config schema`
 prints: write it to `streamer.schema.json`, and begin the YAML file with

@@ -31,7 +31,12 @@ def config_schema() -> dict[str, Any]:
             del part["title"]
         for key in properties:
             properties[key] = _described(properties[key], parts)
-    return {"$schema": _DIALECT, **schema, "title": "streamer"}
+    return {
+        "$schema": _DIALECT,
+        **schema,
+        "title": "streamer",
+        "patternProperties": {"^x-": {"description": "A place for anchors; ignored."}},
+    }
 
 
 class _ForEditors(GenerateJsonSchema):

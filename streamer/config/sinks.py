@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
+from streamer.config.limits import COUNT, LONGEST_S, Pause, Rate
 from streamer.config.paths import fill_path
 from streamer.config.video_files import CODECS_OF, WITH_CRF, VideoFileCodec, codec_of, holds_alpha
 
@@ -143,19 +144,19 @@ class ImagesSinkConfig(LayoutConfig):
     when: Literal["every_frame", "interval", "trigger", "subject"] = "every_frame"
     """Which frames: each; one every `every_s`; the next after `Pipeline.trigger()` or the preview's
     key `i`; or the one where a subject appears, after none was there for `absent_s`."""
-    every_s: float | None = Field(None, gt=0)
+    every_s: float | None = Field(None, gt=0, le=LONGEST_S)
     """Seconds of the stream's time from one picture to the next, for `interval`."""
     subject_share: float = Field(0.005, gt=0, lt=1)
     """For `subject`: the share of the frame that the mask must cover to count as one."""
-    absent_s: float = Field(1.0, ge=0)
+    absent_s: float = Field(1.0, ge=0, le=LONGEST_S)
     """For `subject`: seconds without one before the next appears."""
     names: Literal["index", "timestamp"] = "index"
     """`00000012.png`, or the wall clock's time in UTC: `20260131-120000-040000.png`."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=1, le=COUNT)
     """Keep so many of the files written, and delete the oldest; never another's file."""
-    limit_mb: float | None = Field(None, gt=0)
+    limit_mb: float | None = Field(None, gt=0, le=COUNT)
     """Likewise, so many megabytes of them."""
-    limit_age_s: float | None = Field(None, gt=0)
+    limit_age_s: float | None = Field(None, gt=0, le=LONGEST_S)
     """Likewise, those of the last so many seconds."""
 
     @model_validator(mode="after")
@@ -179,7 +180,7 @@ class PipeSinkConfig(LayoutConfig):
     format: Literal["rgba", "bgr", "gray", "y4m"] = "bgr"
     """8 bits a channel: `rgba` with straight alpha, of a cutout or a transparent composite; `bgr`;
     `gray`, of mask or alpha; or `y4m`, 4:2:0 with its size and rate told at the start."""
-    wait_s: float = Field(5.0, gt=0)
+    wait_s: Pause = 5.0
     """Seconds to wait for a reader: until one opens the named pipe, and while one takes nothing.
     Then the run fails; `pipeline.stall_s` should be more."""
 
@@ -205,7 +206,7 @@ class VirtualCameraSinkConfig(LayoutConfig):
     """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
     device: str | None = None
     """Such as `/dev/video10`; the first that is free when absent."""
-    fps: float | None = Field(None, gt=0)
+    fps: Rate | None = None
     """What the camera says of itself; the source's rate when absent."""
 
 
@@ -245,9 +246,9 @@ class RtspSinkConfig(LayoutConfig):
     """Speed against size, in software."""
     quality: int = Field(23, ge=0, le=51)
     """Constant rate factor: 0 best and largest, 51 worst."""
-    bitrate_kbps: int | None = Field(None, ge=10)
+    bitrate_kbps: int | None = Field(None, ge=10, le=1_000_000)
     """A bit rate instead of a quality."""
-    gop_s: float = Field(1.0, gt=0, le=60)
+    gop_s: float = Field(1.0, ge=0.001, le=60)
     """Seconds between key frames at most; a viewer who joins gets one at once."""
 
     @field_validator("serve")

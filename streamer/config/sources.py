@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from streamer.config.data import Data
+from streamer.config.limits import COUNT, DAY_S, LONGEST_S, MOST_PIXELS, Pause, Rate, Side
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -33,15 +34,15 @@ PictureOrder = Literal["name", "reverse", "time", "random"]
 class ReconnectConfig(Data):
     """What happens when a live source cannot be opened, is lost, or falls silent."""
 
-    max_attempts: int | None = Field(None, ge=0)
+    max_attempts: int | None = Field(None, ge=0, le=COUNT)
     """Failed attempts in a row that end the run; 0 tries nothing again, absent goes on for ever."""
-    first_s: float = Field(1.0, gt=0)
+    first_s: Pause = 1.0
     """Seconds before the first new attempt; twice as many before each further one."""
-    max_s: float = Field(30.0, gt=0)
+    max_s: Pause = 30.0
     """Seconds between attempts at most, and after a refusal that will hardly change by itself."""
-    healthy_s: float = Field(10.0, ge=0)
+    healthy_s: float = Field(10.0, ge=0, le=DAY_S)
     """A connection that gave frames for so long lets the waiting begin at `first_s` again."""
-    stall_s: float = Field(5.0, gt=0)
+    stall_s: Pause = 5.0
     """Seconds without a frame after which a connection is given up."""
 
     @model_validator(mode="after")
@@ -63,19 +64,19 @@ class UsbSourceConfig(Data):
     """A camera on this machine."""
 
     type: Literal["usb"]
-    device: int | str = 0
+    device: Annotated[int, Field(ge=0, le=1000)] | str = 0
     """Index, device path (`/dev/video0`) or part of the name that `streamer cameras` lists. After
     one was unplugged, an index may be another camera's; a name, or a path in `/dev/v4l/by-id`, is
     not."""
-    width: int | None = Field(None, ge=1)
+    width: Side | None = None
     """Pixels; the driver's own choice when absent."""
-    height: int | None = Field(None, ge=1)
+    height: Side | None = None
     """Pixels; the driver's own choice when absent."""
-    fps: float | None = Field(None, gt=0)
+    fps: Rate | None = None
     """Frames per second; the driver's own choice when absent."""
     fourcc: str | None = Field("MJPG", min_length=4, max_length=4)
     """Pixel format to ask for; most cameras reach their full rate only with MJPG."""
-    max_fps: float | None = Field(None, gt=0)
+    max_fps: Rate | None = None
     """At most so many frames per second, whatever the driver gives; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
 
@@ -102,15 +103,15 @@ class RtspSourceConfig(Data):
     """Whether the certificate of an `rtsps://` server must be trusted."""
     tls_ca: str | None = None
     """A PEM file with the authorities to trust; the system's own when absent."""
-    open_timeout_s: float = Field(4.5, gt=0, le=4.5)
+    open_timeout_s: float = Field(4.5, ge=0.001, le=4.5)
     """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
-    read_timeout_s: float = Field(5.0, gt=0, le=9)
+    read_timeout_s: float = Field(5.0, ge=0.001, le=9)
     """Seconds without a frame after which the stream counts as lost."""
     audio: bool = True
     """Recordings and relays get its sound too, as it is."""
     deinterlace: Deinterlace = "auto"
     """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
-    max_fps: float | None = Field(None, gt=0)
+    max_fps: Rate | None = None
     """At most so many frames per second; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
 
@@ -148,13 +149,14 @@ class FileSourceConfig(Data):
     """Start again at the end; the timestamps go on."""
     realtime: bool = False
     """Deliver at the pace of the timestamps, and behave as a live source: late frames drop."""
-    fps: float | None = Field(None, gt=0)
+    fps: Rate | None = None
     """At most so many frames per second of the file's time; others are skipped."""
-    start_s: float = Field(0.0, ge=0)
+    start_s: float = Field(0.0, ge=0, le=LONGEST_S)
     """Where to begin, in seconds from the first frame."""
-    duration_s: float | None = Field(None, gt=0)
-    """How much to read, in seconds of the file's time; all when absent."""
-    speed: float = Field(1.0, gt=0)
+    duration_s: float | None = Field(None, ge=0.001, le=LONGEST_S)
+    """How much to read, in seconds of the file's time; all when absent. With `loop` that part is
+    repeated for ever: `--for` ends a run."""
+    speed: float = Field(1.0, ge=0.001, le=1000)
     """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
     audio: bool = True
     """Recordings and relays get its sound too, as it is."""
@@ -174,9 +176,9 @@ class ImagesSourceConfig(Data):
     order: PictureOrder = "name"
     """By name, in natural order, or that reversed; by time of change; or at random, anew in each
     round."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=COUNT)
     """Of the random order: the same seed gives the same."""
-    fps: float = Field(25.0, gt=0)
+    fps: Rate = 25.0
     """Frames per second that the pictures are stamped with."""
     loop: bool = False
     """Start again after the last picture; the timestamps go on."""
@@ -188,18 +190,26 @@ class SyntheticSourceConfig(Data):
     """A generated subject that moves over a generated background; its alpha is known exactly."""
 
     type: Literal["synthetic"]
-    width: int = Field(1280, ge=16)
+    width: int = Field(1280, ge=16, le=16384)
     """Pixels."""
-    height: int = Field(720, ge=16)
+    height: int = Field(720, ge=16, le=16384)
     """Pixels."""
-    fps: float = Field(30.0, gt=0)
+    fps: Rate = 30.0
     """Frames per second."""
-    frames: int | None = Field(None, ge=1)
+    frames: int | None = Field(None, ge=1, le=COUNT)
     """How many; without end when absent."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=COUNT)
     """The same seed gives the same pictures."""
     realtime: bool = False
     """Deliver at the pace of `fps`, and behave as a live source: late frames drop."""
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> SyntheticSourceConfig:
+        if self.width * self.height > MOST_PIXELS:
+            raise ValueError(
+                f"width {self.width} times height {self.height} is over {MOST_PIXELS} pixels"
+            )
+        return self
 
 
 SourceConfig = Annotated[

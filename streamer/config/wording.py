@@ -60,19 +60,24 @@ def _range(limits: Sequence[Any]) -> str:
     low = next((limit.ge for limit in limits if isinstance(limit, Ge)), None)
     high = next((limit.le for limit in limits if isinstance(limit, Le)), None)
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
+        return f" from {in_digits(low)} to {in_digits(high)}"
     said = []
     for limit in limits:
         match limit:
             case Gt(gt=bound):
-                said.append(f"above {bound:g}")
+                said.append(f"above {in_digits(bound)}")
             case Ge(ge=bound):
-                said.append(f"at least {bound:g}")
+                said.append(f"at least {in_digits(bound)}")
             case Lt(lt=bound):
-                said.append(f"below {bound:g}")
+                said.append(f"below {in_digits(bound)}")
             case Le(le=bound):
-                said.append(f"at most {bound:g}")
+                said.append(f"at most {in_digits(bound)}")
     return f" {', '.join(said)}" if said else ""
+
+
+def in_digits(number: Any) -> str:
+    """*number* as tables and messages show it: whole ones in full."""
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _size(limits: Sequence[Any]) -> str:

@@ -27,7 +27,7 @@ import numpy as np
 import onnxruntime as ort
 from filelock import FileLock, Timeout
 
-from streamer.errors import ModelCorrupt
+from streamer.errors import ModelCorrupt, ModelFetchError
 from streamer.segmentation.cache import cache_folder, make_folder, sha256_of, write_error
 from streamer.segmentation.registry import Contract
 
@@ -230,7 +230,10 @@ def _root() -> Path:
 
 def _folders(key: str) -> list[Path]:
     """The finished artefacts of *key*, oldest first."""
-    found = (folder for folder in _root().glob(f"*-{key}-*") if folder.is_dir())
+    try:
+        found = [folder for folder in _root().glob(f"*-{key}-*") if folder.is_dir()]
+    except (ModelFetchError, OSError):  # no home, or one of somebody else
+        return []
     return sorted(
         (folder for folder in found if not folder.name.startswith(_UNFINISHED)),
         key=lambda folder: folder.name.rpartition("-")[2],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streamer.errors import ModelError, ModelFetchError
+from streamer.home import expanded, home
 
 LOCAL_FILE = "or take another model, or a local .onnx file: --set model.name=…, or --model"
 """The way out that every failed fetch has."""
@@ -31,22 +32,54 @@ class Progress(Protocol):
 
 
 def cache_folder() -> Path:
-    """Our own cache: `STREAMER_CACHE`, else the platform's folder. It may not exist yet."""
+    """
+    Our own cache: `STREAMER_CACHE`, else the platform's folder. It may not exist yet.
+
+    Raises ModelFetchError where neither is said: there is no home.
+    """
     chosen = os.environ.get("STREAMER_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     if sys.platform == "win32":
         root = os.environ.get("LOCALAPPDATA")
-        return (Path(root) if root else Path.home() / "AppData" / "Local") / "streamer" / "cache"
+        return (Path(root) if root else _home() / "AppData" / "Local") / "streamer" / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "streamer"
+        return _home() / "Library" / "Caches" / "streamer"
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "streamer"
+    return (Path(root) if root else _home() / ".cache") / "streamer"
+
+
+def _home() -> Path:
+    found = home()
+    if found is None:
+        raise ModelFetchError(
+            "there is no home folder here to keep models in: set STREAMER_CACHE to a folder that "
+            f"can be written, {LOCAL_FILE}"
+        )
+    return found
 
 
 def own_place(path: str) -> Path:
-    """Where a file of that name lies in our own cache, if it is there; no network."""
+    """Where a file of that name has its place in our own cache. Raises ModelFetchError."""
     return cache_folder().absolute() / "models" / path
+
+
+def own_copy(path: str) -> Path | None:
+    """That file where it is in our own cache; None where it, or any cache, is not; no network."""
+    try:
+        place = own_place(path)
+        return place if place.is_file() else None
+    except (ModelFetchError, OSError):  # no home, or one of somebody else
+        return None
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether files can be put into *folder*, which need not be there yet."""
+    existing = folder.absolute()
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    effective = os.access in os.supports_effective_ids
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def make_folder(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import ModelFetchError
+from streamer.home import lend_our_cache
 from streamer.segmentation.cache import (
     LOCAL_FILE,
     Progress,
@@ -23,6 +24,8 @@ from streamer.segmentation.cache import (
     write_error,
 )
 from streamer.segmentation.registry import HubSource, ModelFile
+
+lend_our_cache()
 
 _ANSWER_S = 4.0
 """How long the Hub may take for each step of answering, unless HF_HUB_ETAG_TIMEOUT says."""

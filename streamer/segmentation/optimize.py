@@ -21,6 +21,7 @@ import numpy as np
 import onnxruntime as ort
 
 from streamer.config import ModelConfig
+from streamer.cores import core_count
 from streamer.errors import MissingDependency, ModelError
 from streamer.frame import Image
 from streamer.segmentation import artefacts
@@ -29,7 +30,6 @@ from streamer.segmentation.cache import Progress, require_room, write_error
 from streamer.segmentation.calibration import CROPS, Eye, Pictures, spread, subject
 from streamer.segmentation.external import size_of
 from streamer.segmentation.registry import Contract, models
-from streamer.segmentation.session import core_count
 from streamer.segmentation.weights import Resolved, resolve
 
 if TYPE_CHECKING:

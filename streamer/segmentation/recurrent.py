@@ -6,13 +6,13 @@ from pathlib import Path
 
 from streamer.config import ModelConfig
 from streamer.copying import Uncopyable
+from streamer.cores import core_count
 from streamer.errors import ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.segmentation.onnxruntime import OnnxRuntime
 from streamer.segmentation.recurrence import RecurrentRun
 from streamer.segmentation.registry import Contract
-from streamer.segmentation.session import core_count
 from streamer.segmentation.tensors import Tensors
 
 Size = tuple[int, int]

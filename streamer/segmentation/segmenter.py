@@ -13,6 +13,7 @@ from pathlib import Path
 
 from streamer.config import ModelConfig
 from streamer.copying import Uncopyable
+from streamer.cores import core_count
 from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
@@ -22,7 +23,7 @@ from streamer.segmentation.onnxruntime import OnnxRuntime
 from streamer.segmentation.recurrent import RecurrentSegmenter
 from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.runtime import Run, Runtime
-from streamer.segmentation.session import automatic_providers, core_count
+from streamer.segmentation.session import automatic_providers
 from streamer.segmentation.tensors import Tensors
 from streamer.segmentation.weights import Progress, resolve
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,13 +90,6 @@ def _loads(provider: Provider) -> bool:
         logger.info("%s", error)
         return False
     return True
-
-
-def core_count() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def provider_options(provider: Provider, options: BackendOptions, sha256: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
+from streamer.home import expanded
 from streamer.segmentation import hub, npm, web
 from streamer.segmentation.artefacts import Artefact, Kind, command, find, key_of
 from streamer.segmentation.cache import (
@@ -24,7 +25,7 @@ from streamer.segmentation.cache import (
     cache_folder,
     discard,
     make_folder,
-    own_place,
+    own_copy,
     sha256_of,
     write_error,
 )
@@ -213,7 +214,7 @@ def _registered(entry: ModelEntry, wish: _Wish, fallback_reason: str | None) -> 
 
 def _local(wish: _Wish) -> Resolved:
     name = wish.model.name
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not path.is_file():
         what = (
             "is a folder: name the file in it" if path.is_dir() else "no such file: check the path"
@@ -321,4 +322,4 @@ def _fetch_alone(entry: ModelEntry, file: ModelFile, progress: Progress | None) 
 def _cached(file: ModelFile) -> Path | None:
     if isinstance(file.source, HubSource):
         return hub.cached(file, file.source)
-    return own_place(file.path) if own_place(file.path).is_file() else None
+    return own_copy(file.path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from streamer.compositing import Composer, OpenVideo, Pixels, pixels_of
@@ -22,6 +21,7 @@ from streamer.config import (
     VirtualCameraSinkConfig,
     fill_path,
 )
+from streamer.home import expanded
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.rtsp import RtspServers, TlsFiles
@@ -114,7 +114,7 @@ def make_sink(
                 [composer, *(drawn(view) for view in _next_views(config))],
                 title=config.title,
                 overlay=config.overlay,
-                snapshots=Path(config.snapshots).expanduser(),
+                snapshots=expanded(config.snapshots),
             )
         case RecordSinkConfig():
             return RecordSink(
@@ -186,7 +186,7 @@ def _outlet(config: RtspSinkConfig, servers: RtspServers) -> Outlet:
     address = ServeAddress.parse(config.serve.get_secret_value())
     tls = None
     if config.certificate is not None and config.private_key is not None:
-        tls = TlsFiles(Path(config.certificate).expanduser(), Path(config.private_key).expanduser())
+        tls = TlsFiles(expanded(config.certificate), expanded(config.private_key))
     return ServedOutlet(address, servers, tls)
 
 

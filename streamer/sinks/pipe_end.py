@@ -16,6 +16,7 @@ from pathlib import Path
 
 from streamer.clock import Clock, SystemClock
 from streamer.errors import SinkError, StopRequested
+from streamer.home import expanded
 from streamer.sinks.paths import refusal
 
 _STDOUT = 1
@@ -34,7 +35,7 @@ class PipeEnd:
 
     def __init__(self, path: str, wait_s: float, clock: Clock | None = None) -> None:
         self.name = "stdout" if path == "-" else path
-        self._path = None if path == "-" else Path(path).expanduser()
+        self._path = None if path == "-" else expanded(path)
         self._wait_s = wait_s
         self._clock = clock or SystemClock()
         self._handle: int | None = None

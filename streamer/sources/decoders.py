@@ -6,6 +6,8 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from streamer.cores import library_threads
+
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that read the alpha beside the pictures; FFmpeg's own leave it out."""
 
@@ -14,6 +16,7 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     """The stream's own, ready to be used, or one that gives its alpha too."""
     # Slices add no delay and cost the least CPU; frame threads were measured no faster.
     stream.thread_type = "SLICE"
+    stream.thread_count = library_threads()
     context = stream.codec_context
     if (
         context.name == "rawvideo"
@@ -30,4 +33,5 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
     except av.codec.codec.UnknownCodecError:
         return context
     assert isinstance(other, VideoCodecContext)  # noqa: S101 - as its name says
+    other.thread_count = library_threads()
     return other

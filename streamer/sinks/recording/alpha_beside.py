@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
+from streamer.cores import library_threads
 from streamer.frame import Alpha
 
 _OPTIONS = {
@@ -72,6 +73,7 @@ class AlphaBeside:
         encoder.color_range = int(ColorRange.JPEG)
         encoder.time_base, encoder.framerate = time_base, fps
         encoder.gop_size = 1
+        encoder.thread_count = library_threads()
         encoder.options = dict(_OPTIONS)
         self._encoder = encoder
         self._alphas: deque[Packet[VideoStream]] = deque()

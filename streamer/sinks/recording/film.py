@@ -20,6 +20,7 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from streamer.compositing import Picture
+from streamer.cores import library_threads
 from streamer.frame import Stamp
 from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket, AudioTrack
@@ -121,6 +122,7 @@ class Film:
         encoder.pix_fmt = pixels
         encoder.time_base = time_base
         encoder.max_b_frames = 0
+        encoder.thread_count = library_threads()
         encoder.gop_size = 100_000  # key frames are set by time
         self._beside: AlphaBeside | None = None
         if beside:

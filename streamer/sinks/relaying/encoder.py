@@ -17,6 +17,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
+from streamer.cores import library_threads
 from streamer.errors import SinkError, ffmpeg_reason
 from streamer.frame import Image, Stamp
 from streamer.packets import VideoCodec, VideoPacket, VideoTrack, split_annex_b
@@ -198,6 +199,7 @@ class LiveEncoder:
         context.framerate = rate
         context.max_b_frames = 0
         context.gop_size = max(1, round(rate * 600))  # key frames are set by time
+        context.thread_count = library_threads()
         context.options = self._options(name)
         if self._settings.bitrate_kbps is not None:
             context.bit_rate = self._settings.bitrate_kbps * 1000
@@ -222,4 +224,6 @@ class LiveEncoder:
             }
         if name == "libx265":
             options["x265-params"] = "repeat-headers=1:bframes=0:log-level=error"
+            if threads := library_threads():
+                options["x265-params"] += f":pools={threads}"
         return options

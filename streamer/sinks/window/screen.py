@@ -18,6 +18,8 @@ from pathlib import Path
 
 import cv2
 
+from streamer.home import home
+
 _TIMEOUT_S = 0.8
 _WAY_OUT = "set DISPLAY, or use a record or images sink"
 _COOKIE = b"MIT-MAGIC-COOKIE-1"
@@ -167,7 +169,7 @@ def _receive(server: socket.socket, size: int) -> bytes:
 
 def _cookie(number: bytes) -> bytes:
     """The secret for that display in the Xauthority file, this host's first; empty without one."""
-    file = Path(os.environ.get("XAUTHORITY") or Path("~/.Xauthority").expanduser())
+    file = Path(os.environ.get("XAUTHORITY") or (home() or Path()) / ".Xauthority")
     try:
         content = file.read_bytes()
     except OSError:

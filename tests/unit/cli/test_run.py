@@ -1,6 +1,8 @@
 import json
 import signal
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image as Picture
@@ -256,3 +258,36 @@ def test_preview_guesses_what_kind_of_source_is_meant(tmp_path, monkeypatch):
         guess_source("none.mp4")
     with pytest.raises(ConfigError, match="rtsp://"):
         guess_source("http://cam/1")
+
+
+@pytest.mark.parametrize("how", ["run", "preview", "relay"])
+def test_a_time_ends_it_as_ctrl_c_would(streamer, pipelines, configuration, how):
+    made, configure = pipelines
+
+    def runs_until_it_is_told(pipeline, should_stop):
+        while not should_stop():
+            pass
+        return pipeline.said
+
+    def change(pipeline):
+        pipeline.statistics = lambda: SimpleNamespace(frames={"captured": 1})
+        pipeline.run = partial(runs_until_it_is_told, pipeline)
+
+    configure(change)
+    clip = Path("clip.mp4")
+    clip.touch()
+    arguments = {
+        "run": ["run", configuration],
+        "preview": ["preview", clip],
+        "relay": ["relay", clip, "--serve", "rtsp://127.0.0.1:8554/a"],
+    }[how]
+    result = streamer(*arguments, "--for", "0.05")
+    assert result.exit_code == 0, result.stderr
+    assert "10 of 12 captured" in result.stdout
+    assert len(made) == 1
+
+
+def test_a_time_that_is_none_is_a_mistake_of_usage(streamer, configuration):
+    result = streamer("run", configuration, "--for", "soon")
+    assert result.exit_code == 2
+    assert "'soon' is not a time such as 60, 1.5, 90s, 5m or 1h30m" in result.stderr

@@ -59,8 +59,14 @@ def _of_one(
                 yield from (f"{key}: {said}" for said in against(data[key], value[key]))
         case "additionalProperties":
             assert value is False, value
+            patterns = schema.get("patternProperties", ())
             for key in (data if isinstance(data, dict) else {}).keys() - schema["properties"]:
-                yield f"{key} is unknown"
+                if not any(re.search(pattern, key) for pattern in patterns):
+                    yield f"{key} is unknown"
+        case "patternProperties":
+            for pattern, each in value.items():
+                for key in data if isinstance(data, dict) else ():
+                    yield from against(data[key], each) if re.search(pattern, key) else ()
         case "required":
             for key in set(value) - (data.keys() if isinstance(data, dict) else set(value)):
                 yield f"{key} is missing"

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,128 @@ def test_a_filled_in_text_is_taken_as_it_stands(monkeypatch, value, expected):
     monkeypatch.setenv("CAM", value)
     data = {"source": {"type": "usb", "device": "${CAM}"}, "sinks": [{"type": "discard"}]}
     assert parse_config(data).source.device == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${A:-${B:-x}}", "x"),
+        ("${A:-${B:-${C:-x}}}", "x"),
+        ("${A:-${SET:-x}}", "here"),
+        ("${SET:-${A}}", "here"),
+        ("${A:-a${B:-b}c${SET}d}e", "abcherede"),
+        ("${A:-${B:-}}", ""),
+        ("${A:-{x}", "{x"),
+        ("${A:-$${x}", "${x"),
+        ("${A:-5$}", "5$"),
+        ("${ODD:-x}", "${SET}"),
+    ],
+)
+def test_a_default_may_have_variables_with_defaults(monkeypatch, text, expected):
+    for name in "ABC":
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SET", "here")
+    monkeypatch.setenv("ODD", "${SET}")  # a value is no template
+    data = {"source": {"type": "usb"}, "sinks": [{"type": "display", "title": f"-{text}"}]}
+    assert parse_config(data).sinks[0].title == f"-{expected}"
+
+
+def test_a_number_may_come_from_the_inner_default(monkeypatch):
+    monkeypatch.delenv("A", raising=False)
+    monkeypatch.delenv("B", raising=False)
+    data = {"source": {"type": "usb", "fps": "${A:-${B:-15}}"}, "sinks": [{"type": "discard"}]}
+    assert parse_config(data).source.fps == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${A:-${B}}", "the environment variable B is not set"),
+        ("${A:-${B:-x}", "write ${NAME} or ${NAME:-default}"),
+        ("${A:-${B C}}", "write ${NAME} or ${NAME:-default}"),
+        ("${A-x}", "write ${NAME} or ${NAME:-default}"),
+        ("${A:?x}", "write ${NAME} or ${NAME:-default}"),
+        ("${A:-" * 20 + "}" * 20, "write ${NAME} or ${NAME:-default}"),
+    ],
+)
+def test_what_a_default_cannot_be_is_refused(monkeypatch, text, expected):
+    for name in "AB":
+        monkeypatch.delenv(name, raising=False)
+    data = {"source": {"type": "usb"}, "sinks": [{"type": "display", "title": text}]}
+    with pytest.raises(ConfigError, match=re.escape(f"c: sinks.0.title: {expected}")):
+        parse_config(data, name="c")
+
+
+def test_keys_that_begin_with_x_are_a_place_for_anchors(written, monkeypatch):
+    monkeypatch.delenv("UNSET", raising=False)
+    config = load_config(
+        written(
+            "x-film: &film {type: record, layout: cutout, path: a.mp4}\n"
+            "x-small: &small {<<: *film, crf: 30}\n"
+            "x-unused: {a: '${UNSET}'}\n"
+            "source: {type: usb}\n"
+            "sinks: [*film, {<<: *small, path: b.mp4}, {<<: [*small, *film], path: c.mp4}]\n"
+        )
+    )
+    assert [sink.path for sink in config.sinks] == ["a.mp4", "b.mp4", "c.mp4"]
+    assert [sink.crf for sink in config.sinks] == [None, 30, 30]
+
+
+def test_below_the_top_a_key_with_x_is_unknown(written):
+    message = complaint(written("source: {type: usb, x-a: 1}\n" + SINKS))
+    assert message.startswith("c.yaml: source: unknown key 'x-a'")
+    message = complaint(written(WEBCAM), ["x-a=1"])
+    assert message.startswith("c.yaml: unknown key 'x-a'")
+
+
+def test_an_override_of_one_alias_leaves_the_others(written):
+    text = "x-w: &w {type: discard}\nsource: {type: usb}\nsinks: [*w, *w]\n"
+    config = load_config(written(text), ["sinks.1.labels=true"])
+    assert [sink.labels for sink in config.sinks] == [False, True]
+
+
+LAUGHS = "x0: &a0 [l, l, l, l, l, l, l, l, l]\n" + "".join(
+    f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
+)
+MERGED = "x0: &a0 {a: 1}\n" + "".join(
+    f"x{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: 1}}\n" for n in range(1, 40)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LAUGHS, "line 5, column 10: has over 10000 values, aliases counted as often as used"),
+        (MERGED, "has over 10000 values"),
+        (WEBCAM + "a: [" + "1," * 11_000 + "]", "has over 10000 values"),
+        ("a: " + "[" * 10_000 + "]" * 10_000, "is nested too deeply, or refers to itself"),
+        ("a: " + "{a: " * 10_000 + "}" * 10_000, "is nested too deeply, or refers to itself"),
+        ("- " * 10_000, "is nested too deeply, or refers to itself"),
+        ("? " * 10_000, "is nested too deeply, or refers to itself"),
+        ("a: &a {b: {c: *a}}", "is nested too deeply, or refers to itself"),
+        ("name: " + "a" * 300_000, "has over 256 KiB: no configuration does"),
+        ("name: " + "a" * 200_000 + "\n" + WEBCAM, "name: 'aaaa"),
+        ("name: " + "1" * 5000 + "\n" + WEBCAM, "line 1, column 7: is no such number or date"),
+        ("name: 2026-13-45\n" + WEBCAM, "line 1, column 7: is no such number or date"),
+        ("model: {threads: 0x" + "f" * 9000 + "}\n" + WEBCAM, "model.threads: a number of 36000"),
+        ("~: 1\n" + WEBCAM, "unknown key 'None'"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_text_made_to_be_endless_is_refused_at_once(written, text, expected):
+    message = complaint(written(text))
+    assert expected in message
+    assert len(message) < 300
+
+
+def test_an_override_made_to_be_endless_is_refused_too(written):
+    message = complaint(written(WEBCAM), ["name=" + "[" * 10_000])
+    assert message == "--set name: the value is not YAML: quote it"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="/dev/zero, as Linux has it")
+def test_a_device_without_an_end_is_no_configuration():
+    assert complaint("/dev/zero") == "/dev/zero: has over 256 KiB: no configuration does"
 
 
 def test_an_unset_variable_without_a_default_is_named(written, monkeypatch):

@@ -43,7 +43,7 @@ def test_every_option_stands_in_a_table(model):
 @pytest.mark.parametrize(
     ("heading", "option", "values", "default"),
     [
-        ("source: usb", "fps", "number above 0", "absent"),
+        ("source: usb", "fps", "number from 0.0001 to 1000", "absent"),
         ("source: rtsp", "url", "text, never printed", "required"),
         ("source: usb", "fourcc", "text of 4 characters", "`MJPG`"),
         ("refine", "grow_px", "whole number from -64 to 64", "`0`"),
@@ -51,7 +51,7 @@ def test_every_option_stands_in_a_table(model):
         ("preprocess", "scale", "number above 0, at most 1", "absent"),
         ("preprocess", "roi", "list of 4 numbers or list of lists of 4 numbers", "absent"),
         ("preprocess.hsv.ranges", "hue", "list of 2 numbers from 0 to 360", "`[0.0, 360.0]`"),
-        ("model", "threads", "`auto` or whole number at least 1", "`auto`"),
+        ("model", "threads", "`auto` or whole number from 1 to 1024", "`auto`"),
         ("compose.overlay", "colour", "colour", "`green`"),
         (
             "compose",

@@ -52,6 +52,7 @@ def test_what_the_repository_shows_is_accepted_by_schema_and_program(place, monk
         {"preprocess": {"roi": [[0, 0, 0.5, 1], [0.5, 0, 0.5, 1]]}},
         {"refine": {"band": [0.1, 0.9]}},
         {"model": {"providers": ["cuda", "cpu"], "threads": "auto"}},
+        {"x-anchors": [1, {"a": "b"}]},
     ],
     ids=str,
 )

@@ -1,0 +1,65 @@
+"""How long a run lasts: `--for`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from streamer.clock import Clock, SystemClock
+
+_NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_SPAN = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s?)?", re.ASCII)
+_LONGEST_S = 100_000_000
+
+
+def seconds(text: str) -> float:
+    """*text* such as `60`, `1.5`, `90s`, `5m` or `1h30m` in seconds. Raises typer.BadParameter."""
+    match = _SPAN.fullmatch(text.strip())
+    hours, minutes, rest = (float(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    span_s = 3600 * hours + 60 * minutes + rest
+    if not 0.001 <= span_s <= _LONGEST_S:
+        raise typer.BadParameter(f"{text[:40]!r} is not a time such as 60, 1.5, 90s, 5m or 1h30m")
+    return span_s
+
+
+For = Annotated[
+    float | None,
+    typer.Option(
+        "--for",
+        metavar="TIME",
+        parser=seconds,
+        help="End after so long from the first frame, as Ctrl-C would: 60, 90s, 5m, 1h30m.",
+    ),
+]
+
+
+class Lasting:
+    """
+    Whether a run has lasted *span_s* from its first frame; for ever where that is None.
+
+    Args:
+        span_s: seconds by the clock, those in which the source is away too.
+        captured: how many frames there were; asked until there is one.
+        clock: time, for tests to pass in.
+    """
+
+    def __init__(
+        self, span_s: float | None, captured: Callable[[], int], clock: Clock | None = None
+    ) -> None:
+        self._span_ns = None if span_s is None else round(span_s * 1e9)
+        self._captured = captured
+        self._clock = clock or SystemClock()
+        self._began_ns: int | None = None
+
+    def over(self) -> bool:
+        """Ask this often: the first frame counts from when it is seen here."""
+        if self._span_ns is None:
+            return False
+        if self._began_ns is None:
+            if not self._captured():
+                return False
+            self._began_ns = self._clock.now_ns()
+        return self._clock.now_ns() - self._began_ns >= self._span_ns

@@ -1,0 +1,21 @@
+"""Limits that options share: what is beyond is a slip, or more than a machine has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+Side = Annotated[int, Field(ge=1, le=16384)]
+"""Pixels of a frame's width or height."""
+Rate = Annotated[float, Field(ge=0.0001, le=1000)]
+"""Frames per second; the least is one in some three hours."""
+Pause = Annotated[float, Field(ge=0.001, le=86_400)]
+"""Seconds that something waits or lasts: a day at most."""
+MOST_PIXELS = 1 << 26
+"""Of a frame that is made here: 8192x8192."""
+DAY_S = 86_400
+LONGEST_S = 100_000_000
+"""Seconds of a stream's time: three years."""
+COUNT = 1_000_000_000
+"""Of things that are counted, and take no memory of their own."""
