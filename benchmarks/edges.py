@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.compositing.clean import Despill, Foreground, LightWrap, foreground_of
+from streamer.compositing.clean import Despill, Foreground, LightWrap
+from streamer.compositing.stills import foreground_of
 from streamer.config import RefineConfig
 from streamer.evaluation import make_clip
 from streamer.evaluation.truth import Camera

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from streamer.compositing import Composer, Picture, alpha_level, cutout_rgba, mask
-from streamer.compositing.clean import foreground_of
+from streamer.compositing.stills import foreground_of
 from streamer.config import ModelConfig, Provider, RefineConfig
 from streamer.config.complaints import complaints
 from streamer.config.data import Data

@@ -193,7 +193,7 @@ def _look(
         )
     foreground: Callable[[Image, Alpha], Image] | None = None
     if colours is Colours.clean:
-        from streamer.compositing.clean import foreground_of
+        from streamer.compositing.stills import foreground_of
 
         foreground = foreground_of
     return Look(

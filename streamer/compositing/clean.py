@@ -290,36 +290,6 @@ class LightWrap:
         self._rest: Alpha = np.empty((tall, wide), np.uint8)
 
 
-def foreground_of(image: Image, alpha: Alpha) -> Image:
-    """
-    The foreground's colours of a single picture, as well as they can be had here.
-
-    By `pymatting`, where it is installed (the extra `pictures`), which compiles itself at its first
-    use, for half a minute: T. Germer and others, "Fast Multi-Level Foreground Estimation", ICPR
-    2020. That takes some 75 bytes a pixel for a moment. Else as `Foreground` does.
-
-    Args:
-        image: (H, W, 3) uint8, in any order of channels; borrowed.
-        alpha: (H, W) uint8 of that image; borrowed.
-
-    Returns:
-        (H, W, 3) uint8, new: see `Foreground.estimate`.
-    """
-    out: Image = np.empty_like(image)
-    try:
-        from pymatting import estimate_foreground_ml
-    except ImportError:
-        estimate_foreground_ml = None
-    # Of a single pixel pymatting divides by 0.
-    if estimate_foreground_ml is None or alpha.size == 1:
-        Foreground().estimate(image, alpha, out)
-        return out
-    found = estimate_foreground_ml(image.astype(np.float32) / 255, alpha.astype(np.float32) / 255)
-    np.copyto(out, np.clip(np.rint(found * 255), 0, 255), casting="unsafe")
-    np.copyto(out, image, where=(alpha == 255)[:, :, None])
-    return out
-
-
 def _mean(layer: NDArray[Any], radius_px: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
     """Means over squares of so many pixels to each side; the frame's rim goes on beyond it."""
     side = 2 * radius_px + 1

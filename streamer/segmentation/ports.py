@@ -11,6 +11,9 @@ from streamer.errors import ModelError
 Sides = Sequence[int | str | None]
 """A tensor's shape as a graph declares it: what is no number may be of any length."""
 
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
 _MOST_NAMED = 4
 """So many ports are named in a message."""
 
@@ -91,6 +94,36 @@ def require_floats(source: Port, target: Port, floats: Sequence[str], path: Path
                 f"{path}: its {what} {port} is of {port.kind}, not of floats (16 or 32 bits): "
                 f"model.contract.{what} may name another, or export it with a cast"
             )
+
+
+def input_size(
+    shape: Sequence[int | None], usual: Size | None, wanted: int | None, path: Path, name: str
+) -> tuple[Size, bool]:
+    """
+    The input's size from what the graph fixes, what was asked for and what is usual.
+
+    Returns:
+        The size, and whether the graph would take others too.
+    """
+    is_picture = len(shape) == 4 and shape[0] in (1, None) and shape[1] in (3, None)
+    if not is_picture or (shape[1] is None and 3 in shape[2:]):
+        raise ModelError(f"{path}: its input is {list(shape)}, not [1, 3, height, width]")
+    height, width = (
+        fixed or wanted or side
+        for fixed, side in zip(shape[2:], usual or (None, None), strict=True)
+    )
+    if height is None or width is None:
+        raise ModelError(
+            f"{path}: takes any size: say which with model.input_size (or --size), such as 1024"
+        )
+    if wanted is not None and (height, width) != (wanted, wanted):
+        model = path if name == path.name else name
+        raise ModelError(
+            f"model.input_size: {wanted} is not possible: {path.name} is made for "
+            f"{width}x{height}: "
+            f"`streamer models optimize {model}` may make a file of it that takes others"
+        )
+    return (height, width), shape[2] is None and shape[3] is None
 
 
 def _chosen(ports: Sequence[Port], wanted: str | None, what: str, path: Path) -> int:

@@ -8,6 +8,7 @@ each size has its own input and output, bound once.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.segmentation import openvino
-from streamer.segmentation.artefacts import command
+from streamer.segmentation.advice import Advice
 from streamer.segmentation.onnxruntime import OnnxRuntime
+from streamer.segmentation.ports import Size, input_size
 from streamer.segmentation.recurrent import RecurrentSegmenter
 from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.runtime import Run, Runtime
@@ -28,9 +30,6 @@ from streamer.segmentation.tensors import Tensors
 from streamer.segmentation.weights import Progress, resolve
 
 logger = logging.getLogger("streamer.segmentation")
-
-Size = tuple[int, int]
-"""(height, width) in pixels."""
 
 
 def load_segmenter(
@@ -77,13 +76,11 @@ def load_segmenter(
             ),
             resolved.fallback_reason,
         )
-    if resolved.artefact is None and model.precision == "auto" and not on_gpu:
+    advice = None
+    is_usual = model.precision == "auto" and model.contract is None
+    if resolved.artefact is None and is_usual and not on_gpu:
         asked_as = model.name if model.name.endswith(".onnx") else resolved.name
-        logger.warning(
-            "%s: `%s` would make it several times as fast on this CPU",
-            resolved.name,
-            command(asked_as),
-        )
+        advice = Advice(resolved.name, asked_as, on_each_frame=not ladder)
     segmenter = OnnxSegmenter(
         resolved.path,
         resolved.contract,
@@ -93,6 +90,7 @@ def load_segmenter(
         precision=resolved.precision,
         made_for=resolved.made_for,
         ladder=ladder,
+        advice=advice,
     )
     return segmenter, resolved.fallback_reason
 
@@ -111,6 +109,7 @@ class OnnxSegmenter(Uncopyable):
         made_for: (height, width) to take where neither the graph, nor *model*, nor *contract* says
             one.
         ladder: smaller sides of a square input to be ready for too, as far as the graph can.
+        advice: is told how long inferences take.
 
     Raises:
         ModelError: the graph does not fit its contract or the size that was asked for.
@@ -130,6 +129,7 @@ class OnnxSegmenter(Uncopyable):
         precision: str | None,
         made_for: Size | None = None,
         ladder: Sequence[int] = (),
+        advice: Advice | None = None,
     ) -> None:
         threads = core_count() if model.threads == "auto" else model.threads
         runtime: Runtime
@@ -140,10 +140,11 @@ class OnnxSegmenter(Uncopyable):
         signature = runtime.signature
         side = contract.input_size
         usual = made_for if side is None else (side, side)
-        own, any_size = _input_size(signature.shape, usual, model.input_size, path, name)
+        own, any_size = input_size(signature.shape, usual, model.input_size, path, name)
         smaller = {(side, side) for side in ladder if side < min(own)} if any_size else set()
         self._name = name
         self._own = own
+        self._advice = advice
         self._sized: dict[Size, tuple[Tensors, Run]] = {}
         for size in [own, *sorted(smaller)]:
             tensors = Tensors(
@@ -190,10 +191,9 @@ class OnnxSegmenter(Uncopyable):
         """
         # The largest and then the smallest: TensorRT builds its engine for all that is between.
         for size in sorted(self._sized, key=lambda size: (size != self._own, size)):
-            tensors, run = self._sized[size]
-            tensors.input.fill(0)
+            self._sized[size][0].input.fill(0)
             try:
-                run()
+                self._run(size)
             except SegmentError as error:
                 if size == self._own:
                     raise SegmentError(
@@ -227,10 +227,10 @@ class OnnxSegmenter(Uncopyable):
             raise SegmentError(f"{self._name}: the model is closed")
         if size is not None and size not in self._sized:
             raise ValueError(f"not ready for {size}, only for {self.sizes}")
-        tensors, run = self._sized[size or self._own]
+        tensors, _ = self._sized[size or self._own]
         tensors.fill(image)
         try:
-            run()
+            self._run(size or self._own)
             tensors.read(out)
         except SegmentError as error:
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
@@ -241,6 +241,13 @@ class OnnxSegmenter(Uncopyable):
     def close(self) -> None:
         """Release the model's memory. Twice is once."""
         self._sized.clear()
+
+    def _run(self, size: Size) -> None:
+        """Raises SegmentError."""
+        began = time.perf_counter()
+        self._sized[size][1]()
+        if self._advice is not None and size == self._own:
+            self._advice.ran(time.perf_counter() - began)
 
     def _leave_out(self, size: Size, error: ModelError) -> None:
         height, width = size
@@ -266,36 +273,6 @@ def _takes_openvino(model: ModelConfig, precision: str | None, *, several: bool)
         logger.warning("%s: onnxruntime runs the model", error)
         return False
     return True
-
-
-def _input_size(
-    shape: Sequence[int | None], usual: Size | None, wanted: int | None, path: Path, name: str
-) -> tuple[Size, bool]:
-    """
-    The input's size from what the graph fixes, what was asked for and what is usual.
-
-    Returns:
-        The size, and whether the graph would take others too.
-    """
-    is_picture = len(shape) == 4 and shape[0] in (1, None) and shape[1] in (3, None)
-    if not is_picture or (shape[1] is None and 3 in shape[2:]):
-        raise ModelError(f"{path}: its input is {list(shape)}, not [1, 3, height, width]")
-    height, width = (
-        fixed or wanted or side
-        for fixed, side in zip(shape[2:], usual or (None, None), strict=True)
-    )
-    if height is None or width is None:
-        raise ModelError(
-            f"{path}: takes any size: say which with model.input_size (or --size), such as 1024"
-        )
-    if wanted is not None and (height, width) != (wanted, wanted):
-        model = path if name == path.name else name
-        raise ModelError(
-            f"model.input_size: {wanted} is not possible: {path.name} is made for "
-            f"{width}x{height}: "
-            f"`streamer models optimize {model}` may make a file of it that takes others"
-        )
-    return (height, width), shape[2] is None and shape[3] is None
 
 
 def _unfit(size: Size, any_size: bool) -> str:

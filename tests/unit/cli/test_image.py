@@ -135,7 +135,7 @@ def test_a_background_that_is_neither_is_refused(streamer, pictures):
 
 def test_soft_edges_can_have_clean_colours(streamer, pictures, monkeypatch):
     monkeypatch.setattr(
-        "streamer.compositing.clean.foreground_of", lambda image, alpha: np.full_like(image, 77)
+        "streamer.compositing.stills.foreground_of", lambda image, alpha: np.full_like(image, 77)
     )
     assert streamer("image", "a.png", "--out", "out", "--colours", "clean").exit_code == 0
     assert (stored("out/a.png")[:, :4, :3] == 77).all()

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
+import threading
 import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import ModuleType
 
@@ -11,7 +17,9 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.compositing.clean import Despill, Foreground, LightWrap, foreground_of
+from streamer.compositing import stills
+from streamer.compositing.clean import Despill, Foreground, LightWrap
+from streamer.compositing.stills import foreground_of
 from streamer.evaluation.clips import make_clip
 from streamer.evaluation.truth import Camera
 from streamer.frame import Alpha, Image
@@ -188,11 +196,20 @@ def test_light_never_darkens_and_a_black_backdrop_gives_none(photographs) -> Non
     assert (wrapped(black, alpha) == blended(np.full_like(black, 100), black, alpha)).all()
 
 
-def test_single_pictures_are_done_as_frames_where_pymatting_is_missing(monkeypatch) -> None:
+def test_single_pictures_are_done_as_frames_where_pymatting_is_missing(monkeypatch, caplog) -> None:
     monkeypatch.setitem(sys.modules, "pymatting", None)
     alpha = soft_disc(120, 160)
     image = blended(flat(RED, 120, 160), flat(GREEN, 120, 160), alpha)
     assert (foreground_of(image, alpha) == estimated(image, alpha)).all()
+    assert not caplog.records
+
+
+def pymatting(monkeypatch: pytest.MonkeyPatch, estimate: Callable[..., np.ndarray]) -> None:
+    """Put *estimate* in the place of pymatting's, whatever became of that before."""
+    module = ModuleType("pymatting")
+    module.estimate_foreground_ml = estimate
+    monkeypatch.setitem(sys.modules, "pymatting", module)
+    monkeypatch.setattr(stills, "_unusable", threading.Event())
 
 
 def test_single_pictures_are_pymattings_where_it_is_there(monkeypatch) -> None:
@@ -202,15 +219,74 @@ def test_single_pictures_are_pymattings_where_it_is_there(monkeypatch) -> None:
         asked.append((image.max(), alpha.max(), image.dtype))
         return np.full_like(image, 0.5)
 
-    pymatting = ModuleType("pymatting")
-    pymatting.estimate_foreground_ml = estimate
-    monkeypatch.setitem(sys.modules, "pymatting", pymatting)
+    pymatting(monkeypatch, estimate)
     alpha = soft_disc(60, 80)
     image = flat(WHITE, 60, 80)
     found = foreground_of(image, alpha)
     assert asked == [(1.0, 1.0, np.float32)]
     assert (found[alpha == 255] == 255).all()
     assert (found[alpha < 255] == 128).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("cannot cache function '_make_tree': no locator available for file 'x'"),
+            "no locator available.*set NUMBA_CACHE_DIR to a folder that can be written",
+        ),
+        (PermissionError(13, "Permission denied", "/nb/cache"), "/nb/cache.*NUMBA_CACHE_DIR"),
+        (
+            ImportError("Numba needs NumPy 2.3 or less. Got NumPy 2.4."),
+            "Got NumPy 2.4.*pip install",
+        ),
+        (ModuleNotFoundError("No module named 'numba'", name="numba"), "numba.*pip install"),
+        (SystemError(""), r"SystemError: no reason given\)"),
+    ],
+)
+@pytest.mark.parametrize("when", ["import", "use"])
+def test_where_pymatting_does_not_work_pictures_are_done_as_frames_with_one_note(
+    when, error, told, monkeypatch, caplog
+) -> None:
+    tries = []
+
+    def fail(*_: object) -> np.ndarray:
+        tries.append(1)
+        raise error
+
+    class Failing(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            if name != "estimate_foreground_ml":
+                raise AttributeError(name)
+            return fail()
+
+    pymatting(monkeypatch, fail)
+    if when == "import":
+        monkeypatch.setitem(sys.modules, "pymatting", Failing("pymatting"))
+    alpha = soft_disc(120, 160)
+    image = blended(flat(RED, 120, 160), flat(GREEN, 120, 160), alpha)
+    for _ in range(3):
+        assert (foreground_of(image, alpha) == estimated(image, alpha)).all()
+    assert len(tries) == 1
+    (record,) = caplog.records
+    assert re.search(told, record.getMessage())
+    assert "\n" not in record.getMessage()
+
+
+def test_several_threads_take_turns_with_pymatting(monkeypatch) -> None:
+    busy = threading.Lock()
+
+    def estimate(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        assert busy.acquire(blocking=False), "numba would end the process"
+        total = np.full_like(image, 0.5) * np.linalg.norm(image) ** 0
+        busy.release()
+        return total
+
+    pymatting(monkeypatch, estimate)
+    alpha, image = soft_disc(60, 80), flat(WHITE, 60, 80)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: foreground_of(image, alpha), range(40)))
+    assert all((colours[alpha < 255] == 128).all() for colours in found)
 
 
 def test_pymatting_is_at_least_as_good_as_what_frames_get(truth) -> None:
@@ -223,3 +299,30 @@ def test_pymatting_is_at_least_as_good_as_what_frames_get(truth) -> None:
 def test_a_single_pixel_is_a_picture_too() -> None:
     image, alpha = np.full((1, 1, 3), 90, np.uint8), np.full((1, 1), 128, np.uint8)
     assert np.abs(foreground_of(image, alpha).astype(int) - 90).max() <= 1
+
+
+UNCACHED = """
+import logging, numpy as np
+logging.basicConfig(format="%(message)s")
+from streamer.compositing.stills import foreground_of
+image, alpha = np.full((40, 60, 3), 90, np.uint8), np.full((40, 60), 128, np.uint8)
+for _ in range(2):
+    print(foreground_of(image, alpha).shape)
+"""
+
+
+def test_numba_that_may_not_cache_costs_a_note_and_no_picture() -> None:
+    pytest.importorskip("pymatting", reason="pymatting is not installed: the extra `pictures`")
+    from numba.core import config
+
+    if not hasattr(config, "CACHE_LOCATOR_CLASSES"):
+        pytest.skip("this numba cannot be told where not to cache")
+    # The one class that is left finds a place in notebooks only.
+    environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}
+    done = subprocess.run(
+        [sys.executable, "-c", UNCACHED], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "(40, 60, 3)\n" * 2
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert "set NUMBA_CACHE_DIR to a folder that can be written" in done.stderr
