@@ -134,7 +134,7 @@ class Upright:
                 component.is_alpha for component in frame.format.components
             )
             hdr = HDR.get(frame.color_trc)
-            self._tone = None if hdr is None else ToneMap()
+            self._tone = None if hdr is None else self._tone or ToneMap()
             if hdr is not None:
                 self._tell(logging.INFO, f"HDR ({hdr}) is tone mapped to what a screen shows")
             if matrix is not None and matrix.instead_of is not None:
