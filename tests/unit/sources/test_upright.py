@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 from fractions import Fraction
 
@@ -119,6 +120,26 @@ def test_after_the_first_frame_nothing_of_its_size_is_allocated(layout, transfer
     with allocating() as growth:
         upright.write(frame, out)
     assert growth.peak < 100_000, "a plane of it has 230,400 bytes or more"
+
+
+def test_frames_do_not_pile_up_until_the_garbage_collector_comes(tmp_path):
+    path = film(
+        tmp_path / "turned.mp4",
+        (scene() for _ in range(30)),
+        options={"g": "5"},
+        prepare=lambda stream: stream.set_display_rotation(90),
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        shown_frames = pictures(path)
+        for _ in range(20):
+            next(shown_frames)
+        alive = sum(isinstance(each, av.VideoFrame) for each in gc.get_objects())
+        shown_frames.close()
+    finally:
+        gc.enable()
+    assert alive <= 4
 
 
 EIGHT = [(degrees, mirrored) for degrees in (0, 90, 180, 270) for mirrored in (False, True)]
