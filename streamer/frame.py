@@ -38,9 +38,9 @@ class StreamInfo:
     name: str
     """How the source is called in messages and file names; free of credentials."""
     width: int
-    """Pixels, after rotation."""
+    """Square pixels, after rotation."""
     height: int
-    """Pixels, after rotation."""
+    """Square pixels, after rotation."""
     fps: Fraction | None
     """Nominal frames per second, or None where the source does not say."""
     time_base: Fraction

@@ -93,6 +93,7 @@ class VideoReader:
         *,
         audio: bool = False,
         deinterlace: Deinterlace = "auto",
+        live: bool = False,
     ) -> None:
         """
         Take over *container*, and close it if this raises.
@@ -102,6 +103,7 @@ class VideoReader:
             name: how it is called in messages.
             audio: keep the packets of its best audio stream, for `take_audio`.
             deinterlace: which frames are made progressive.
+            live: the end is a failure, to be told at once: a frame that was held back is dropped.
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
@@ -136,6 +138,7 @@ class VideoReader:
         self.audio = self._sound.track if self._sound is not None else None
         self._decoder = decoder_of(stream)
         self._fields = Deinterlacer(deinterlace)
+        self._live = live
         self._pixels = PixelAspect(stream)
         self._decoded: deque[VideoFrame] = deque()
 
@@ -269,7 +272,8 @@ class VideoReader:
 
     def _last(self) -> VideoFrame:
         """A frame that was held back to the end; raises EOFError if there is none."""
-        self._decoded.extend(self._fields.finish())
+        if not self._live:
+            self._decoded.extend(self._fields.finish())
         if not self._decoded:
             raise EOFError
         return self._decoded.popleft()

@@ -95,6 +95,7 @@ class RtspSource:
             self._name,
             audio=self._config.audio,
             deinterlace=self._config.deinterlace,
+            live=True,
         )
         self._timeline = Timeline(self._reader.time_base, self._reader.rate)
         self._origin_ns = time.monotonic_ns()

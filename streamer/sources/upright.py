@@ -66,6 +66,7 @@ class Upright:
         self._name = name
         self._reformatter = VideoReformatter()
         self._turn = _AS_IT_IS
+        self._rotation: int | None = None
         self._key: _Key | None = None
         self._matrix: Matrix | None = None
         self._transparent = False
@@ -110,10 +111,15 @@ class Upright:
         _copy_turned(rows, turn, out)
 
     def _turn_of(self, frame: VideoFrame) -> Turn:
-        """What a key frame says of its orientation counts for those that say nothing after it."""
-        said = _turn_said(frame)
-        if said is not None or frame.key_frame:
-            self._turn = said or _AS_IT_IS
+        """
+        How *frame* is put upright; what a key frame says lasts for those that say nothing after it.
+
+        The whole matrix is read only where the rotation in it is new, for to look at its side data
+        makes a frame part of a cycle, which only the garbage collector frees.
+        """
+        rotation = frame.rotation
+        if rotation != self._rotation and (rotation or frame.key_frame or self._rotation is None):
+            self._rotation, self._turn = rotation, _turn_said(frame)
         return self._turn
 
     def _learn(self, frame: VideoFrame) -> None:
@@ -134,7 +140,7 @@ class Upright:
                 component.is_alpha for component in frame.format.components
             )
             hdr = HDR.get(frame.color_trc)
-            self._tone = None if hdr is None else ToneMap()
+            self._tone = None if hdr is None else self._tone or ToneMap()
             if hdr is not None:
                 self._tell(logging.INFO, f"HDR ({hdr}) is tone mapped to what a screen shows")
             if matrix is not None and matrix.instead_of is not None:
@@ -190,12 +196,12 @@ class Upright:
         return target
 
 
-def _turn_said(frame: VideoFrame) -> Turn | None:
-    """How the nearest of eight orientations to *frame*'s display matrix, if any, is put upright."""
+def _turn_said(frame: VideoFrame) -> Turn:
+    """How the nearest of eight orientations to *frame*'s display matrix is put upright."""
     try:
         matrix = cast("Mapping[str, SideData]", frame.side_data)["DISPLAYMATRIX"]
     except KeyError:
-        return None
+        return _AS_IT_IS
     except ValueError:  # Beside it is data of a kind that PyAV does not know.
         return _QUARTERS[round(frame.rotation / 90) % 4]
     # A pixel at (x, y) is shown at (a * x + c * y, b * x + d * y).

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from streamer.errors import SourceNotFound, SourceUnsupported
 from streamer.sources.looped import LoopedVideo
 from tests.memory import allocating
 from tests.unit.sources.clips import encode
+from tests.unit.sources.picturing import film, plain
 
 
 class SteppedClock(SystemClock):
@@ -149,3 +152,23 @@ def test_nothing_of_a_pictures_size_is_allocated_for_each(tmp_path) -> None:
             video(n / 25)
     video.close()
     assert growth.peak < 640 * 360
+
+
+def test_a_background_is_shown_as_a_source_would_be(tmp_path, caplog) -> None:
+    frames = (plain((64, 48), (81, 90, 240)) for _ in range(3))
+    options = {"x264-params": "colormatrix=YCgCo"}
+    path = film(tmp_path / "wide.mp4", frames, aspect=Fraction(4, 3), options=options)
+    video = LoopedVideo(str(path), clock=SteppedClock())
+    picture = video(0.0)
+    assert picture.shape == (48, 86, 3)
+    assert (np.abs(picture.astype(int) - (0, 0, 255)) <= 4).all()
+    assert caplog.text.count("they are read as BT.601") == 1
+    video.close()
+
+
+def test_a_transparent_background_is_over_black(tmp_path) -> None:
+    hidden = np.full((48, 64, 4), (0, 255, 0, 0), np.uint8)
+    frames = (av.VideoFrame.from_ndarray(hidden, format="bgra") for _ in range(3))
+    video = LoopedVideo(str(film(tmp_path / "clear.mov", frames, "png", layout="rgba")))
+    assert video(0.0).max() == 0
+    video.close()

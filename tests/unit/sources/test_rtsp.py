@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import socket
 import time
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from streamer.errors import (
 )
 from streamer.sources.rtsp import RtspSource
 from tests.unit.sources.clips import encode
+from tests.unit.sources.interlacing import flagged, verdicts, woven
+from tests.unit.sources.picturing import film, plain
 from tests.unit.sources.tiny_rtsp import TinyRtsp, rtp_packets
 
 
@@ -205,3 +209,73 @@ def test_of_a_fast_stream_frames_are_skipped_evenly(packets):
         server.close()
     assert len(times_s) >= 6, "of 40 frames, 25 a second, less those before the first key frame"
     assert np.allclose(np.diff(times_s), 0.2, atol=0.001)
+
+
+def heard(clip: Path, **fields: object) -> tuple[tuple[int, int], list[np.ndarray]]:
+    """The size that a camera's stream of *clip* is announced with, and its pictures."""
+    server = TinyRtsp(rtp_packets(clip), hangs_up=True)
+    config = {"type": "rtsp", "url": server.url, "read_timeout_s": 1, **fields}
+    source = RtspSource(RtspSourceConfig.model_validate(config))
+    pictures: list[np.ndarray] = []
+    try:
+        info = source.open()
+        out = np.zeros((info.height, info.width, 3), np.uint8)
+        while True:
+            source.read(out)
+            pictures.append(out.copy())
+    except SourceLost:
+        return (info.width, info.height), pictures
+    finally:
+        source.close()
+        server.close()
+
+
+KEYS = {"g": "5"}
+
+
+def test_a_camera_whose_matrix_nobody_has_is_seen(tmp_path, caplog):
+    frames = (plain((64, 48), (81, 90, 240)) for _ in range(40))
+    options = {**KEYS, "x264-params": "colormatrix=YCgCo"}
+    _, pictures = heard(film(tmp_path / "clip.ts", frames, options=options))
+    assert len(pictures) >= 5
+    assert all((np.abs(picture.astype(int) - (0, 0, 255)) <= 4).all() for picture in pictures)
+    assert caplog.text.count("they are read as BT.601") == 1
+    assert "s3cret" not in caplog.text
+
+
+def test_a_camera_with_long_pixels_announces_its_size_in_square_ones(tmp_path):
+    frames = (plain((64, 48), (128, 128, 128)) for _ in range(40))
+    size, pictures = heard(film(tmp_path / "clip.ts", frames, aspect=Fraction(4, 3), options=KEYS))
+    assert size == (86, 48)
+    assert pictures
+    assert {picture.shape for picture in pictures} == {(48, 86, 3)}
+
+
+def test_an_interlaced_camera_is_deinterlaced(tmp_path):
+    options = {**KEYS, "flags": "+ilme+ildct", "crf": "12"}
+    clip = film(tmp_path / "clip.ts", flagged(woven(40)), options=options)
+    _, combed = heard(clip, deinterlace="off")
+    _, whole = heard(clip)
+    assert verdicts(combed).count("tff") > len(combed) // 2
+    assert verdicts(whole).count("progressive") > len(whole) * 3 // 4
+
+
+def read_on(source: RtspSource, out: np.ndarray) -> None:
+    while True:
+        source.read(out)
+
+
+def test_an_interlaced_camera_that_falls_silent_times_out(tmp_path):
+    options = {**KEYS, "flags": "+ilme+ildct"}
+    clip = film(tmp_path / "clip.ts", flagged(woven(40)), options=options)
+    server = TinyRtsp(rtp_packets(clip), hangs_up=False)
+    config = {"type": "rtsp", "url": server.url, "read_timeout_s": 1}
+    source = RtspSource(RtspSourceConfig.model_validate(config))
+    try:
+        info = source.open()
+        out = np.zeros((info.height, info.width, 3), np.uint8)
+        with pytest.raises(SourceTimeout, match="sent nothing for 1 s"):
+            read_on(source, out)
+    finally:
+        source.close()
+        server.close()
