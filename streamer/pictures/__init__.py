@@ -3,7 +3,7 @@
 from streamer.pictures.ahead import ahead
 from streamer.pictures.look import Look
 from streamer.pictures.photo import ANIMATION, Photo
-from streamer.pictures.planning import STDIN, Found, Job, expanded, find, plan
+from streamer.pictures.planning import STDIN, Found, Job, expanded, find, natural, plan
 from streamer.pictures.reading import (
     MAX_PIXELS,
     OpenPicture,
@@ -31,6 +31,7 @@ __all__ = [
     "is_animation",
     "lacks_memory",
     "largest_file",
+    "natural",
     "open_picture",
     "plan",
     "shown",

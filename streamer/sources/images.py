@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 import logging
 import random
-import re
 import time
 from collections import deque
 from fractions import Fraction
@@ -29,7 +28,7 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.frame import Grab, Image, StreamInfo
-from streamer.pictures import ANIMATION, shown
+from streamer.pictures import ANIMATION, natural, shown
 from streamer.sources.pictures import read_photo
 
 _log = logging.getLogger(__name__)
@@ -213,7 +212,7 @@ def find_pictures(path: str) -> list[Path]:
         SourceNotFound: there is none, or the folder is not ours to read.
     """
     try:
-        return sorted(_found(path), key=_natural)
+        return sorted(_found(path), key=natural)
     except OSError as error:
         raise SourceNotFound(f"{path}: {error.strerror}") from error
 
@@ -235,8 +234,3 @@ def _found(path: str) -> list[Path]:
     else:
         raise SourceNotFound(f"{path}: no such file or folder")
     return found
-
-
-def _natural(path: Path) -> tuple[str, list[tuple[int, str]], str]:
-    parts = re.split(r"(\d+)", path.name.lower())
-    return str(path.parent), [(int(p) if p.isdigit() else -1, p) for p in parts], path.name
