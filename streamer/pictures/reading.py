@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 
 from streamer.errors import SourceError, SourceNotFound, SourceUnsupported
 from streamer.pictures import colour, deep
+from streamer.pictures.beside import readable_png
 from streamer.pictures.colour import Deep
 from streamer.pictures.exif import kept, orientation
 from streamer.pictures.photo import ANIMATION, PAGES, Photo
@@ -140,7 +141,7 @@ def open_picture(
     name = name or ("picture" if isinstance(source, bytes) else shown(source))
     file = io.BytesIO(source) if isinstance(source, bytes) else _opened(Path(source), name)
     try:
-        picture = _identified(file, name, max_pixels)
+        picture, file = _identified(file, name, max_pixels)
         if picture.width * picture.height > max_pixels:
             size = f"{picture.width}x{picture.height}"
             raise SourceUnsupported(
@@ -197,7 +198,8 @@ def _opened(path: Path, name: str) -> IO[bytes]:
         raise SourceNotFound(f"{name}: no such file") from None
 
 
-def _identified(file: IO[bytes], name: str, max_pixels: int) -> Pillow.Image:
+def _identified(file: IO[bytes], name: str, max_pixels: int) -> tuple[Pillow.Image, IO[bytes]]:
+    """The picture in *file*, and the file that it is read from, which may be another."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     largest = largest_file(max_pixels)
@@ -213,8 +215,14 @@ def _identified(file: IO[bytes], name: str, max_pixels: int) -> Pillow.Image:
         try:
             factory, accepts = Pillow.OPEN[kind]
             if accepts is not None and accepts(prefix) is True:
+                profile = b""
+                if kind == "PNG":
+                    file, profile = readable_png(file)
                 file.seek(0)
-                return factory(file, "")
+                picture = factory(file, "")
+                if profile:
+                    picture.info["icc_profile"] = profile
+                return picture, file
         except Exception:  # noqa: S112 - any may be raised by damage
             continue
     if prefix[4:12] in _HEIC:
