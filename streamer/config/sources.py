@@ -10,11 +10,21 @@ from streamer.config.data import Data
 
 PICTURE_SUFFIXES = frozenset(
     {
-        *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"),
-        *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+        *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".jpe", ".jpeg"),
+        *(".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
     }
 )
 """What counts as a picture in a folder; a file that is named is read whatever its suffix."""
+
+UNREAD_SUFFIXES = frozenset(
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".jxl"),
+        *(".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2"),
+        *(".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+"""Photographs that are not read: those of sensors (raw), of which TIFF's reader would show only a
+thumbnail, and JPEG XL."""
 
 PictureOrder = Literal["name", "reverse", "time", "random"]
 

@@ -13,6 +13,7 @@ from streamer.pictures.reading import (
     open_picture,
     shown,
 )
+from streamer.pictures.unread import left_out, photographs
 from streamer.pictures.writing import Format, write_whole
 
 __all__ = [
@@ -31,8 +32,10 @@ __all__ = [
     "is_animation",
     "lacks_memory",
     "largest_file",
+    "left_out",
     "natural",
     "open_picture",
+    "photographs",
     "plan",
     "shown",
     "write_whole",

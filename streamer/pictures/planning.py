@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.config import PICTURE_SUFFIXES
 from streamer.pictures.reading import shown
+from streamer.pictures.unread import photographs
 
 STDIN = "-"
 _LONGEST_NAME = 255
@@ -149,7 +149,7 @@ def _expand(
     else:
         return [], 0
     files = sorted((f for f in files if not f.name.startswith(".")), key=natural)
-    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    pictures = photographs(files)
     return [Found(file, file.parent.relative_to(root)) for file in pictures], len(files)
 
 
