@@ -25,7 +25,7 @@ from streamer.pictures.beside import readable_png
 from streamer.pictures.colour import Deep
 from streamer.pictures.exif import kept, orientation
 from streamer.pictures.photo import ANIMATION, PAGES, Photo
-from streamer.pictures.unread import HEIF_WAY_OUT, heif_opener, is_heif, why_unread
+from streamer.pictures.unread import is_heif, open_heif, why_unread
 
 MAX_PIXELS = 100_000_000
 """Of a picture, unless more are allowed: 0.3 GB of 8-bit colours."""
@@ -232,19 +232,8 @@ def _identified(
         except Exception:  # noqa: S112 - any may be raised by damage
             continue
     if is_heif(prefix):
-        return _heif(file, name), file
+        return open_heif(file, name), file
     raise SourceUnsupported(f"{name}: {raw or 'not a picture that can be read, or a damaged one'}")
-
-
-def _heif(file: IO[bytes], name: str) -> Pillow.Image:
-    opener = heif_opener()
-    if opener is None:
-        raise SourceUnsupported(f"{name}: {HEIF_WAY_OUT}")
-    try:
-        file.seek(0)
-        return opener(file, "")
-    except Exception as error:
-        raise SourceUnsupported(f"{name}: a damaged picture: {_told(error)}") from error
 
 
 def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:

@@ -9,13 +9,14 @@ from typing import IO
 from PIL import Image as Pillow
 
 from streamer.config import PICTURE_SUFFIXES, UNREAD_SUFFIXES
+from streamer.errors import SourceUnsupported
 
 Open = Callable[[IO[bytes], str], Pillow.Image]
 
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 """How HEIC begins, behind the size of its first box and `ftyp` (ISO/IEC 23008-12, brands)."""
 _HEIF_SUFFIXES = (".heic", ".heif", ".hif")
-HEIF_WAY_OUT = (
+_HEIF_WAY_OUT = (
     "HEIC is not read: convert it to JPEG or PNG, or add its reader: "
     "`pip install streamer[pictures]`"
 )
@@ -26,14 +27,21 @@ def is_heif(prefix: bytes) -> bool:
     return prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF
 
 
-def heif_opener() -> Open | None:
-    """What opens HEIC as Pillow opens others: of `pillow-heif`, where that is installed."""
+def open_heif(file: IO[bytes], name: str) -> Pillow.Image:
+    """
+    Read the header of a HEIC by `pillow-heif`.
+
+    Raises:
+        SourceUnsupported: that is not installed, or the picture *name* is damaged.
+    """
+    opener = _heif_opener()
+    if opener is None:
+        raise SourceUnsupported(f"{name}: {_HEIF_WAY_OUT}")
+    file.seek(0)
     try:
-        from pillow_heif import HeifImageFile
-    except ImportError:
-        return None
-    opener: Open = HeifImageFile
-    return opener
+        return opener(file, "")
+    except Exception as error:
+        raise SourceUnsupported(f"{name}: a damaged picture: cannot be decoded") from error
 
 
 def why_unread(path: Path) -> str | None:
@@ -47,8 +55,8 @@ def why_unread(path: Path) -> str | None:
 
 def left_out(path: Path) -> str | None:
     """Why a photograph at *path* in a folder cannot be read here, going by its suffix."""
-    if path.suffix.lower() in _HEIF_SUFFIXES and heif_opener() is None:
-        return HEIF_WAY_OUT
+    if path.suffix.lower() in _HEIF_SUFFIXES and _heif_opener() is None:
+        return _HEIF_WAY_OUT
     return why_unread(path)
 
 
@@ -66,3 +74,13 @@ def photographs(files: Collection[Path]) -> list[Path]:
         if file in pictures
         or (file.suffix.lower() in UNREAD_SUFFIXES and file.with_suffix("") not in taken)
     ]
+
+
+def _heif_opener() -> Open | None:
+    # Not its `register_heif_opener`: that is the whole process's.
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        return None
+    opener: Open = HeifImageFile
+    return opener

@@ -112,12 +112,10 @@ def test_heic_is_read_upright_with_its_alpha(tmp_path):
     path.write_bytes(heic(Picture.fromarray(pixels), exif=exif.tobytes()))
     with open_picture(path) as picture:
         photo = picture.read()
-    assert photo.colours.shape in {(32, 64, 3), (64, 32, 3)}
-    assert photo.alpha is not None
+    assert photo.colours.shape == (64, 32, 3)
     seen = photo.seen()
-    assert sorted({int(seen[4, 4, 2]) > 100, int(seen[-4, -4, 2]) > 100}) == [False, True]
-    lit = seen[-4, -4] if seen[4, 4, 2] < 100 else seen[4, 4]
-    assert lit == pytest.approx((20, 10, 200), abs=6)
+    assert seen[:28].max() <= 6
+    assert seen[-4, -4] == pytest.approx((20, 10, 200), abs=6)
 
 
 def test_a_damaged_heic_and_one_of_too_many_pixels_are_told_in_one_line():
