@@ -16,6 +16,8 @@ PICTURE_SUFFIXES = frozenset(
 )
 """What counts as a picture in a folder; a file that is named is read whatever its suffix."""
 
+PictureOrder = Literal["name", "reverse", "time", "random"]
+
 UNREAD_SUFFIXES = frozenset(
     {
         *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".jxl"),
@@ -25,8 +27,6 @@ UNREAD_SUFFIXES = frozenset(
 )
 """Photographs that are not read: those of sensors (raw), of which TIFF's reader would show only a
 thumbnail, and JPEG XL."""
-
-PictureOrder = Literal["name", "reverse", "time", "random"]
 
 
 class ReconnectConfig(Data):
