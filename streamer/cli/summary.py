@@ -100,8 +100,14 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
     text = redact(json.dumps(report, indent=2, ensure_ascii=False, default=str)) + "\n"
     part: Path | None = None
     try:
+        # A name of a file may have bytes that are no text: JSON has an escape for each.
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".report-", delete=False
+            "w",
+            encoding="utf-8",
+            errors="backslashreplace",
+            dir=path.parent,
+            prefix=".report-",
+            delete=False,
         ) as file:
             part = Path(file.name)
             file.write(text)

@@ -56,6 +56,7 @@ from streamer.config.sinks import (
 )
 from streamer.config.sources import (
     PICTURE_SUFFIXES,
+    UNREAD_SUFFIXES,
     Deinterlace,
     FileSourceConfig,
     ImagesSourceConfig,
@@ -71,6 +72,7 @@ from streamer.config.video_files import codec_of as video_codec_of
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "UNREAD_SUFFIXES",
     "BackendOptions",
     "BackgroundConfig",
     "BlurBackgroundConfig",

@@ -11,8 +11,8 @@ from streamer.config.limits import COUNT, DAY_S, LONGEST_S, MOST_PIXELS, Pause, 
 
 PICTURE_SUFFIXES = frozenset(
     {
-        *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"),
-        *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+        *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".jpe", ".jpeg"),
+        *(".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
     }
 )
 """What counts as a picture in a folder; a file that is named is read whatever its suffix."""
@@ -29,6 +29,16 @@ Deinterlace = Annotated[
 ]
 
 PictureOrder = Literal["name", "reverse", "time", "random"]
+
+UNREAD_SUFFIXES = frozenset(
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".jxl"),
+        *(".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2"),
+        *(".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+"""Photographs that are not read: those of sensors (raw), of which TIFF's reader would show only a
+thumbnail, and JPEG XL."""
 
 
 class ReconnectConfig(Data):

@@ -3,7 +3,7 @@
 from streamer.pictures.ahead import ahead
 from streamer.pictures.look import Look
 from streamer.pictures.photo import ANIMATION, Photo
-from streamer.pictures.planning import STDIN, Found, Job, expanded, find, plan
+from streamer.pictures.planning import STDIN, Found, Job, expanded, find, natural, plan
 from streamer.pictures.reading import (
     MAX_PIXELS,
     OpenPicture,
@@ -13,6 +13,7 @@ from streamer.pictures.reading import (
     open_picture,
     shown,
 )
+from streamer.pictures.unread import left_out, photographs
 from streamer.pictures.writing import Format, write_whole
 
 __all__ = [
@@ -31,7 +32,10 @@ __all__ = [
     "is_animation",
     "lacks_memory",
     "largest_file",
+    "left_out",
+    "natural",
     "open_picture",
+    "photographs",
     "plan",
     "shown",
     "write_whole",

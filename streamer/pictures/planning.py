@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.config import PICTURE_SUFFIXES
 from streamer.pictures.reading import shown
+from streamer.pictures.unread import photographs
 
 STDIN = "-"
 _LONGEST_NAME = 255
@@ -89,6 +90,15 @@ def expanded(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
+def natural(path: Path) -> tuple[object, object]:
+    """
+    What paths are sorted by, so that `2.png` comes before `10.png` and a folder stays together.
+
+    Decimal digits of any script make a number; `²` and its like are letters.
+    """
+    return [_by_numbers(part) for part in path.parent.parts], _by_numbers(path.name)
+
+
 def plan(
     found: Sequence[Found], out: Path, suffix: str = ".png", *, keep_structure: bool = False
 ) -> list[Job]:
@@ -138,9 +148,14 @@ def _expand(
                 files.append(place)
     else:
         return [], 0
-    files = sorted(file for file in files if not file.name.startswith("."))
-    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    files = sorted((f for f in files if not f.name.startswith(".")), key=natural)
+    pictures = photographs(files)
     return [Found(file, file.parent.relative_to(root)) for file in pictures], len(files)
+
+
+def _by_numbers(name: str) -> tuple[list[str | int], str]:
+    parts = re.split(r"(\d+)", name.lower())  # every second one is a number
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
 def _nothing(text: str, among: int) -> str:

@@ -21,9 +21,11 @@ from PIL import Image as Pillow
 
 from streamer.errors import SourceError, SourceNotFound, SourceUnsupported
 from streamer.pictures import colour, deep
+from streamer.pictures.beside import readable_png
 from streamer.pictures.colour import Deep
 from streamer.pictures.exif import kept, orientation
 from streamer.pictures.photo import ANIMATION, PAGES, Photo
+from streamer.pictures.unread import is_heif, open_heif, why_unread
 
 MAX_PIXELS = 100_000_000
 """Of a picture, unless more are allowed: 0.3 GB of 8-bit colours."""
@@ -36,8 +38,6 @@ _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _SHORTEST_MS = 10
 _USUAL_MS = 100
 """How long a picture of an animation stands that says 10 ms or less."""
-_HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypheim", b"ftypheis", b"ftypmif1")
-"""How HEIC begins (ISO/IEC 23008-12, brands), which is not read."""
 
 
 class OpenPicture:
@@ -140,7 +140,8 @@ def open_picture(
     name = name or ("picture" if isinstance(source, bytes) else shown(source))
     file = io.BytesIO(source) if isinstance(source, bytes) else _opened(Path(source), name)
     try:
-        picture = _identified(file, name, max_pixels)
+        raw = None if isinstance(source, bytes) else why_unread(Path(source))
+        picture, file = _identified(file, name, max_pixels, raw)
         if picture.width * picture.height > max_pixels:
             size = f"{picture.width}x{picture.height}"
             raise SourceUnsupported(
@@ -197,7 +198,14 @@ def _opened(path: Path, name: str) -> IO[bytes]:
         raise SourceNotFound(f"{name}: no such file") from None
 
 
-def _identified(file: IO[bytes], name: str, max_pixels: int) -> Pillow.Image:
+def _identified(
+    file: IO[bytes], name: str, max_pixels: int, raw: str | None
+) -> tuple[Pillow.Image, IO[bytes]]:
+    """
+    The picture in *file*, and the file that it is read from, which may be another.
+
+    *raw* says that it is a sensor's by its name, of which TIFF has no more than a thumbnail.
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     largest = largest_file(max_pixels)
@@ -212,14 +220,20 @@ def _identified(file: IO[bytes], name: str, max_pixels: int) -> Pillow.Image:
     for kind in _FORMATS:
         try:
             factory, accepts = Pillow.OPEN[kind]
-            if accepts is not None and accepts(prefix) is True:
+            if accepts is not None and accepts(prefix) is True and not (raw and kind == "TIFF"):
+                profile = b""
+                if kind == "PNG":
+                    file, profile = readable_png(file)
                 file.seek(0)
-                return factory(file, "")
+                picture = factory(file, "")
+                if profile:
+                    picture.info["icc_profile"] = profile
+                return picture, file
         except Exception:  # noqa: S112 - any may be raised by damage
             continue
-    if prefix[4:12] in _HEIC:
-        raise SourceUnsupported(f"{name}: HEIC is not read: convert it to JPEG or PNG")
-    raise SourceUnsupported(f"{name}: not a picture that can be read, or a damaged one")
+    if is_heif(prefix):
+        return open_heif(file, name), file
+    raise SourceUnsupported(f"{name}: {raw or 'not a picture that can be read, or a damaged one'}")
 
 
 def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:

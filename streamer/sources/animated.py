@@ -80,6 +80,10 @@ class AnimationReader:
         """Make *frame* the one that the next `step` takes."""
         self._waiting.append(frame)
 
+    def aspect(self, frame: VideoFrame) -> Fraction | None:
+        """Pixels are square."""
+        return None
+
     def seek(self, pts: int) -> None:
         """Stay: each picture is made from the one before."""
 

@@ -154,20 +154,6 @@ class VideoReader:
         """Width by height of the pixels of *frame*, which came of late; None if nobody says."""
         return self._pixels.at(frame.pts)
 
-    @property
-    def begins(self) -> int | None:
-        """When the video begins, in units of `time_base`; None where the container does not say."""
-        return self.stream.start_time
-
-    @property
-    def frames(self) -> int | None:
-        """How many frames are to be shown; None where the container does not say."""
-        return shown_frames(self.stream)
-
-    def lack(self, delivered: int, *, failed: bool) -> str | None:
-        """What a file that gave *delivered* frames lacks, if anything; see `shortfall`."""
-        return shortfall(self, delivered, failed=failed)
-
     def step(self) -> VideoFrame | None:
         """
         Take a frame that is ready, or else read and decode one packet.
@@ -258,6 +244,20 @@ class VideoReader:
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
         return [] if self._sound is None else self._sound.take()
+
+    @property
+    def begins(self) -> int | None:
+        """When the video begins, in units of `time_base`; None where the container does not say."""
+        return self.stream.start_time
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames are to be shown; None where the container does not say."""
+        return shown_frames(self.stream)
+
+    def lack(self, delivered: int, *, failed: bool) -> str | None:
+        """What a file that gave *delivered* frames lacks, if anything; see `shortfall`."""
+        return shortfall(self, delivered, failed=failed)
 
     def put_back(self, frame: VideoFrame) -> None:
         """Make *frame* the one that the next `step` takes."""

@@ -34,6 +34,8 @@ from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
 from streamer.sources.ffmpeg_errors import translate_open, translate_read
 from streamer.sources.upright import Upright
 
+_STILL = (".heic", ".heif", ".hif")
+"""Of these FFmpeg would show one tile."""
 _OPEN_S = 9.0
 _SKIM_S = 3.0
 """How long `start_s` is looked for where the clock may leap; then that clock is trusted."""
@@ -132,6 +134,8 @@ class FileSource:
         if "://" in self._config.path:
             raise SourceNotFound(f"{self._name}: is a URL: use `type: rtsp` for a stream")
         path = Path(self._config.path)
+        if path.suffix.lower() in _STILL:
+            raise SourceUnsupported(f"{path}: is a picture: use `type: images` for it")
         if path.is_dir():
             raise SourceUnsupported(f"{path}: is a folder: use `type: images` for its pictures")
         if not path.exists():

@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 import logging
 import random
-import re
 import time
 from collections import deque
 from fractions import Fraction
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.config import PICTURE_SUFFIXES, ImagesSourceConfig, SourceConfig
+from streamer.config import ImagesSourceConfig, SourceConfig
 from streamer.errors import (
     CorruptFrame,
     EndOfStream,
@@ -29,7 +28,7 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.frame import Grab, Image, StreamInfo
-from streamer.pictures import ANIMATION, shown
+from streamer.pictures import ANIMATION, left_out, natural, photographs, shown
 from streamer.sources.pictures import read_photo
 
 _log = logging.getLogger(__name__)
@@ -211,11 +210,24 @@ def find_pictures(path: str) -> list[Path]:
 
     Raises:
         SourceNotFound: there is none, or the folder is not ours to read.
+        SourceUnsupported: nothing in the folder can be read here.
     """
     try:
-        return sorted(_found(path), key=_natural)
+        return sorted(_found(path), key=natural)
     except OSError as error:
         raise SourceNotFound(f"{path}: {error.strerror}") from error
+
+
+def _readable(folder: str, paths: list[Path]) -> list[Path]:
+    """Those of *paths* that are read here, by their suffix; what is left out is told."""
+    reasons = {path: reason for path in paths if (reason := left_out(path)) is not None}
+    for reason in dict.fromkeys(reasons.values()):
+        names = [shown(path.name) for path in paths if reasons.get(path) == reason]
+        told = f"{folder}: {len(names)} left out, {names[0]} the first of them: {reason}"
+        if len(reasons) == len(paths):
+            raise SourceUnsupported(told)
+        _log.warning("%s", told)
+    return [path for path in paths if path not in reasons]
 
 
 def _found(path: str) -> list[Path]:
@@ -223,9 +235,10 @@ def _found(path: str) -> list[Path]:
     if place.is_file():
         return [place]
     if place.is_dir():
-        found = [p for p in place.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
-        if not found:
+        there = photographs([p for p in place.iterdir() if p.is_file()])
+        if not there:
             raise SourceNotFound(f"{path}: no pictures in this folder")
+        found = _readable(path, sorted(there, key=natural))
     elif glob.has_magic(path):
         # Two `**` find a file several times. (PTH207: the pattern may be absolute.)
         names = dict.fromkeys(glob.glob(path, recursive=True))  # noqa: PTH207
@@ -235,8 +248,3 @@ def _found(path: str) -> list[Path]:
     else:
         raise SourceNotFound(f"{path}: no such file or folder")
     return found
-
-
-def _natural(path: Path) -> tuple[str, list[tuple[int, str]], str]:
-    parts = re.split(r"(\d+)", path.name.lower())
-    return str(path.parent), [(int(p) if p.isdigit() else -1, p) for p in parts], path.name

@@ -175,7 +175,7 @@ class UsbSource:
         device = self._config.device
         if isinstance(device, int):
             return device
-        if device.isdigit():
+        if device.isdecimal():
             return int(device)
         if device.startswith("/"):
             if not Path(device).exists():

@@ -98,7 +98,7 @@ def _reach_x11() -> tuple[socket.socket, tuple[int, int]]:
         raise OSError("")
     host, colon, rest = display.rpartition(":")
     number = rest.partition(".")[0]
-    if not colon or not number.isdigit():
+    if not colon or not number.isdecimal():
         raise OSError(f"DISPLAY={display} names no screen")
     server: socket.socket | None = None
     try:

@@ -407,3 +407,13 @@ def test_a_note_says_that_the_first_of_several_pictures_is_taken(streamer, pictu
     notes = [line for line in result.stderr.splitlines() if line.startswith("note:")]
     kind = "several pages" if name == "pages.tif" else "an animation"
     assert notes == [f"note: {name}: {kind}: the first picture is taken"]
+
+
+def test_heic_in_a_folder_is_named_with_the_way_out_and_code_3(streamer, pictures, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    Path("in/photo.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12) + b"mif1heic")
+    result = streamer("image", "in", "--out", "out")
+    assert result.exit_code == 3, result.output
+    assert "error: in/photo.heic: HEIC is not read: convert it" in result.stderr
+    assert "pip install streamer[pictures]" in result.stderr
+    assert files("out") == {"a.png", "b.png"}

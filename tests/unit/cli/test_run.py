@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image as Picture
 import streamer as package
 from streamer.cli import driving
 from streamer.cli.run import guess_source
+from streamer.cli.summary import write_report
 from streamer.errors import ConfigError, SourceLost, SourceNotFound, StageFailed
 
 REPORT = {
@@ -113,6 +115,12 @@ def test_a_run_ends_with_a_summary_and_a_report(streamer, pipelines, configurati
     ):
         assert words in result.stdout
     assert [path.name for path in Path("reports").iterdir()] == ["r.json"]
+
+
+def test_a_report_names_files_whose_names_are_no_text(tmp_path):
+    report = {"source": os.fsdecode(b"\xff.png"), "other": "\xb2"}
+    write_report(tmp_path / "r.json", report)
+    assert json.loads((tmp_path / "r.json").read_bytes()) == report
 
 
 def test_a_failure_still_leaves_its_report(streamer, pipelines, configuration):

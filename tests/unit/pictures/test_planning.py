@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.pictures import Found, Job, find, plan
+from streamer.pictures import Found, Job, find, natural, plan
 
 
 @pytest.fixture
@@ -37,6 +37,35 @@ def test_a_folder_means_its_pictures_and_not_those_below(tree):
     found, problems = find(["in"])
     assert paths(found) == ["in/a.png", "in/b.JPG"]
     assert problems == []
+
+
+ODD_NAMES = [
+    *("01.png", "1.png", "\uff11.png", "1a2.png", "1a10.png", "2.png", "\u0663.png", "10.png"),
+    *("9" * 240 + ".png", "%d.png", "'.png", "-1.png", "[x].png", "a\n.png", "a b.png"),
+    *("\xb21.png", "\u2460.png", os.fsdecode(b"\xff\xfe.png")),
+]
+"""Names that a file system allows, in natural order: `\u0663` is 3, `\xb2` no number."""
+
+
+def test_any_name_has_its_place_in_natural_order():
+    paths = [Path("in", name) for name in ODD_NAMES]
+    mixed = paths[::-1]
+    mixed.sort(key=natural)
+    assert mixed == paths
+
+
+def test_folders_are_in_natural_order_and_stay_together():
+    paths = [Path(name) for name in ("a2/1.png", "a2/9.png", "a2/b/0.png", "a10/3.png")]
+    mixed = paths[::-1]
+    mixed.sort(key=natural)
+    assert mixed == paths
+
+
+def test_the_pictures_of_a_folder_are_found_in_natural_order(tmp_path):
+    for name in ("10.png", "2.png", "\xb2.png"):
+        (tmp_path / name).touch()
+    found, _ = find([str(tmp_path)])
+    assert [picture.path.name for picture in found] == ["2.png", "10.png", "\xb2.png"]
 
 
 def test_below_too_where_that_is_asked_for_but_never_what_is_hidden_nor_the_results(tree):
@@ -105,7 +134,7 @@ def test_a_folder_that_cannot_be_looked_through_costs_itself_alone(tree, monkeyp
 
 def test_files_without_the_suffix_of_a_picture_are_counted(tree):
     Path("t").mkdir()
-    for name in ("t/a.heic", "t/b.txt", "t/.c.png"):
+    for name in ("t/a.mp4", "t/b.txt", "t/.c.png"):
         Path(name).write_bytes(b"")
     for given in ("t", "t/*"):
         _, problems = find([given])

@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import zlib
 from functools import cache
 
@@ -432,7 +433,8 @@ def test_a_file_is_told_from_what_is_none(tmp_path):
         open_picture("/dev/null")
 
 
-def test_a_format_that_is_not_read_is_named():
+def test_a_format_that_is_not_read_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(SourceUnsupported, match="HEIC is not read: convert it"):
         open_picture(struct.pack(">I", 24) + b"ftypheic" + bytes(12) + b"mif1heic")
 

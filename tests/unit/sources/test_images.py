@@ -132,6 +132,20 @@ def test_a_folder_is_read_by_natural_order_and_pictures_only(tmp_path):
     assert [p.name for p in find_pictures(str(tmp_path))] == ["f1.png", "f9.png", "f10.png"]
 
 
+def test_a_folder_of_odd_names_is_read_whole_and_in_natural_order(tmp_path):
+    names = ["1.png", "\u0663.png", "10.png", "9" * 240 + ".png", "\xb21.png", "\u2460.png"]
+    names.append(os.fsdecode(b"\xff\xfe.png"))
+    for name in names:
+        Picture.new("L", (4, 4)).save(tmp_path / name)
+    assert [path.name for path in find_pictures(str(tmp_path))] == names
+    source = ImagesSource(ImagesSourceConfig(type="images", path=str(tmp_path)))
+    assert source.open().frames == len(names)
+    out = np.zeros((4, 4, 3), np.uint8)
+    for _ in names:
+        source.read(out)
+    source.close()
+
+
 def test_a_glob_finds_what_matches(tmp_path):
     for name in ("a1.png", "a2.png", "b.png"):
         save(tmp_path / name)
