@@ -75,7 +75,7 @@ class DisplaySinkConfig(LayoutConfig):
 
 
 class RecordSinkConfig(LayoutConfig):
-    """A video file, with the source's own timestamps and audio."""
+    """A video file, at the source's own pace from 0 on, with its audio."""
 
     type: Literal["record"]
     path: Template
@@ -94,7 +94,8 @@ class RecordSinkConfig(LayoutConfig):
     resize: Literal["scale", "new_file"] = "scale"
     """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
     overwrite: bool = False
-    """Replace a file of that name instead of refusing; never one that the stream reads."""
+    """Replace a file of that name instead of refusing; never one that the stream reads, or that
+    another run records into."""
     from_start: bool = True
     """Record from the first frame on; else when `Pipeline.record` or the preview's key v says so.
     Each time that it is switched on begins a file: `clip.mp4`, then `clip-2.mp4`."""

@@ -96,7 +96,7 @@ class RtspSourceConfig(Data):
     read_timeout_s: float = Field(5.0, gt=0, le=9)
     """Seconds without a frame after which the stream counts as lost."""
     audio: bool = True
-    """Recordings and relays get its sound too, as it is."""
+    """Recordings and relays get its sound too."""
     max_fps: float | None = Field(None, gt=0)
     """At most so many frames per second; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
@@ -144,7 +144,7 @@ class FileSourceConfig(Data):
     speed: float = Field(1.0, gt=0)
     """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
     audio: bool = True
-    """Recordings and relays get its sound too, as it is."""
+    """Recordings and relays get its sound too."""
 
 
 class ImagesSourceConfig(Data):
