@@ -180,6 +180,9 @@ class PipeSinkConfig(LayoutConfig):
     format: Literal["rgba", "bgr", "gray", "y4m"] = "bgr"
     """8 bits a channel: `rgba` with straight alpha, of a cutout or a transparent composite; `bgr`;
     `gray`, of mask or alpha; or `y4m`, 4:2:0 with its size and rate told at the start."""
+    fps_mode: Literal["cfr", "passthrough"] = "cfr"
+    """`cfr`: at the source's rate, with pictures repeated and left out in step with its clock;
+    `passthrough`: each picture once, whatever its time."""
     wait_s: float = Field(5.0, gt=0)
     """Seconds to wait for a reader: until one opens the named pipe, and while one takes nothing.
     Then the run fails; `pipeline.stall_s` should be more."""
