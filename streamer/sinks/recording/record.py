@@ -240,7 +240,7 @@ class RecordSink:
         self._failed = True
         film, self._film = self._film, None
         claim, self._claim = self._claim, None
-        unplayable = claim is not None and claim.made
+        unplayable = claim is not None and (claim.made or _is_empty(self._path))
         if film is not None:
             ended = film.abandon() and not is_of_the_disk(error)
             if not ended and self._bytes:
@@ -249,3 +249,10 @@ class RecordSink:
             unplayable = not has_pictures(self._path)
         if claim is not None:
             claim.release(delete=unplayable)
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not path.stat().st_size
+    except OSError:
+        return False

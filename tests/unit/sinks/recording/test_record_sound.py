@@ -102,6 +102,22 @@ def test_sound_that_only_other_encoders_make_is_kept_too(
             assert film.duration / 1e6 == pytest.approx(2.0, abs=0.03)
 
 
+@pytest.mark.parametrize(("name", "becomes"), [("a.mp4", "aac"), ("a.webm", "opus")])
+def test_aac_in_latm_is_encoded_anew(tmp_path: Path, name: str, becomes: str):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    made = tmp_path / "made.ts"
+    command = "ffmpeg -v error -f lavfi -i sine=r=48000:d=2 -c:a aac -mpegts_flags latm"
+    subprocess.run([*command.split(), str(made)], check=True)
+    track, packets = sound.packets_of(str(made))
+    assert track.codec == "aac_latm"
+    since = round(packets[0].pts * track.time_base * 30)
+    record(tmp_path / name, track, packets, first=since)
+    read, copied = sound.packets_of(str(tmp_path / name))
+    assert read.codec == becomes
+    assert len(copied) > 90
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "becomes"),
     [
