@@ -47,7 +47,7 @@ class Claim:
                 self._release = _locked(path, handle)
         except BlockingIOError as error:
             raise SinkError(
-                f"{path}: another run records into it: name another file, "
+                f"{path}: another recording goes into it: name another file, "
                 "or put {start:%Y%m%d-%H%M%S} in its name"
             ) from error
         except FileExistsError as error:

@@ -18,7 +18,7 @@ from streamer.sinks.recording.claim import Claim, lock_beside
 from tests.unit.sinks.scene import shot, stream_info
 
 HOST = Path(__file__).with_name("record_host.py")
-TAKEN = r"a\.mp4: another run records into it: name another file"
+TAKEN = r"a\.mp4: another recording goes into it: name another file"
 
 
 def recording(path: Path) -> RecordSink:
@@ -98,7 +98,7 @@ def test_each_part_of_a_recording_is_claimed_and_the_one_before_is_free(tmp_path
     sink.write(*shot(0))
     sink.write(*shot(1, width=96, height=64, epoch=1))
     Claim(tmp_path / "a.mp4", replace=True).release()
-    with pytest.raises(SinkError, match=r"a-2\.mp4: another run"):
+    with pytest.raises(SinkError, match=r"a-2\.mp4: another recording"):
         Claim(tmp_path / "a-2.mp4", replace=True)
     sink.close()
 
