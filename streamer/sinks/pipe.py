@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _NOMINAL_FPS = Fraction(25)
 """The rate where the source names none."""
+_MOST_FPS = 240
+"""More is what FFmpeg takes for the rate of files that name none, as browsers write them."""
 _LONGEST_S, _LONGEST_LIVE_S = 60, 10
 """A picture is repeated for so long at most, of a file and of a live stream."""
 _FRAME = b"FRAME\n"
@@ -61,7 +63,7 @@ class PipeSink:
         self._pixels: PipeFormat = pixels
         self._clock = clock or SystemClock()
         self._fps = _NOMINAL_FPS
-        self._live = False
+        self._live = self._slow = False
         self._constant = fps_mode == "cfr"
         self._cadence: Cadence | None = None
         self._serial: _Serial | None = None
@@ -86,10 +88,11 @@ class PipeSink:
             SinkError: it cannot be opened, or has no reader.
         """
         self._live = info.live
-        if info.fps is None:
+        if info.fps is not None and (info.fps <= _MOST_FPS or not self._constant):
+            self._fps = info.fps
+        else:
             said = "the source names no rate: pictures are written as %s a second"
             _log.info("%s: " + said, self._end.name, _NOMINAL_FPS)
-        self._fps = info.fps or _NOMINAL_FPS
         self._end.open()
 
     def write(self, frame: Frame, matte: Matte) -> None:
@@ -134,11 +137,18 @@ class PipeSink:
         for done in range(times):
             spent_s = (self._clock.now_ns() - began_ns) / 1e9
             if self._live and spent_s * self._fps > times and self._cadence is not None:
-                # The reader is too slow for the rate: what is late would be later each time.
+                # What is late would be later each time.
                 self._cadence.lose(times - done)
+                self._tell_slowness()
                 return
             self._put(self._last)
             self._repeated += 1
+
+    def _tell_slowness(self) -> None:
+        if not self._slow:
+            self._slow = True
+            said = "its reader is slower than the stream: it gets fewer pictures than their rate"
+            _log.warning("%s: %s", self._end.name, said)
 
     def _put(self, data: bytes | memoryview) -> None:
         self._end.write(memoryview(data))

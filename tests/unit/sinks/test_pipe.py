@@ -237,7 +237,9 @@ def test_a_long_gap_does_not_flood_the_reader(
     assert f"fake: a gap in the pictures is cut to {longest // 30} s" in caplog.text
 
 
-def test_a_reader_slower_than_a_live_stream_is_not_left_farther_behind_each_time():
+def test_a_reader_slower_than_a_live_stream_is_not_left_farther_behind_each_time(
+    caplog: pytest.LogCaptureFixture,
+):
     clock = Waiting()
     end = FakeEnd(clock, takes_s=1 / 15)
     sink = PipeSink(end, Composer("source"), "bgr", clock=clock)
@@ -247,6 +249,7 @@ def test_a_reader_slower_than_a_live_stream_is_not_left_farther_behind_each_time
     # Of 30 pictures a second it takes 15.
     assert 19 * 15 <= len(end.written) <= 19 * 18
     assert clock.seconds < 19 * 1.25
+    assert caplog.text.count("fake: its reader is slower than the stream") == 1
 
 
 def test_a_slow_reader_of_a_file_gets_every_picture():
@@ -259,10 +262,15 @@ def test_a_slow_reader_of_a_file_gets_every_picture():
     assert len(end.written) == 61
 
 
-def test_a_source_without_a_rate_is_told(caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("fps", [None, Fraction(1000)])
+def test_a_source_without_a_rate_is_told(caplog: pytest.LogCaptureFixture, fps: Fraction | None):
     caplog.set_level("INFO")
-    sink = PipeSink(FakeEnd(), Composer("source"), "bgr")
-    sink.open(stream_info(fps=None))
+    end = FakeEnd()
+    sink = PipeSink(end, Composer("source"), "bgr")
+    sink.open(stream_info(fps=fps))
+    for number in range(31):
+        sink.write(*shot(number))
+    assert len(end.written) == 26
     assert "fake: the source names no rate: pictures are written as 25 a second" in caplog.text
 
 
