@@ -298,6 +298,16 @@ class EarlySink(Sink, Protocol):
 
 
 @runtime_checkable
+class ProgressingSink(Sink, Protocol):
+    """A sink whose one call may take long: it is stuck only where nothing is got on with."""
+
+    @property
+    def progress_ns(self) -> int:
+        """`time.monotonic_ns()` when something was last written; 0 before. Thread-safe."""
+        ...
+
+
+@runtime_checkable
 class TriggeredSink(Sink, Protocol):
     """A sink that can take a frame when it is told to."""
 

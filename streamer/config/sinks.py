@@ -76,7 +76,7 @@ class DisplaySinkConfig(LayoutConfig):
 
 
 class RecordSinkConfig(LayoutConfig):
-    """A video file, with the source's own timestamps and audio."""
+    """A video file, at the source's own pace from 0 on, with its audio."""
 
     type: Literal["record"]
     path: Template
@@ -95,7 +95,8 @@ class RecordSinkConfig(LayoutConfig):
     resize: Literal["scale", "new_file"] = "scale"
     """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
     overwrite: bool = False
-    """Replace a file of that name instead of refusing; never one that the stream reads."""
+    """Replace a file of that name instead of refusing; never one that the stream reads, or that
+    another run records into."""
     from_start: bool = True
     """Record from the first frame on; else when `Pipeline.record` or the preview's key v says so.
     Each time that it is switched on begins a file: `clip.mp4`, then `clip-2.mp4`."""
@@ -180,6 +181,9 @@ class PipeSinkConfig(LayoutConfig):
     format: Literal["rgba", "bgr", "gray", "y4m"] = "bgr"
     """8 bits a channel: `rgba` with straight alpha, of a cutout or a transparent composite; `bgr`;
     `gray`, of mask or alpha; or `y4m`, 4:2:0 with its size and rate told at the start."""
+    fps_mode: Literal["cfr", "passthrough"] = "cfr"
+    """`cfr`: at the source's rate, with pictures repeated and left out in step with its clock;
+    `passthrough`: each picture once, whatever its time."""
     wait_s: Pause = 5.0
     """Seconds to wait for a reader: until one opens the named pipe, and while one takes nothing.
     Then the run fails; `pipeline.stall_s` should be more."""

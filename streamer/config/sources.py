@@ -118,7 +118,7 @@ class RtspSourceConfig(Data):
     read_timeout_s: float = Field(5.0, ge=0.001, le=9)
     """Seconds without a frame after which the stream counts as lost."""
     audio: bool = True
-    """Recordings and relays get its sound too, as it is."""
+    """Recordings and relays get its sound too."""
     deinterlace: Deinterlace = "auto"
     """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
     max_fps: Rate | None = None
@@ -169,7 +169,7 @@ class FileSourceConfig(Data):
     speed: float = Field(1.0, ge=0.001, le=1000)
     """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
     audio: bool = True
-    """Recordings and relays get its sound too, as it is."""
+    """Recordings and relays get its sound too."""
     deinterlace: Deinterlace = "auto"
     """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
 

@@ -18,7 +18,7 @@ from streamer.errors import SinkError, StopRequested, StreamerError
 from streamer.frame import Matte, StreamInfo
 from streamer.metrics import Metrics
 from streamer.packets import AudioPacket
-from streamer.protocols import AudioSink, EarlySink, Sink, WindowSink
+from streamer.protocols import AudioSink, EarlySink, ProgressingSink, Sink, WindowSink
 from streamer.ring import DropReason, Lease
 
 _MOST_AUDIO = 4096
@@ -140,9 +140,13 @@ class SinkWorker:
         return self._sink
 
     def busy_s(self) -> float:
-        """For how many seconds the sink has not returned from the call it is in; 0 if in none."""
+        """For how many seconds the sink has got on with nothing in a call; 0 if it is in none."""
         since_ns = self._busy_since_ns
-        return 0.0 if since_ns is None else (time.monotonic_ns() - since_ns) / 1e9
+        if since_ns is None:
+            return 0.0
+        if isinstance(self._sink, ProgressingSink):
+            since_ns = max(since_ns, self._sink.progress_ns)
+        return (time.monotonic_ns() - since_ns) / 1e9
 
     def prepare(self) -> None:
         """Let an `EarlySink` take what it can before the source is open. Raises SinkError."""

@@ -143,7 +143,8 @@ def make_sink(
         case DiscardSinkConfig():
             return DiscardSink(composer)
         case PipeSinkConfig():
-            return PipeSink(PipeEnd(config.path, config.wait_s), composer, config.format)
+            end = PipeEnd(config.path, config.wait_s)
+            return PipeSink(end, composer, config.format, config.fps_mode)
         case VirtualCameraSinkConfig():
             return VirtualCameraSink(composer, device=config.device, fps=config.fps)
 

@@ -43,12 +43,16 @@ def refusal(path: Path, error: Exception) -> SinkError:
 
     Only the system speaks of permissions: FFmpeg calls failures of any kind by that number.
     """
-    number = getattr(error, "errno", None)
-    if isinstance(error, av.FFmpegError) and number == errno.EPERM:
-        number = None
-    reason = _WAYS_OUT.get(number) if isinstance(number, int) else None
+    number = error.errno if isinstance(error, OSError) and is_of_the_disk(error) else None
+    reason = _WAYS_OUT.get(number) if number is not None else None
     if reason is None:
         own = isinstance(error, av.FFmpegError)
         text = ffmpeg_reason(error) if own else getattr(error, "strerror", None) or str(error)
         reason = f"cannot be written: {' '.join((text or type(error).__name__).split())}"
     return SinkError(f"{path}: {reason}")
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether the system has refused to write, rather than FFmpeg to go on."""
+    unnumbered = isinstance(error, av.FFmpegError) and error.errno == errno.EPERM
+    return isinstance(error, OSError) and not unnumbered

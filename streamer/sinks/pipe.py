@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Literal, Protocol
@@ -10,40 +11,64 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.clock import Clock, SystemClock
 from streamer.compositing import Composer, Picture
-from streamer.frame import Frame, Matte, StreamInfo
+from streamer.frame import Frame, Matte, Stamp, StreamInfo
+from streamer.sinks.cadence import Cadence
 from streamer.sinks.canvas import Canvas
 from streamer.sinks.fitting import Fitting
 from streamer.sinks.pipe_end import PipeEnd
 
 PipeFormat = Literal["rgba", "bgr", "gray", "y4m"]
+FpsMode = Literal["cfr", "passthrough"]
+
+_log = logging.getLogger(__name__)
 
 _NOMINAL_FPS = Fraction(25)
-"""What Y4M says where the source names no rate."""
+"""The rate where the source names none."""
+_MOST_FPS = 240
+"""More is what FFmpeg takes for the rate of files that name none, as browsers write them."""
+_LONGEST_S, _LONGEST_LIVE_S = 60, 10
+"""A picture is repeated for so long at most, of a file and of a live stream."""
 _FRAME = b"FRAME\n"
 
 
 class PipeSink:
     """
     Writes the composed picture of each frame, all in the size of the first; a picture of another
-    size is scaled into it. Pictures have no times: a reader counts them.
+    size is scaled into it. Pictures have no times: a reader counts them. So they are repeated and
+    left out as the source's clock wants it, and 20 s of a varying rate, or with drops, stay 20 s.
 
     Args:
         end: where they go; owned.
         composer: makes the picture, with the pixels that the format needs: BGRA for `rgba`, grey
             for `gray`, BGR for the others.
         pixels: the format.
+        fps_mode: `cfr`, at the source's rate; or `passthrough`, each picture once.
+        clock: time, for tests to pass in.
     """
 
     name = "pipe"
 
-    def __init__(self, end: PipeEnd, composer: Composer, pixels: PipeFormat) -> None:
+    def __init__(
+        self,
+        end: PipeEnd,
+        composer: Composer,
+        pixels: PipeFormat,
+        fps_mode: FpsMode = "cfr",
+        clock: Clock | None = None,
+    ) -> None:
         self._end = end
         self._composer = composer
         self._pixels: PipeFormat = pixels
-        self._fps: Fraction | None = None
+        self._clock = clock or SystemClock()
+        self._fps = _NOMINAL_FPS
+        self._live = self._slow = False
+        self._constant = fps_mode == "cfr"
+        self._cadence: Cadence | None = None
         self._serial: _Serial | None = None
-        self._frames = 0
+        self._last = memoryview(b"")
+        self._frames = self._repeated = self._left_out = 0
         self._bytes = 0
 
     def prepare(self) -> None:
@@ -62,7 +87,12 @@ class PipeSink:
         Raises:
             SinkError: it cannot be opened, or has no reader.
         """
-        self._fps = info.fps
+        self._live = info.live
+        if info.fps is not None and (info.fps <= _MOST_FPS or not self._constant):
+            self._fps = info.fps
+        else:
+            said = "the source names no rate: pictures are written as %s a second"
+            _log.info("%s: " + said, self._end.name, _NOMINAL_FPS)
         self._end.open()
 
     def write(self, frame: Frame, matte: Matte) -> None:
@@ -73,18 +103,61 @@ class PipeSink:
             SinkError: it could not be written.
             StopRequested: the reader is gone.
         """
+        ticks = self._ticks(frame.stamp)
+        if not ticks:
+            self._left_out += 1
+            return
         picture = self._composer.compose(
             frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
         )
         if self._serial is None:
             self._serial = _SERIALS[self._pixels](picture, self._fps)
             self._put(self._serial.header)
-        self._put(self._serial.data(picture))
+        self._repeat(ticks - 1)
+        self._last = self._serial.data(picture)
+        self._put(self._last)
         self._frames += 1
+
+    def _ticks(self, stamp: Stamp) -> int:
+        if not self._constant:
+            return 1
+        if self._cadence is None:
+            longest_s = _LONGEST_LIVE_S if self._live else _LONGEST_S
+            self._cadence = Cadence(self._fps, longest_s, stamp.time_base)
+        lost = self._cadence.lost
+        ticks = self._cadence.ticks(stamp)
+        if self._cadence.lost > lost:
+            gap_s = float(ticks / self._fps)
+            _log.warning("%s: a gap in the pictures is cut to %g s", self._end.name, gap_s)
+        return ticks
+
+    def _repeat(self, times: int) -> None:
+        """Write the last picture again; of a live stream no longer than it is to be seen."""
+        began_ns = self._clock.now_ns()
+        for done in range(times):
+            spent_s = (self._clock.now_ns() - began_ns) / 1e9
+            if self._live and spent_s * self._fps > times and self._cadence is not None:
+                # What is late would be later each time.
+                self._cadence.lose(times - done)
+                self._tell_slowness()
+                return
+            self._put(self._last)
+            self._repeated += 1
+
+    def _tell_slowness(self) -> None:
+        if not self._slow:
+            self._slow = True
+            said = "its reader is slower than the stream: it gets fewer pictures than their rate"
+            _log.warning("%s: %s", self._end.name, said)
 
     def _put(self, data: bytes | memoryview) -> None:
         self._end.write(memoryview(data))
         self._bytes += len(data)
+
+    @property
+    def progress_ns(self) -> int:
+        """As `ProgressingSink`: when the reader last took something."""
+        return self._end.progress_ns
 
     def close(self) -> None:
         """Close the pipe: the reader sees its end. Twice is once."""
@@ -92,12 +165,14 @@ class PipeSink:
         self._end.close()
 
     def statistics(self) -> dict[str, Any]:
-        """`{type, path, format, frames, bytes}`. Thread-safe."""
+        """`{type, path, format, frames, repeated, left_out, bytes}`. Thread-safe."""
         return {
             "type": self.name,
             "path": self._end.name,
             "format": self._pixels,
             "frames": self._frames,
+            "repeated": self._repeated,
+            "left_out": self._left_out,
             "bytes": self._bytes,
         }
 
@@ -118,7 +193,7 @@ class _Raw:
 
     header = b""
 
-    def __init__(self, first: Picture, fps: Fraction | None) -> None:
+    def __init__(self, first: Picture, fps: Fraction) -> None:
         self._fitting = Fitting(np.empty(first.shape, np.uint8))
 
     def data(self, picture: Picture) -> memoryview:
@@ -129,7 +204,7 @@ class _Raw:
 class _Rgba(_Raw):
     """Red first."""
 
-    def __init__(self, first: Picture, fps: Fraction | None) -> None:
+    def __init__(self, first: Picture, fps: Fraction) -> None:
         super().__init__(first, fps)
         self._rgba: Picture = np.empty(first.shape, np.uint8)
 
@@ -142,12 +217,11 @@ class _Rgba(_Raw):
 class _Y4m:
     """YUV4MPEG2, as mjpegtools' yuv4mpeg(5) has it: 4:2:0, BT.709 with limited range."""
 
-    def __init__(self, first: Picture, fps: Fraction | None) -> None:
+    def __init__(self, first: Picture, fps: Fraction) -> None:
         self._canvas = Canvas(first.shape[1], first.shape[0])
         width, height = self._canvas.width, self._canvas.height
-        rate = fps or _NOMINAL_FPS
         self.header = (
-            f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1 "
+            f"YUV4MPEG2 W{width} H{height} F{fps.numerator}:{fps.denominator} Ip A1:1 "
             "C420jpeg XCOLORRANGE=LIMITED\n"
         ).encode()
         self._frame: NDArray[np.uint8] = np.empty(len(_FRAME) + width * height * 3 // 2, np.uint8)
@@ -164,7 +238,7 @@ class _Y4m:
         return self._frame.data
 
 
-_SERIALS: dict[PipeFormat, Callable[[Picture, Fraction | None], _Serial]] = {
+_SERIALS: dict[PipeFormat, Callable[[Picture, Fraction], _Serial]] = {
     "rgba": _Rgba,
     "bgr": _Raw,
     "gray": _Raw,

@@ -12,6 +12,7 @@ import select
 import stat
 import sys
 import threading
+import time
 from pathlib import Path
 
 from streamer.clock import Clock, SystemClock
@@ -31,6 +32,9 @@ class PipeEnd:
         clock: time, for tests to pass in.
 
     Not thread-safe.
+
+    Attributes:
+        progress_ns: `time.monotonic_ns()` when a reader last took something, 0 before.
     """
 
     def __init__(self, path: str, wait_s: float, clock: Clock | None = None) -> None:
@@ -40,6 +44,7 @@ class PipeEnd:
         self._clock = clock or SystemClock()
         self._handle: int | None = None
         self._blocked_before = True
+        self.progress_ns = 0
 
     def check(self) -> None:
         """
@@ -119,6 +124,7 @@ class PipeEnd:
         while data:
             try:
                 data = data[os.write(self._handle, data) :]
+                self.progress_ns = time.monotonic_ns()
             except BlockingIOError:
                 self._await_room(self._handle)
             except BrokenPipeError as error:

@@ -11,11 +11,11 @@ _NOMINAL_FPS = Fraction(25)
 
 class Timeline:
     """
-    Keeps the source's timestamps, and time running forward where a source begins anew.
+    Keeps the source's steps from frame to frame, and time running forward where it begins anew.
 
-    The first frame's time base is the file's. A timestamp that is not after the last one, as
-    after a reconnect, follows one frame later, and those after it with it. A first timestamp
-    below 0, which MP4 cannot hold, becomes 0.
+    The first frame is at 0, whatever the source's clock says: players show no hours of nothing,
+    and MP4 holds no time below 0. Its time base is the file's. A timestamp that is not after the
+    last one, as after a reconnect, follows one frame later, and those after it with it.
 
     Args:
         time_base: seconds in one unit of the file's timestamps.
@@ -28,25 +28,23 @@ class Timeline:
         self.step: int = max(1, round(1 / (fps or _NOMINAL_FPS) / time_base))
         self._fixed_step = fps is not None
         self._shift = 0
-        self._first: int | None = None
-        self._last = 0
+        self._last: int | None = None
 
     @property
     def seconds(self) -> float:
         """From the first frame's beginning to the last one's end."""
-        if self._first is None:
+        if self._last is None:
             return 0.0
-        return float((self._last + self.step - self._first) * self.time_base)
+        return float((self._last + self.step) * self.time_base)
 
     def place(self, stamp: Stamp) -> int:
         """The frame's time in the file, in units of `time_base`; always after the one before."""
         pts = stamp.pts
         if stamp.time_base != self.time_base:
             pts = round(pts * stamp.time_base / self.time_base)
-        if self._first is None:
-            self._shift = max(0, -pts)
-            self._first = self._last = pts + self._shift
-            return self._first
+        if self._last is None:
+            self._shift, self._last = -pts, 0
+            return 0
         if pts + self._shift <= self._last:
             self._shift = self._last + self.step - pts
         elif not self._fixed_step:
@@ -60,7 +58,7 @@ class Timeline:
 
         None where it is from before the first frame.
         """
-        if self._first is None:
+        if self._last is None:
             return None
         placed = pts + round(self._shift * self.time_base / time_base)
-        return placed if placed * time_base >= self._first * self.time_base else None
+        return placed if placed >= 0 else None

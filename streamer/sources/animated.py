@@ -95,10 +95,6 @@ class AnimationReader:
         """Nothing is ever heard."""
         return []
 
-    def aspect(self, frame: VideoFrame) -> Fraction | None:
-        """None: these formats know square pixels only."""
-        return None
-
     def lack(self, delivered: int, *, failed: bool) -> str | None:
         """A damaged file has been told by `step`."""
         return None

@@ -1,5 +1,5 @@
 """
-An open video file: encoded pictures, with the audio of their source as that is.
+An open video file: encoded pictures, with the audio of their source.
 
 Of MP4, MOV, MKV and WebM one second each is on the disk when the next begins, so a process that is
 killed loses at most the second it was in. A WebP is written as a whole at its end.
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import math
 import os
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +30,9 @@ from streamer.packets import AudioPacket, AudioTrack
 from streamer.sinks.canvas import Canvas
 from streamer.sinks.recording.alpha_beside import AlphaBeside, mark
 from streamer.sinks.recording.formats import Container, Encoding
+from streamer.sinks.recording.length import tell_length
 from streamer.sinks.recording.palette import Palette
+from streamer.sinks.recording.recoder import Recoder
 from streamer.sinks.timeline import Timeline
 
 _KEY_S = 1
@@ -65,9 +70,10 @@ class Film:
         path: the file, which is written over.
         kind: what it is made of.
         first: the first picture, which says the size, and whether there is an alpha.
-        time_base: seconds in one unit of the timestamps.
+        stamp: its; the first picture is at 0, and the file is dated by its capture.
         fps: nominal rate, or None.
-        audio: what is recorded beside the pictures, as it is; None for nothing.
+        audio: what is recorded beside the pictures: as it is, or anew where the file does not hold
+            it so; None for nothing.
 
     Raises:
         ValueError: *first* has an alpha, and the codec holds none in such a file; or it is too
@@ -79,7 +85,7 @@ class Film:
         path: Path,
         kind: FilmKind,
         first: Picture,
-        time_base: Fraction,
+        stamp: Stamp,
         fps: Fraction | None,
         audio: AudioTrack | None,
     ) -> None:
@@ -90,6 +96,7 @@ class Film:
         pixels = encoding.alpha if has_alpha else encoding.opaque
         if pixels is None or (beside and not kind.container.alpha_beside):
             raise ValueError(f"{encoding.encoder} holds no alpha in {kind.container.name}")
+        time_base = stamp.time_base
         self._timeline = Timeline(time_base, fps)
         self._canvas = Canvas(
             *self.size,
@@ -104,11 +111,17 @@ class Film:
         self._next_s: Fraction | None = None
         self._least_s = encoding.least_s
         rate = min(fps or _NOMINAL_FPS, encoding.most_fps)
+        self._recoder: Recoder | None = None
+        if audio is not None and audio.codec not in kind.container.audio:
+            assert kind.container.recoded is not None  # noqa: S101 - callers know
+            self._recoder = Recoder(audio, kind.container.recoded)
+            audio = self._recoder.track
         # SVT-AV1 prints what it is on stderr otherwise; 1 is for errors.
         os.environ.setdefault("SVT_LOG", "1")
         self._container: OutputContainer = av.open(
             f"file:{path}", "w", format=kind.container.muxer, options=dict(kind.container.options)
         )
+        self._container.metadata["creation_time"] = _wall_clock(stamp)
         stream = self._container.add_stream(
             encoding.encoder,
             rate=rate,
@@ -129,6 +142,7 @@ class Film:
             size = (self._canvas.width, self._canvas.height)
             self._beside = AlphaBeside(*size, time_base, rate)
         self._path, self._marked = path, not beside
+        self._length_told = kind.container.length_told
         self._audio: CopiedStream | None = None
         if audio is not None:
             self._audio = CopiedStream(add_audio(self._container, audio), audio)
@@ -170,11 +184,21 @@ class Film:
     def add_audio(self, packet: AudioPacket, time_base: Fraction) -> None:
         """Write one packet of audio; one from before the first picture is left out."""
         pts = self._timeline.moved(packet.pts, time_base)
-        if self._audio is not None and pts is not None:
-            self._container.mux(self._audio.packet(packet.data, pts, key=True))
+        if pts is None:
+            return
+        moved = AudioPacket(packet.data, pts)
+        self._write_audio([moved] if self._recoder is None else self._recoder.feed(moved))
+
+    def _write_audio(self, packets: Sequence[AudioPacket]) -> None:
+        for packet in packets:
+            # An encoder's run-up is before the first picture.
+            if self._audio is not None and packet.pts >= 0:
+                self._container.mux(self._audio.packet(packet.data, packet.pts, key=True))
 
     def finish(self) -> None:
-        """Write what the encoder still holds, and the end."""
+        """Write what the encoders still hold, and the end."""
+        if self._recoder is not None:
+            self._write_audio(self._recoder.finish())
         if self._beside is not None:
             self._beside.finish()
         self._encode(None)
@@ -183,8 +207,8 @@ class Film:
         self._container.close()
         self._mark()
 
-    def abandon(self) -> None:
-        """Close the file, whatever becomes of its end."""
+    def abandon(self) -> bool:
+        """Close the file, whatever becomes of its end; whether that could be written."""
         with suppress(av.FFmpegError, OSError, ValueError):
             # SVT-AV1 complains when it is not told the end.
             self._stream.encode(None)
@@ -193,11 +217,16 @@ class Film:
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
             self._mark()
+            return True
+        return False
 
     def _mark(self) -> None:
-        """Say once more what FFmpeg's header, written again at the end, does not."""
+        """Say what FFmpeg's header, written again at the end or never, does not."""
         if self._beside is not None:
             mark(self._path)
+        if not self._length_told:
+            heard_s = 0.0 if self._audio is None else float(self._audio.end_s)
+            tell_length(self._path, max(self.seconds, heard_s))
 
     def _encode(self, frame: VideoFrame | None) -> None:
         """Write the packets that are ready after *frame*; all that are left after None."""
@@ -211,3 +240,18 @@ class Film:
             packets = self._stream.encode(frame)
             self._container.mux(packets if self._beside is None else self._beside.join(packets))
             self._marked = self._marked or mark(self._path)
+
+
+def has_pictures(path: Path) -> bool:
+    """Whether there is anything to see in the video file at *path*."""
+    try:
+        with av.open(f"file:{path}", "r") as film:
+            return any(packet.size for packet in film.demux(video=0))
+    except (av.FFmpegError, OSError, IndexError):
+        return False
+
+
+def _wall_clock(stamp: Stamp) -> str:
+    """When the frame of *stamp* was captured, as FFmpeg takes it."""
+    since = timedelta(microseconds=(time.monotonic_ns() - stamp.captured_ns) // 1000)
+    return (datetime.now(UTC) - since).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

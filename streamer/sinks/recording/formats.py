@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from streamer.config import VideoFileCodec
+from streamer.sinks.recording.recoder import SoundCodec
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,10 @@ class Container:
     options: Mapping[str, str]
     audio: frozenset[str] = frozenset()
     """Codecs."""
+    recoded: SoundCodec | None = None
+    """What sound in another codec becomes; None where the file has no place for any."""
+    length_told: bool = True
+    """Its muxer says in the header how long it is, once that is known."""
     alpha_beside: bool = False
     """It holds one beside pictures without; see `AlphaBeside`."""
 
@@ -114,18 +119,23 @@ _COMMON = {
     "avoid_negative_ts": "disabled",
 }
 _MATROSKA = _COMMON | {"cluster_time_limit": "1000"}
+_PCM = {f"pcm_{kind}" for kind in ("u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be")}
+_PCM |= {"pcm_f32le", "pcm_f64le"}
 
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container(
         "MP4",
         "mp4",
-        # frag_discont and no edit list keep a first timestamp that is not 0.
+        # FFmpeg's hybrid_fragmented, as below, would keep the place of each packet in memory, half
+        # a gigabyte a day. frag_discont: sound may begin after the pictures, and have gaps.
         _COMMON
         | {
             "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont",
             "use_editlist": "0",
         },
-        frozenset({"aac", "mp3", "opus"}),
+        frozenset({"aac", "alac", "flac", "mp3", "opus"}),
+        recoded="aac",
+        length_told=False,
     ),
     ".mov": Container(
         "MOV",
@@ -133,16 +143,29 @@ CONTAINERS: Mapping[str, Container] = {
         # Fragments while it grows, a file without any once it is finished: editors want that.
         _COMMON
         | {"movflags": "hybrid_fragmented+empty_moov+frag_discont", "frag_duration": "1000000"},
-        frozenset({"aac", "ac3", "mp3", "pcm_alaw", "pcm_mulaw", "pcm_s16le"}),
+        frozenset({"aac", "ac3", "alac", "eac3", "mp2", "mp3", "pcm_alaw", "pcm_mulaw"} | _PCM),
+        recoded="aac",
     ),
     ".mkv": Container(
         "MKV",
         "matroska",
         _MATROSKA,
-        frozenset({"aac", "ac3", "flac", "mp2", "mp3", "opus", "pcm_s16le", "vorbis"}),
+        frozenset(
+            {"aac", "ac3", "alac", "dts", "eac3", "flac", "mlp", "mp2", "mp3", "opus", "truehd"}
+            | {"vorbis"}
+            | _PCM
+        ),
+        recoded="aac",
         alpha_beside=True,
     ),
-    ".webm": Container("WebM", "webm", _MATROSKA, frozenset({"opus", "vorbis"}), alpha_beside=True),
+    ".webm": Container(
+        "WebM",
+        "webm",
+        _MATROSKA,
+        frozenset({"opus", "vorbis"}),
+        recoded="opus",
+        alpha_beside=True,
+    ),
     ".webp": Container("WebP", "webp", {"loop": "0"}),
     ".gif": Container("GIF", "gif", {"loop": "0"}),
 }

@@ -1,4 +1,4 @@
-"""A video file: the composed pictures with the source's own timestamps, and its audio."""
+"""A video file: the composed pictures at the source's own pace from 0 on, and its audio."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from streamer.config import VideoFileCodec, is_among, video_codec_of
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.sinks.paths import make_folder, refusal
-from streamer.sinks.recording.film import Film, FilmKind
+from streamer.sinks.paths import is_of_the_disk, make_folder, refusal
+from streamer.sinks.recording.claim import Claim
+from streamer.sinks.recording.film import Film, FilmKind, has_pictures
 from streamer.sinks.recording.formats import CONTAINERS, ENCODINGS
+from streamer.sinks.recording.recoder import Recoder
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class RecordSink:
         self._kept = kept
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
-        self._made = False
+        self._claim: Claim | None = None
         self._film: Film | None = None
         self._failed = False
         self._frames = 0
@@ -84,21 +86,32 @@ class RecordSink:
         Make the folder and take the name; the file is begun by the first frame.
 
         Raises:
-            SinkError: the file exists, or cannot be written.
+            SinkError: the file exists, cannot be written, or is what another run records into.
         """
         make_folder(self._path.parent)
         self._info = info
-        self._audio = info.audio
-        container = self._kind.container
-        if info.audio is not None and info.audio.codec not in container.audio:
-            self._audio = None
-            _log.warning(
-                "%s: recorded without its audio: %s is not for %s",
-                self._path,
-                info.audio.codec,
-                container.name,
-            )
+        self._audio = None if info.audio is None else self._recorded(info.audio)
         self._take_name()
+
+    def _recorded(self, audio: AudioTrack) -> AudioTrack | None:
+        """*audio* if the film is to have it, as it is or anew; what is not as it was is told."""
+        container = self._kind.container
+        if audio.codec in container.audio:
+            return audio
+        keeping = [suffix for suffix, other in CONTAINERS.items() if audio.codec in other.audio]
+        way_out = f"; in {' and '.join(keeping)} it stays as it is" if keeping else ""
+        problem = f"{container.name} holds none"
+        if container.recoded is not None:
+            try:
+                Recoder(audio, container.recoded)
+            except (av.FFmpegError, ValueError):
+                problem = f"{audio.codec} cannot be decoded here"
+            else:
+                said = f"{audio.codec} becomes {container.recoded} in {container.name}{way_out}"
+                _log.info("%s: its sound is encoded anew: %s", self._path, said)
+                return audio
+        _log.warning("%s: recorded without its sound: %s%s", self._path, problem, way_out)
+        return None
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """
@@ -118,7 +131,7 @@ class RecordSink:
             is_in = film.add(picture, frame.stamp)
             self._bytes = self._path.stat().st_size
         except (av.FFmpegError, OSError, ValueError) as error:
-            self._give_up()
+            self._give_up(error)
             raise refusal(self._path, error) from error
         self._frames += is_in
         self._seconds = film.seconds
@@ -135,7 +148,7 @@ class RecordSink:
         try:
             self._film.add_audio(packet, self._audio.time_base)
         except (av.FFmpegError, OSError, ValueError) as error:
-            self._give_up()
+            self._give_up(error)
             raise refusal(self._path, error) from error
         self._audio_packets += 1
 
@@ -149,10 +162,8 @@ class RecordSink:
         self._composer.close()
         if self._film is not None:
             self._finish()
-        elif self._made:
-            self._made = False
-            with suppress(OSError):
-                self._path.unlink()
+        elif self._claim is not None:
+            self._claim.release(delete=self._claim.made)
 
     def statistics(self) -> dict[str, Any]:
         """
@@ -172,21 +183,8 @@ class RecordSink:
 
     def _take_name(self) -> None:
         if is_among(self._path, self._kept):
-            self._made = False
             raise SinkError(f"{self._path}: is what the stream reads: name another file")
-        try:
-            self._made = not self._path.exists()
-            with self._path.open("ab" if self._overwrite else "xb"):
-                pass
-        except FileExistsError as error:
-            self._made = False
-            raise SinkError(
-                f"{self._path}: exists already: set overwrite: true, "
-                "or put {start:%Y%m%d-%H%M%S} in its name"
-            ) from error
-        except OSError as error:
-            self._made = False
-            raise refusal(self._path, error) from error
+        self._claim = Claim(self._path, replace=self._overwrite)
 
     def _take_next_name(self) -> None:
         """Take `clip-2.mp4` or the first after it that is free: no run ends for a taken name."""
@@ -213,7 +211,7 @@ class RecordSink:
                 self._path,
                 self._kind,
                 picture,
-                frame.stamp.time_base,
+                frame.stamp,
                 self._info.fps,
                 self._audio,
             )
@@ -227,18 +225,34 @@ class RecordSink:
             self._film = None
             self._bytes = self._path.stat().st_size
         except (av.FFmpegError, OSError, ValueError) as error:
-            self._give_up()
+            self._give_up(error)
             raise refusal(self._path, error) from error
+        if self._claim is not None:
+            self._claim.release()
 
-    def _give_up(self) -> None:
-        """Let go of the file and cut off what came after the last whole write."""
+    def _give_up(self, error: Exception) -> None:
+        """
+        Let go of the file; one that cannot be played is deleted.
+
+        Where the disk failed, what came after the last whole write is cut off. Of other failures
+        FFmpeg has written an end, which may have made another kind of file of it.
+        """
         self._failed = True
-        if self._film is not None:
-            self._film.abandon()
-            self._film = None
-        with suppress(OSError):
-            if self._bytes:
-                os.truncate(self._path, self._bytes)
-            elif self._made:
-                self._path.unlink()
-        self._made = False
+        film, self._film = self._film, None
+        claim, self._claim = self._claim, None
+        unplayable = claim is not None and (claim.made or _is_empty(self._path))
+        if film is not None:
+            ended = film.abandon() and not is_of_the_disk(error)
+            if not ended and self._bytes:
+                with suppress(OSError):
+                    os.truncate(self._path, self._bytes)
+            unplayable = not has_pictures(self._path)
+        if claim is not None:
+            claim.release(delete=unplayable)
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not path.stat().st_size
+    except OSError:
+        return False

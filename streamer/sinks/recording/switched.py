@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 from streamer.errors import ConfigError, SinkError
@@ -20,8 +18,7 @@ class SwitchedRecord:
     """
     Hands frames and audio to a recording of its own, or to none.
 
-    One that begins later than the stream begins at 0, and where it cannot be opened that is
-    logged, and the stream goes on.
+    Where one that is switched on later cannot be opened that is logged, and the stream goes on.
 
     Args:
         make: makes the recording of that number, from 1, not yet open.
@@ -43,7 +40,6 @@ class SwitchedRecord:
         self._opened = False
         self._finished = False
         self._info: StreamInfo | None = None
-        self._begins_at_s: Fraction | None = Fraction(0)
         self._told: tuple[AudioSink, dict[str, float]] = (self._sink, {})
         """The recording that goes on, and the numbers of those before it: replaced together."""
 
@@ -75,25 +71,12 @@ class SwitchedRecord:
             self._begin()
         elif not wanted:
             self.close()
-        if not self._opened:
-            return
-        stamp = frame.stamp
-        if self._begins_at_s is None:
-            self._begins_at_s = stamp.pts * stamp.time_base
-        if self._begins_at_s:
-            pts = stamp.pts - round(self._begins_at_s / stamp.time_base)
-            moved = replace(stamp, pts=pts)
-            frame, matte = Frame(frame.image, moved), replace(matte, stamp=moved)
-        self._sink.write(frame, matte)
+        if self._opened:
+            self._sink.write(frame, matte)
 
     def write_audio(self, packet: AudioPacket) -> None:
         """Record one packet, where that is wanted. Raises SinkError."""
-        if not self._opened or self._begins_at_s is None or self._info is None:
-            return
-        if self._begins_at_s and self._info.audio is not None:
-            pts = packet.pts - round(self._begins_at_s / self._info.audio.time_base)
-            packet = replace(packet, pts=pts)
-        if packet.pts >= 0 or not self._begins_at_s:
+        if self._opened:
             self._sink.write_audio(packet)
 
     def close(self) -> None:
@@ -135,7 +118,6 @@ class SwitchedRecord:
         }
         self._sink, self._told = sink, (sink, earlier)
         self._opened, self._finished = True, False
-        self._begins_at_s = None
         _log.info("recording: %s", sink.statistics()["path"])
 
     def _refuse(self, error: Exception) -> None:

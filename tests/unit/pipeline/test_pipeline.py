@@ -30,6 +30,8 @@ from streamer.matting import EveryFrame
 from streamer.pipeline import Pipeline
 from tests.fakes import FakeClock, FakeSegmenter, FakeSink, FakeSource, FakeWindow
 
+PATIENCE_S = 20
+
 
 def pipeline(source=None, segmenter=None, sinks=None, **options) -> Pipeline:
     return Pipeline(
@@ -221,6 +223,30 @@ def test_a_sink_that_blocks_for_ever_is_given_up_and_the_other_is_finished(relea
     assert built.abandoned == ("sinks[0] stuck",)
     assert good.closed == 1
     assert accounted(built.report())
+
+
+class GettingOn(FakeSink):
+    """One call of it takes three times `stall_s`, and says all the while that it gets on."""
+
+    def __init__(self, stall_s: float) -> None:
+        self.asked = threading.Event()
+        super().__init__("slow", on_write=lambda frame: self.asked.wait(PATIENCE_S))
+        self._until_s = time.monotonic() + 3 * stall_s
+
+    @property
+    def progress_ns(self) -> int:
+        if time.monotonic() > self._until_s:
+            self.asked.set()
+        return time.monotonic_ns()
+
+
+def test_a_sink_whose_call_takes_long_while_it_gets_on_is_not_given_up() -> None:
+    slow = GettingOn(0.3)
+    built = pipeline(FakeSource(3), sinks=[slow], stall_s=0.3)
+    built.run()
+    assert slow.asked.is_set()
+    assert built.abandoned == ()
+    assert len(slow.indices) == 3
 
 
 def test_a_source_that_is_stuck_in_its_driver_does_not_hold_up_a_stop(release) -> None:

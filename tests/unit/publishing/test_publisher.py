@@ -463,7 +463,7 @@ def test_what_can_never_be_sent_is_said_to_the_sender(scheme, codec, said, caplo
 
 
 def test_what_went_wrong_in_the_child_by_accident_is_tried_again():
-    broken = AudioTrack("aac", -1, 2, Fraction(1, 48_000))
+    broken = AudioTrack("aac", 48_000, -1, Fraction(1, 48_000))
     target = parse_target("rtsp://127.0.0.1:9/a")
     publisher = Publisher(target, TRACK, broken, first_s=0.05, max_s=0.05)
     publisher.start()
@@ -472,7 +472,7 @@ def test_what_went_wrong_in_the_child_by_accident_is_tried_again():
         publisher.send_video(picture(0, key=True))
     finally:
         publisher.close()
-    assert "cannot be published to: error: " in str(publisher.statistics()["last_error"])
+    assert "cannot be published to: OverflowError: " in str(publisher.statistics()["last_error"])
 
 
 class WhipServer(BaseHTTPRequestHandler):

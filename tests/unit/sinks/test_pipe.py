@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ import pytest
 from streamer.compositing import Composer
 from streamer.config import ComposeConfig
 from streamer.errors import SinkError, StopRequested
+from streamer.protocols import ProgressingSink
 from streamer.sinks import PipeSink
 from streamer.sinks.pipe_end import PipeEnd
 from streamer.tuning import Tuning
@@ -150,6 +154,134 @@ def test_another_size_is_scaled_into_the_first(reader: Reader, form: str, count:
         assert not fitted[:, 45:].any()
     else:
         assert len(content.partition(b"\n")[2]) == 3 * (6 + size)
+
+
+class FakeEnd:
+    """Takes everything, and as long for it as it is told to."""
+
+    name = "fake"
+
+    def __init__(self, clock: Waiting | None = None, takes_s: float = 0.0) -> None:
+        self.progress_ns = 0
+        self.written: list[bytes] = []
+        self._clock, self._takes_s = clock, takes_s
+
+    def check(self) -> None: ...
+
+    def open(self) -> None: ...
+
+    def write(self, data: memoryview) -> None:
+        if data:
+            self.written.append(bytes(data))
+        if self._clock is not None:
+            self._clock.seconds += self._takes_s
+
+    def close(self) -> None: ...
+
+
+def seen(pts: list[int], *, mode: str = "cfr", live: bool = False, form: str = "bgr") -> list[int]:
+    """What is piped of pictures at *pts*, in 30ths of a second: the number of each."""
+    end = FakeEnd()
+    sink = PipeSink(end, Composer("source"), form, mode)
+    sink.open(replace(stream_info(), live=live))
+    for number, at in enumerate(pts):
+        sink.write(*shot(number, at, image=np.full((2, 2, 3), 16 + number, np.uint8)))
+    sink.close()
+    said = sink.statistics()
+    assert said["frames"] + said["repeated"] == len(end.written)
+    assert said["frames"] + said["left_out"] == len(pts)
+    return [picture[0] - 16 for picture in end.written]
+
+
+def test_pictures_are_repeated_where_the_source_has_none():
+    assert seen([0, 1, 4, 5, 10]) == [0, 1, 1, 1, 2, 3, 3, 3, 3, 3, 4]
+
+
+def test_pictures_that_come_too_fast_are_left_out():
+    fine = [shot(n, n, time_base=Fraction(1, 90)) for n in range(9)]
+    end = FakeEnd()
+    sink = PipeSink(end, Composer("source"), "bgr")
+    sink.open(stream_info())
+    for frame, matte in fine:
+        sink.write(frame, matte)
+    assert len(end.written) == 3 + 1
+    assert sink.statistics()["left_out"] == 5
+
+
+def test_20_seconds_with_drops_stay_20_seconds():
+    kept = [n for n in range(600) if n % 7 in (0, 3) or n == 599]
+    assert len(seen(kept, live=True)) == 600
+
+
+def test_y4m_is_at_its_rate_too():
+    end = FakeEnd()
+    sink = PipeSink(end, Composer("source"), "y4m")
+    sink.open(stream_info())
+    for number, at in enumerate((0, 1, 30)):
+        sink.write(*shot(number, at))
+    header, *pictures = end.written
+    assert b" F30:1 " in header
+    assert len(pictures) == 31
+    assert len(set(pictures[1:30])) == 1
+
+
+def test_each_picture_once_where_that_is_wanted():
+    assert seen([0, 1, 4, 4, 100], mode="passthrough") == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("live", "longest"), [(False, 60 * 30), (True, 10 * 30)])
+def test_a_long_gap_does_not_flood_the_reader(
+    caplog: pytest.LogCaptureFixture, live: bool, longest: int
+):
+    assert len(seen([0, 3600 * 30, 3600 * 30 + 1], live=live)) == 1 + longest + 1
+    assert f"fake: a gap in the pictures is cut to {longest // 30} s" in caplog.text
+
+
+def test_a_reader_slower_than_a_live_stream_is_not_left_farther_behind_each_time(
+    caplog: pytest.LogCaptureFixture,
+):
+    clock = Waiting()
+    end = FakeEnd(clock, takes_s=1 / 15)
+    sink = PipeSink(end, Composer("source"), "bgr", clock=clock)
+    sink.open(replace(stream_info(), live=True))
+    for number in range(20):
+        sink.write(*shot(number, 30 * number))
+    # Of 30 pictures a second it takes 15.
+    assert 19 * 15 <= len(end.written) <= 19 * 18
+    assert clock.seconds < 19 * 1.25
+    assert caplog.text.count("fake: its reader is slower than the stream") == 1
+
+
+def test_a_slow_reader_of_a_file_gets_every_picture():
+    clock = Waiting()
+    end = FakeEnd(clock, takes_s=1)
+    sink = PipeSink(end, Composer("source"), "bgr", clock=clock)
+    sink.open(stream_info())
+    for number in range(3):
+        sink.write(*shot(number, 30 * number))
+    assert len(end.written) == 61
+
+
+@pytest.mark.parametrize("fps", [None, Fraction(1000)])
+def test_a_source_without_a_rate_is_told(caplog: pytest.LogCaptureFixture, fps: Fraction | None):
+    caplog.set_level("INFO")
+    end = FakeEnd()
+    sink = PipeSink(end, Composer("source"), "bgr")
+    sink.open(stream_info(fps=fps))
+    for number in range(31):
+        sink.write(*shot(number))
+    assert len(end.written) == 26
+    assert "fake: the source names no rate: pictures are written as 25 a second" in caplog.text
+
+
+def test_it_says_when_it_got_on(reader: Reader):
+    sink = sink_into(reader.path, "source", "bgr")
+    assert isinstance(sink, ProgressingSink)
+    assert sink.progress_ns == 0
+    sink.open(stream_info())
+    sink.write(*shot(0))
+    assert 0 < sink.progress_ns <= time.monotonic_ns()
+    sink.close()
 
 
 def test_only_the_first_frames_allocate(reader: Reader):

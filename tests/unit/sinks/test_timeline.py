@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
 from streamer.frame import Stamp
 from streamer.sinks.timeline import Timeline
 
@@ -12,18 +14,27 @@ def stamp(pts: int, time_base: Fraction = MS, epoch: int = 0) -> Stamp:
     return Stamp(0, pts, time_base, 0, epoch)
 
 
-def test_timestamps_are_the_sources_own():
+@pytest.mark.parametrize("begin", [0, 7000, -500, 8 * 3_600_000])
+def test_it_begins_at_0_and_keeps_the_sources_steps(begin: int):
     timeline = Timeline(MS, Fraction(25))
-    given = [7000, 7040, 7041, 9000]
-    assert [timeline.place(stamp(pts)) for pts in given] == given
+    given = [begin, begin + 40, begin + 41, begin + 2000]
+    assert [timeline.place(stamp(pts)) for pts in given] == [0, 40, 41, 2000]
     assert timeline.seconds == 2.04
+
+
+def test_what_goes_with_the_frames_is_moved_by_the_same_amount():
+    timeline = Timeline(MS, Fraction(25))
+    assert timeline.moved(0, MS) is None
+    timeline.place(stamp(7000))
+    assert timeline.moved(7000 * 48 + 24, MS / 48) == 24
+    assert timeline.moved(6999, MS) is None
 
 
 def test_an_epoch_that_begins_anew_follows_one_frame_later():
     timeline = Timeline(MS, Fraction(25))
     placed = [timeline.place(stamp(pts)) for pts in (1000, 1040)]
     placed += [timeline.place(stamp(pts, epoch=1)) for pts in (0, 33, 70)]
-    assert placed == [1000, 1040, 1080, 1113, 1150]
+    assert placed == [0, 40, 80, 113, 150]
 
 
 def test_an_epoch_that_goes_on_later_keeps_its_timestamps():
@@ -43,8 +54,3 @@ def test_without_a_rate_a_frame_is_as_long_as_the_one_before():
     for pts in (0, 100):
         timeline.place(stamp(pts))
     assert timeline.place(stamp(0, epoch=1)) == 200
-
-
-def test_a_beginning_below_zero_is_moved_to_zero():
-    timeline = Timeline(MS, Fraction(25))
-    assert [timeline.place(stamp(pts)) for pts in (-500, -460)] == [0, 40]

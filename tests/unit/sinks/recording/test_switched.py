@@ -15,10 +15,11 @@ import pytest
 
 from streamer.compositing import Composer
 from streamer.errors import ConfigError, SinkError
-from streamer.packets import AudioPacket, AudioTrack
+from streamer.packets import AudioPacket
 from streamer.protocols import AudioSink, SwitchedSink
 from streamer.sinks import RecordSink, SwitchedRecord
 from tests.fakes import FakeSink
+from tests.media import sound
 from tests.unit.sinks.scene import shot, stream_info
 
 
@@ -95,21 +96,21 @@ def test_each_time_it_is_on_is_a_recording_of_its_own():
     assert not sink.statistics()["recording"]
 
 
-def test_one_that_begins_later_begins_at_0_with_its_audio():
-    make = Maker()
-    sink = SwitchedRecord(make, on=False)
-    audio = AudioTrack("aac", 48000, 2, Fraction(1, 48000))
-    sink.open(replace(stream_info(), audio=audio))
-    write(sink, 0, 30)
-    sink.write_audio(AudioPacket(b"", 47000))
-    sink.switch(on=True)
-    write(sink, 30, 33)
-    for pts in (47900, 48000, 49024):
-        sink.write_audio(AudioPacket(b"", pts))
-    recording = make.made[-1]
-    assert [stamp.pts for stamp in recording.stamps] == [0, 1, 2]
-    assert recording.audio == [0, 1024]
-    assert recording.number == 1
+def test_one_that_begins_later_begins_at_0_with_its_audio(tmp_path: Path):
+    track, packets = sound.aac(3.0, (0.5, 1.5, 2.5))
+    sink = SwitchedRecord(lambda number: RecordSink(tmp_path / "a.mp4", Composer()), on=False)
+    sink.open(replace(stream_info(), audio=track))
+    for index in range(90):
+        if index == 30:
+            sink.switch(on=True)
+        sink.write(*shot(index))
+        while packets and packets[0].pts * track.time_base <= Fraction(index, 30):
+            sink.write_audio(packets.pop(0))
+    sink.close()
+    assert sound.heard_s(str(tmp_path / "a.mp4")) == pytest.approx([0.5, 1.5], abs=0.03)
+    with av.open(str(tmp_path / "a.mp4")) as film:
+        assert next(film.decode(video=0)).pts == 0
+        assert film.streams.video[0].frames in (0, 60)
 
 
 def test_one_that_is_never_on_leaves_nothing():

@@ -1,0 +1,157 @@
+"""
+Sound in another codec, for files that have no place for the source's.
+
+Decoded and encoded in the caller's thread, packet by packet, on the source's clock: a gap stays a
+gap, and what overlaps is left out, so that sound and pictures keep step however long it takes.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.fifo import AudioFifo
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.codec.context import CodecContext, Flags
+from av.packet import Packet
+
+from streamer.packets import AudioPacket, AudioTrack
+
+SoundCodec = Literal["aac", "opus"]
+
+_ENCODERS: dict[SoundCodec, tuple[str, str]] = {"aac": ("aac", "fltp"), "opus": ("libopus", "flt")}
+"""FFmpeg's encoder, and the samples that it takes."""
+_RATES: dict[SoundCodec, frozenset[int]] = {
+    "aac": frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}),
+    "opus": frozenset({48000}),
+}
+"""Hz that stay as they are; others become 48,000."""
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""By channels; others become stereo."""
+_BITS_A_CHANNEL = 96_000
+_OFF_S = Fraction(1, 100)
+"""A source's times may be rounded by this much; what is farther off is a gap or an overlap."""
+
+
+class Recoder:
+    """
+    Encodes one track anew. Not thread-safe.
+
+    Args:
+        track: what comes.
+        codec: what it becomes.
+
+    Attributes:
+        track: what it is then.
+
+    Raises:
+        av.FFmpegError, ValueError: nothing here decodes *track*.
+    """
+
+    def __init__(self, track: AudioTrack, codec: SoundCodec) -> None:
+        self._base = track.time_base
+        self._decoder = _decoder(track)
+        self._encoder = _encoder(track, codec)
+        rate = self._encoder.sample_rate
+        config = bytes(self._encoder.extradata or b"")
+        channels = self._encoder.layout.nb_channels
+        self.track = AudioTrack(codec, rate, channels, Fraction(1, rate), config)
+        self._resampler: AudioResampler | None = None
+        self._samples = AudioFifo()
+        self._first = 0
+        """Time of the next sample to be encoded, in units of the new track."""
+        self._begun = self._in_step = False
+
+    def feed(self, packet: AudioPacket) -> list[AudioPacket]:
+        """What is ready after one more packet; of one that cannot be decoded, nothing."""
+        given: Packet[AudioStream] = Packet(packet.data)  # type: ignore[assignment] # of no stream yet
+        given.pts, given.time_base = packet.pts, self._base
+        try:
+            frames = self._decoder.decode(given)
+        except av.FFmpegError:
+            return []
+        ready = []
+        for frame in frames:
+            for part in self._resampled(frame):
+                ready += self._take(part)
+        return ready
+
+    def finish(self) -> list[AudioPacket]:
+        """What is left."""
+        ready = []
+        rest = self._samples.read(0, partial=True) if self._samples.samples else None
+        if rest is not None:
+            ready += self._encode(rest)
+        return ready + self._encode(None)
+
+    def _resampled(self, frame: AudioFrame) -> list[AudioFrame]:
+        if self._resampler is not None:
+            try:
+                return self._resampler.resample(frame)
+            except ValueError:
+                # The source's rate or channels have changed.
+                self._samples = AudioFifo()
+        encoder = self._encoder
+        self._resampler = AudioResampler(encoder.format, encoder.layout, encoder.sample_rate)
+        return self._resampler.resample(frame)
+
+    def _take(self, part: AudioFrame) -> list[AudioPacket]:
+        """Put *part* where it belongs, and encode what makes a whole frame."""
+        rate = self.track.sample_rate
+        if part.pts is not None and part.time_base is not None:
+            due = round(part.pts * part.time_base * rate)
+            off = due - self._first - self._samples.samples
+            if abs(off) > _OFF_S * rate:
+                self._in_step = False
+            if not self._in_step:
+                if self._begun and off < 0:
+                    return []
+                self._samples = AudioFifo()
+                self._first = due
+        self._begun = self._in_step = True
+        part.pts = None
+        self._samples.write(part)
+        ready = []
+        while (whole := self._samples.read(self._encoder.frame_size)) is not None:
+            ready += self._encode(whole)
+        return ready
+
+    def _encode(self, frame: AudioFrame | None) -> list[AudioPacket]:
+        if frame is not None:
+            frame.pts, frame.time_base = self._first, self.track.time_base
+            self._first += frame.samples
+        return [
+            AudioPacket(bytes(packet), packet.pts)
+            for packet in self._encoder.encode(frame)
+            if packet.pts is not None
+        ]
+
+
+def _decoder(track: AudioTrack) -> AudioCodecContext:
+    decoder = CodecContext.create(track.codec, "r")
+    if not isinstance(decoder, AudioCodecContext):
+        raise ValueError(f"{track.codec} is no sound")
+    decoder.sample_rate = track.sample_rate
+    decoder.layout = _LAYOUTS.get(track.channels, f"{track.channels} channels")
+    if track.extradata:
+        decoder.extradata = track.extradata
+    decoder.open()
+    return decoder
+
+
+def _encoder(track: AudioTrack, codec: SoundCodec) -> AudioCodecContext:
+    name, samples = _ENCODERS[codec]
+    encoder = CodecContext.create(name, "w")
+    assert isinstance(encoder, AudioCodecContext)  # noqa: S101 - both are
+    rate = track.sample_rate if track.sample_rate in _RATES[codec] else 48_000
+    encoder.sample_rate, encoder.time_base = rate, Fraction(1, rate)
+    encoder.layout = _LAYOUTS.get(track.channels, "stereo")
+    encoder.format = samples
+    encoder.bit_rate = _BITS_A_CHANNEL * encoder.layout.nb_channels
+    encoder.flags |= Flags.global_header
+    encoder.open()
+    return encoder
