@@ -165,6 +165,16 @@ class VideoReader:
         self._heard.clear()
         self._demuxer = self._demuxed()
 
+    def resume(self) -> None:
+        """Read on after an error of the container's that was none of the stream's."""
+        self._demuxer = self._demuxed()
+
+    def forget_audio(self, before: int | None) -> None:
+        """Drop the packets of `audio` from before the video's *before*, in units of `time_base`."""
+        if self.audio is not None and before is not None:
+            begin_s = before * self.time_base
+            self._heard = [p for p in self._heard if p.pts * self.audio.time_base >= begin_s]
+
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
         heard, self._heard = self._heard, []
