@@ -38,17 +38,14 @@ def check_stream_url(url: str) -> None:
         raise ValueError("has a line break or another control character in it")
     rest = url.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    _, at, place = authority.rpartition("@")
-    after = rest[len(authority) :]
+    place = authority.rpartition("@")[2]
     try:
         parts = urlsplit(f"//{place}")
         host, _ = parts.hostname, parts.port
     except ValueError:
-        if not at and "@" in after:
-            # What looks like host and port is the user and the beginning of the password.
+        if stray := stray_in_password(url):
             raise ValueError(
-                f"a '{after[0]}' in its user or password must be written as "
-                f"{quote(after[0], safe='')}; source.username and source.password take it as it is"
+                f"{stray}; source.username and source.password take it as it is"
             ) from None
         # Without its cause: that has a part of the URL, which may be one of the password.
         raise ValueError(
@@ -57,6 +54,19 @@ def check_stream_url(url: str) -> None:
         ) from None
     if not host:
         raise ValueError(f"names no host: write {scheme}://HOST/PATH")
+
+
+def stray_in_password(url: str) -> str | None:
+    """
+    What to say of a *url* whose host and port cannot be read, if a character of its password is why.
+
+    What looks like host and port is then the user and the beginning of the password.
+    """
+    rest = url.partition("://")[2]
+    end = re.search("[/?#]", rest)
+    if end is None or "@" in rest[: end.start()] or "@" not in rest[end.end() :]:
+        return None
+    return f"a '{end[0]}' in its user or password must be written as {quote(end[0], safe='')}"
 
 
 def _foreign(scheme: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.config import RtspSourceConfig
+from streamer.config import RtspSourceConfig, StandbyConfig
 from streamer.errors import (
     CorruptFrame,
     SourceAuthError,
@@ -23,7 +24,11 @@ from streamer.errors import (
     SourceWaiting,
 )
 from streamer.frame import StreamInfo
+from streamer.matting import EveryFrame
+from streamer.pipeline import Pipeline, Standby
+from streamer.sources import make_source
 from streamer.sources.rtsp import RtspSource
+from tests.fakes import FakeSegmenter, FakeSink
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_http import Page, TinyHttp, jpeg, mjpeg, paced, page
 
@@ -218,6 +223,31 @@ def test_a_stream_that_falls_silent_times_out():
     assert len(watched.levels) >= 5
     assert isinstance(watched.error, SourceTimeout)
     assert "sent nothing for 0.5 s" in str(watched.error)
+
+
+def test_a_camera_over_http_that_hangs_up_is_connected_to_again():
+    with TinyHttp({"/live": mjpeg(8, fps=20)}) as camera:
+        policy = {"first_s": 0.1, "max_s": 0.2}
+        config = RtspSourceConfig.model_validate(
+            {"type": "rtsp", "url": camera.url("/live"), "reconnect": policy}
+        )
+        sink = FakeSink()
+        pipeline = Pipeline(
+            make_source(config),
+            EveryFrame(FakeSegmenter()),
+            [sink],
+            fresh=partial(make_source, config),
+            reconnect=config.reconnect,
+            standby=Standby(StandbyConfig()),
+        )
+        deadline = time.monotonic() + 20
+        with pipeline:
+            pipeline.start()
+            while max((stamp.epoch for stamp in list(sink.stamps)), default=0) < 2:
+                assert time.monotonic() < deadline, pipeline.report()
+                time.sleep(0.02)
+        assert len(camera.asked) >= 3
+        assert any(stamp.standby for stamp in sink.stamps)
 
 
 @pytest.mark.parametrize("kind", ["playlist", "script", "redirection"])
