@@ -58,7 +58,7 @@ def check_stream_url(url: str) -> None:
 
 def stray_in_password(url: str) -> str | None:
     """
-    What to say of a *url* whose host and port cannot be read, if a character of its password is why.
+    What to say of a *url* whose port cannot be read, where a character of its password is why.
 
     What looks like host and port is then the user and the beginning of the password.
     """

@@ -167,7 +167,7 @@ def _covers(given: str | None, asked: str) -> bool:
 
     live555, and so VLC, answers for the whole stream's URI where it asks for one of its tracks;
     others answer for the path alone, or for the host that they know a server behind a router by.
-    Host and query say nothing here: the response covers *given* as it stands, and the nonce is ours.
+    Host and query say nothing here: the response covers *given* as it is, and the nonce is ours.
     """
     if not given:
         return False

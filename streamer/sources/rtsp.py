@@ -5,7 +5,6 @@ credentials in any text.
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from fractions import Fraction
@@ -18,19 +17,12 @@ from av.video.frame import VideoFrame
 
 from streamer.config import RtspSourceConfig
 from streamer.config.stream_urls import SECURE, scheme_of
-from streamer.errors import (
-    CorruptFrame,
-    FormatChanged,
-    SourceError,
-    SourceLost,
-    SourceTimeout,
-    SourceWaiting,
-    public_url,
-)
+from streamer.errors import CorruptFrame, FormatChanged, SourceError, SourceLost, public_url
 from streamer.frame import Grab, Image, StreamInfo, slow_s
 from streamer.packets import AudioPacket
+from streamer.sources.arrivals import Arrivals
 from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
-from streamer.sources.ffmpeg_errors import translate_connect, translate_read
+from streamer.sources.ffmpeg_errors import translate_connect
 from streamer.sources.pace import Pace
 from streamer.sources.stream_options import (
     check_is_live,
@@ -46,16 +38,12 @@ _OPEN_S = 9.8
 """No step of opening is begun that might end after so many seconds."""
 _TURN_S = 0.25
 """How long one call waits for the first picture of a connection that sends."""
-_LONG_S = 3.0
-"""After so many seconds of that it is said in the log."""
-_PATIENCE_S = 300.0
-"""For how long a connection is kept that sends and gives no picture; few key frames are rarer."""
+_PROMPT = 0.8
+"""A frame that comes after a smaller part of the time between frames was there before."""
 _QUICK_FPS = 5
 """Of fewer frames a second, none is passed by for being late: the next may be far."""
 _CLOCK = Fraction(1, 90_000)
 """The time base of streams that have no times of their own."""
-
-logger = logging.getLogger(__name__)
 
 
 class RtspSource:
@@ -65,16 +53,13 @@ class RtspSource:
         self._config = config
         self._name = public_url(config.url.get_secret_value().strip())
         self._reader: VideoReader | None = None
+        self._frames: Arrivals | None = None
         self._upright = Upright()
         self._pending: tuple[VideoFrame, int] | None = None
         self._thinning = Thinning(config.max_fps)
         self._pace: Pace | None = None
-        self._arrived_ns = 0
-        self._seen = False
         self._placed = False
         self._caught_up = False
-        self._warned = False
-        self._lost: SourceError | None = None
 
     def __repr__(self) -> str:
         return f"RtspSource({self._name})"
@@ -115,23 +100,22 @@ class RtspSource:
 
     def read(self, out: Image) -> Grab:
         """Write the newest frame that arrived into *out*; see `Source.read`."""
-        if self._reader is None:
+        if self._reader is None or self._frames is None:
             raise SourceLost(f"{self._name}: is not open")
-        if self._lost is not None:
-            raise type(self._lost)(str(self._lost))
         frame, pts = self._pending or self._next_due(_TURN_S)
         if Upright.size(frame) != self._size:
             self._pending, self._size = (frame, pts), Upright.size(frame)
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
+        captured_ns = self._frames.arrived_ns
         if self._pace is not None:
-            self._arrived_ns = self._pace.wait(float(pts * self._time_base))
+            captured_ns = self._pace.wait(float(pts * self._time_base))
         try:
             self._upright.write(frame, out)
         except (av.FFmpegError, ValueError) as error:
             raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
-        return Grab(pts, self._time_base, self._arrived_ns, self._audio(self._reader))
+        return Grab(pts, self._time_base, captured_ns, self._audio(self._reader))
 
     def close(self) -> None:
         """Hang up. Never raises."""
@@ -172,8 +156,15 @@ class RtspSource:
         self._timeline = Timeline(self._time_base, self._reader.rate)
         self._pace = Pace() if comes_in_bursts(container) else None
         self._silence_s = max(self._config.read_timeout_s, slow_s(self._fps))
+        self._frames = Arrivals(
+            self._reader,
+            self._name,
+            silence_s=self._silence_s,
+            step_s=self._step_s,
+            resumes=is_rtsp(url),
+        )
         self._origin_ns = time.monotonic_ns()
-        self._since_s = self._heard_s = now_s()
+        self._since_s = now_s()
         self._connected_s = self._since_s - started_s
 
     def _checked(self, container: InputContainer) -> VideoReader:
@@ -217,16 +208,17 @@ class RtspSource:
         The next frame to take, with its timestamp; those before it, for `max_fps`, cost no
         conversion.
         """
+        assert self._frames is not None  # noqa: S101 - called while open
         while True:
-            frame = self._next_frame(turn_s)
+            frame = self._frames.next(turn_s)
             if not self._caught_up:
                 self._caught_up = True
-                frame = self._newest(frame)
+                frame = self._newest(frame, self._frames)
             pts = self._place(frame.pts)
             if self._thinning.takes(float(pts * self._time_base)):
                 return frame, pts
 
-    def _newest(self, frame: VideoFrame) -> VideoFrame:
+    def _newest(self, frame: VideoFrame, frames: Arrivals) -> VideoFrame:
         """
         The last of the frames that FFmpeg read while connecting, of which *frame* is the first.
 
@@ -238,90 +230,17 @@ class RtspSource:
             return frame
         first_pts, taken_s, took_s = frame.pts or 0, now_s(), 0.0
         until_pts = first_pts + self._connected_s / self._time_base
-        while took_s < 0.4 / fps and (frame.pts or 0) < until_pts:
-            frame = self._next_frame(self._silence_s)
+        while took_s < _PROMPT / fps and (frame.pts or 0) < until_pts:
+            frame = frames.next(self._silence_s)
             taken_s, took_s = now_s(), now_s() - taken_s
         return frame
 
-    def _next_frame(self, turn_s: float) -> VideoFrame:
-        """
-        The next frame. For the first, no step is begun after *turn_s*; a later one may take as long
-        as the silence that counts as a loss.
-        """
-        assert self._reader is not None  # noqa: S101 - called while open
-        started_s = now_s()
-        while True:
-            step_s, packets = now_s(), self._reader.packets
-            if step_s - started_s > (self._silence_s if self._seen else turn_s):
-                raise self._without_picture()
-            try:
-                frame = self._reader.step()
-            except CorruptFrame:
-                # Joined between key frames, the first packets refer to what we never saw.
-                self._heard_s = now_s()
-                if self._seen:
-                    raise
-                continue
-            except EOFError:
-                # What PyAV raises itself, av.EOFError, is an EOFError too.
-                silent = now_s() - step_s >= 0.9 * self._step_s
-                self._lost = self._silent() if silent else self._gone()
-            except av.ExitError:
-                # A step without data, which need not be the end of what is waited for.
-                if now_s() - self._heard_s < self._silence_s and self._goes_on():
-                    continue
-                self._lost = self._silent()
-            except av.FFmpegError as error:
-                took_s = now_s() - step_s
-                self._lost = translate_read(error, self._name, took_s, self._step_s)
-            else:
-                if self._reader.packets > packets:
-                    self._heard_s = now_s()
-                elif now_s() - self._heard_s > self._silence_s:
-                    self._lost = self._silent()
-                if frame is not None:
-                    return self._came(frame)
-                if self._lost is None:
-                    continue
-            raise self._lost from None
-
-    def _came(self, frame: VideoFrame) -> VideoFrame:
-        self._arrived_ns = time.monotonic_ns()
-        if not self._seen:
-            self._seen = True
-            assert self._reader is not None  # noqa: S101 - it has just given a frame
-            self._reader.forget_audio(before=frame.pts)
-        return frame
-
-    def _goes_on(self) -> bool:
-        """Whether the connection can be read on after a step without data; if so, it will be."""
-        assert self._reader is not None  # noqa: S101 - called while open
-        if not is_rtsp(self._name):
-            return False
-        self._reader.resume()
-        return True
-
-    def _without_picture(self) -> SourceError:
-        """What to say of a connection that gave no picture in its time, and sends."""
-        waited_s = now_s() - self._since_s
-        if self._seen or waited_s > _PATIENCE_S:
-            return SourceTimeout(f"{self._name}: sends, but no frame came whole in time")
-        if waited_s > _LONG_S and not self._warned:
-            self._warned = True
-            logger.warning("%s: sends, and is waited for until its next key frame", self._name)
-        return SourceWaiting(f"{self._name}: sends, but its first key frame is yet to come")
-
-    def _silent(self) -> SourceError:
-        return SourceTimeout(f"{self._name}: sent nothing for {self._silence_s:.4g} s")
-
-    def _gone(self) -> SourceError:
-        return SourceLost(f"{self._name}: the server ended the stream")
-
     def _place(self, pts: int | None) -> int:
+        assert self._frames is not None  # noqa: S101 - called while open
         if pts is None and self._timed and not self._placed:
             pts = 0  # FFmpeg counts from the first packet, and loses that one's own time
         elif pts is None or not self._timed:
-            passed_s = Fraction(self._arrived_ns - self._origin_ns, 1_000_000_000)
+            passed_s = Fraction(self._frames.arrived_ns - self._origin_ns, 1_000_000_000)
             pts = round(passed_s / self._time_base)
         self._placed = True
         return self._timeline.place(pts)

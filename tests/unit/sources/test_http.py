@@ -20,15 +20,18 @@ from streamer.errors import (
     SourceLost,
     SourceNotFound,
     SourceTimeout,
+    SourceTlsError,
     SourceUnsupported,
     SourceWaiting,
 )
 from streamer.frame import StreamInfo
 from streamer.matting import EveryFrame
 from streamer.pipeline import Pipeline, Standby
+from streamer.rtsp import TlsFiles
 from streamer.sources import make_source
 from streamer.sources.rtsp import RtspSource
 from tests.fakes import FakeSegmenter, FakeSink
+from tests.unit.rtsp.certificates import make_certificate
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_http import Page, TinyHttp, jpeg, mjpeg, paced, page
 
@@ -223,6 +226,30 @@ def test_a_stream_that_falls_silent_times_out():
     assert len(watched.levels) >= 5
     assert isinstance(watched.error, SourceTimeout)
     assert "sent nothing for 0.5 s" in str(watched.error)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.mark.parametrize("kind", ["mjpeg", "playlist"])
+def test_https_is_verified(certificate, tmp_path, kind):
+    pages = hls(tmp_path) | {"/live": mjpeg(20, fps=20)}
+    path = "/live" if kind == "mjpeg" else "/list.m3u8"
+    with TinyHttp(pages, tls=certificate) as camera:
+        url = camera.url(path)
+        assert len(Watched(url, most=3, tls_ca=str(certificate.cert)).levels) == 3
+        assert len(Watched(url, most=3, tls_verify=False).levels) == 3
+        error = refused(url)
+    assert isinstance(error, SourceTlsError)
+    assert "tls_ca" in str(error)
+
+
+def test_a_server_without_tls_is_refused_over_https():
+    with TinyHttp({"/live": mjpeg(5, fps=20)}) as camera:
+        error = refused(camera.url("/live").replace("http:", "https:"), tls_verify=False)
+    assert "it speaks no TLS" in str(error)
 
 
 def test_a_camera_over_http_that_hangs_up_is_connected_to_again():

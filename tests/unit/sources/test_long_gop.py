@@ -152,7 +152,7 @@ def test_sound_alone_is_a_silent_camera(clip, packets):
 
 
 def test_what_never_gives_a_picture_is_given_up_in_the_end(clip, packets, monkeypatch):
-    monkeypatch.setattr("streamer.sources.rtsp._PATIENCE_S", 1.2)
+    monkeypatch.setattr("streamer.sources.arrivals._PATIENCE_S", 1.2)
     server = TinyRtsp(
         after_the_key_frame(packets), hangs_up=False, paced=True, sets=parameter_sets(clip)
     )

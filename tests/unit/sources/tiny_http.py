@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import http.server
 import io
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from PIL import Image as Picture
+
+from streamer.rtsp import TlsFiles
 
 MIXED = "multipart/x-mixed-replace; boundary=frame"
 
@@ -75,12 +79,15 @@ class TinyHttp:
     Args:
         pages: the answers; of any other path it is 404.
         login: `user:password` that is asked for, by Basic authentication.
+        tls: what it is secured with.
 
     Attributes:
         asked: the paths of the requests so far, with their queries.
     """
 
-    def __init__(self, pages: dict[str, Page], *, login: str | None = None) -> None:
+    def __init__(
+        self, pages: dict[str, Page], *, login: str | None = None, tls: TlsFiles | None = None
+    ) -> None:
         self.asked: list[str] = []
         self.closing = threading.Event()
         camera, wanted = self, None
@@ -115,17 +122,30 @@ class TinyHttp:
                 except OSError:
                     return
 
+            def handle(self) -> None:
+                with suppress(OSError):
+                    super().handle()
+
             def log_message(self, *words: object) -> None:
                 """Nothing."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls.cert, tls.key)
+            # The handshake is the handler's, or one viewer who breaks it off would end the server.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         self.port = self._server.server_port
 
     def url(self, path: str, login: str = "") -> str:
-        return f"http://{login}{'@' * bool(login)}127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://{login}{'@' * bool(login)}127.0.0.1:{self.port}{path}"
 
     def __enter__(self) -> Self:
         return self
