@@ -5,6 +5,7 @@ credentials in any text.
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from fractions import Fraction
@@ -44,6 +45,8 @@ _QUICK_FPS = 5
 """Of fewer frames a second, none is passed by for being late: the next may be far."""
 _CLOCK = Fraction(1, 90_000)
 """The time base of streams that have no times of their own."""
+
+logger = logging.getLogger(__name__)
 
 
 class RtspSource:
@@ -173,6 +176,12 @@ class RtspSource:
         except SourceError:
             container.close()
             raise
+        secure = scheme_of(self._config.url.get_secret_value().strip()) in SECURE
+        if comes_in_bursts(container) and secure and self._config.tls_verify:
+            logger.warning(
+                "%s: FFmpeg verifies the certificate for the playlist, and for no segment",
+                self._name,
+            )
         return VideoReader(container, self._name, audio=self._config.audio)
 
     def _info(self) -> StreamInfo:

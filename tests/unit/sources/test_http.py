@@ -234,16 +234,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
 
 
 @pytest.mark.parametrize("kind", ["mjpeg", "playlist"])
-def test_https_is_verified(certificate, tmp_path, kind):
+def test_https_is_verified(certificate, tmp_path, caplog, kind):
     pages = hls(tmp_path) | {"/live": mjpeg(20, fps=20)}
     path = "/live" if kind == "mjpeg" else "/list.m3u8"
     with TinyHttp(pages, tls=certificate) as camera:
         url = camera.url(path)
         assert len(Watched(url, most=3, tls_ca=str(certificate.cert)).levels) == 3
+        told = "for no segment" in caplog.text
         assert len(Watched(url, most=3, tls_verify=False).levels) == 3
         error = refused(url)
     assert isinstance(error, SourceTlsError)
     assert "tls_ca" in str(error)
+    assert told == (kind == "playlist"), "FFmpeg gives its segments none of these options"
 
 
 def test_a_server_without_tls_is_refused_over_https():
