@@ -34,7 +34,7 @@ from streamer.pipeline import Standby
 from streamer.preprocessing import within_crop
 from streamer.protocols import AdjustableSource, AudioSink, Matting, Sink, Source
 from streamer.refining import Refiner
-from streamer.rtsp import RtspServers
+from streamer.rtsp import PROCESS_SERVERS, RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
 from streamer.sinks import DisplaySink, SwitchedRecord, make_sink
 from streamer.sources import make_source
@@ -94,7 +94,7 @@ class Pipeline(PipelineOfParts):
         Args:
             config: what is wanted.
             progress: told of a model's download.
-            servers: for several pipelines in one process that serve at the same address.
+            servers: of RTSP; those that all pipelines of this process share when None.
 
         Raises:
             ConfigError: a background that is named cannot be read, or a sink cannot be made.
@@ -109,7 +109,7 @@ class Pipeline(PipelineOfParts):
         # Of a source that is cropped, regions are left between those that it is cropped to.
         tuning = Tuning(config.refine, config.compose, within_crop(config.preprocess))
         metrics = Metrics()
-        servers = servers or RtspServers()
+        servers = servers or RtspServers(PROCESS_SERVERS)
         make = partial(
             make_sink,
             tuning=tuning,

@@ -10,6 +10,7 @@ Everything this package raises, the signals that end a read, and URL redaction.
     │   ├── SourceRefused           the host answers, and takes no connection or request
     │   ├── SourceTlsError          no secure connection: its certificate is not trusted
     │   ├── SourceTimeout           nothing came within the time allowed (also a TimeoutError)
+    │   │   └── SourceWaiting           it sends, and no picture can be made of it yet: ask again
     │   ├── SourceLost              it was open and ended before it should have
     │   ├── SourceUnsupported       it is there, but is not something we can read
     │   └── CorruptFrame            one frame could not be decoded; the source goes on
@@ -42,11 +43,15 @@ if TYPE_CHECKING:
     from streamer.frame import StreamInfo
     from streamer.packets import AudioPacket
 
-_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)\S*@")
-_SECRET = re.compile(
+# What a text may have in place of a user and password: a word, or words behind a colon.
+_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@:]*:[^/\n]*|\S*)@")
+_KEY = (
     r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|auth|secret|jwt|streamid|"
-    r"(?:access_?)?token|(?:stream|api)?[_-]?key)=)[^&\s]*"
+    r"(?:access_?)?token|(?:stream|api)?[_-]?key)=)"
 )
+# A blank ends a value within a text, unless another `&name=` follows; within a URL it does not.
+_SECRET = re.compile(_KEY + r"[^&\s]*(?:[^\S\n][^&\n]*(?=&[\w-]+=))?")
+_URL_SECRET = re.compile(_KEY + r"[^&]*")
 
 
 def ffmpeg_reason(error: Exception) -> str:
@@ -68,6 +73,15 @@ def redact(text: str) -> str:
     which many cameras take in the query or the path.
     """
     return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text))
+
+
+def public_url(url: str) -> str:
+    """*url*, which is nothing but a URL, as `redact` makes it: blanks do not end what is hidden."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return redact(url)
+    _, at, place = rest.rpartition("@")
+    return _URL_SECRET.sub(r"\1***", f"{scheme}://{'***' if at else ''}{at}{place}")
 
 
 class StreamerError(Exception):
@@ -115,6 +129,10 @@ class SourceTlsError(SourceError):
 
 class SourceTimeout(SourceError, TimeoutError):
     """A source did not answer within its time-out."""
+
+
+class SourceWaiting(SourceTimeout):
+    """A live source that sends, though no picture yet: the call may be repeated, and goes on."""
 
 
 class SourceLost(SourceError):

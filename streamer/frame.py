@@ -61,6 +61,15 @@ class StreamInfo:
             raise ValueError("a paced stream behaves as live")
 
 
+_SLOWEST_S = 60.0
+"""What a source says of a slower rate than three frames in so long is not believed."""
+
+
+def slow_s(fps: Fraction | None) -> float:
+    """Seconds without a frame that are no silence of a stream so slow; 0 where nobody knows."""
+    return min(float(3 / fps), _SLOWEST_S) if fps else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Grab:
     """What a source says of the frame it has just written."""

@@ -36,6 +36,8 @@ class Source(Protocol):
         Make it ready to read.
 
         Raises:
+            SourceWaiting: a live source sends, and no picture can be made of it yet, as before its
+                first key frame. The connection stands: call again, or close.
             SourceError: it cannot be opened. Returns or raises within 10 s.
         """
         ...
@@ -52,6 +54,7 @@ class Source(Protocol):
             EndOfStream: there are no more frames, now and at every later call.
             FormatChanged: the next frame has another size; call again with a matching *out*.
             CorruptFrame: one frame was lost; call again for the next.
+            SourceWaiting: a live source sends, and its first picture is yet to come: call again.
             SourceTimeout: a live source sent nothing within its time-out.
             SourceLost: it ended before it should have.
         """

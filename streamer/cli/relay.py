@@ -19,7 +19,7 @@ def relay(
         str,
         typer.Argument(
             envvar="STREAMER_SOURCE",
-            help="Camera index or name, rtsp:// URL, file, folder or glob of pictures.",
+            help="Camera index or name, rtsp:// or http:// URL, file, folder or glob of pictures.",
         ),
     ],
     serve: Annotated[

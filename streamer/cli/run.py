@@ -46,7 +46,9 @@ def preview(
     context: typer.Context,
     source: Annotated[
         str,
-        typer.Argument(help="Camera index or name, file, folder or glob of pictures, rtsp:// URL."),
+        typer.Argument(
+            help="Camera index or name, file, folder or glob of pictures, rtsp:// or http:// URL."
+        ),
     ] = "0",
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
@@ -90,17 +92,20 @@ def guess_source(text: str) -> dict[str, Any]:
     The `source:` of a configuration that *text* most likely means.
 
     Raises:
-        ConfigError: a URL of another kind than RTSP.
+        ConfigError: a URL that no stream can be read from.
         SourceNotFound: it looks like a path and nothing is there.
     """
     from streamer.config import PICTURE_SUFFIXES
+    from streamer.config.stream_urls import check_stream_url
 
     if text.isascii() and text.isdigit():
         return {"type": "usb", "device": int(text)}
     if "://" in text:
-        if text.lower().startswith(("rtsp://", "rtsps://")):
-            return {"type": "rtsp", "url": text}
-        raise ConfigError(f"{text}: not a source: use an rtsp:// URL, file, picture or camera")
+        try:
+            check_stream_url(text)
+        except ValueError as error:
+            raise ConfigError(f"the source's URL: {error}") from None
+        return {"type": "rtsp", "url": text}
     if text.startswith("/dev/"):
         return {"type": "usb", "device": text}
     path = expanded(text)

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from streamer.config.stream_urls import stray_in_password
+
 _PATH = re.compile(r"(/[\w.~+-]+)+/?", re.ASCII)
 _PORTS = {"rtsp": 8554, "rtsps": 8322}
 """Where there is none in the URL; RTSP's own 554 needs an administrator."""
@@ -59,7 +61,9 @@ class ServeAddress:
         try:
             port = parts.port
         except ValueError:
-            raise ValueError("the port must be a number up to 65535") from None
+            raise ValueError(
+                stray_in_password(url) or "the port must be a number up to 65535"
+            ) from None
         if parts.scheme not in _PORTS:
             raise ValueError("write rtsp://127.0.0.1:8554/masked, or rtsps:// with a certificate")
         if not parts.hostname:

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -154,6 +155,8 @@ def _phrase(location: Location, details: list[ErrorDetails], data: Mapping[str, 
     near = _nearest(value, choices) if isinstance(value, str) else ""
     if value is None and location[-1] in ("background", "colour"):
         near = ": put quotes around a colour that begins with #"
+    elif first["type"] == "string_type" and isinstance(value, int | float | date):
+        near = ": put it in quotes, or YAML reads something else than you wrote"
     return f"{_dotted(location)}{_shown(value, location)} is not {' or '.join(unique)}{near}"
 
 

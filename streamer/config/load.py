@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from streamer.config.complaints import complaints
 from streamer.config.document import parse_yaml, read_text, yaml_complaint
+from streamer.config.environment import FromEnvironment
 from streamer.config.models import Config
 from streamer.config.sources import SourceConfig
 from streamer.errors import ConfigError
@@ -166,15 +167,4 @@ def _interpolated(value: Any, name: str, location: tuple[object, ...]) -> Any:
 
     text = _PLACEHOLDER.sub(filled, value)
     whole = _PLACEHOLDER.fullmatch(value)
-    return _retyped(text) if whole is not None and whole["name"] else text
-
-
-def _retyped(text: str) -> Any:
-    """*text* as the number, truth value or null that YAML would read, else as it stands."""
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return text
-    if isinstance(value, int | float) or (value is None and text in ("", "~", "null")):
-        return value
-    return text
+    return FromEnvironment(text) if whole is not None and whole["name"] else text

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from streamer.config.data import Data
+from streamer.config.stream_urls import LocalPath
 
 COLOURS = ("black", "white", "green", '"#rrggbb"')
 """As messages list them."""
@@ -80,7 +81,7 @@ class ImageBackgroundConfig(Data):
     """A picture, which covers the frame: scaled with its shape kept, and cut to the frame's."""
 
     type: Literal["image"]
-    path: str
+    path: LocalPath
     """The picture."""
 
 
@@ -88,7 +89,7 @@ class VideoBackgroundConfig(Data):
     """A video, over and over, likewise."""
 
     type: Literal["video"]
-    path: str
+    path: LocalPath
     """The video file; its sound is not used."""
 
 

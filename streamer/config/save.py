@@ -10,7 +10,7 @@ import yaml
 from pydantic import SecretStr
 
 from streamer.config.models import Config
-from streamer.errors import ConfigError, redact
+from streamer.errors import ConfigError, public_url
 
 logger = logging.getLogger("streamer")
 
@@ -80,7 +80,7 @@ def _plain(value: Any, location: tuple[str, ...], variables: list[str]) -> Any:
         return [_plain(it, (*location, str(n)), variables) for n, it in enumerate(value)]
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
-        if "://" not in secret or redact(secret) != secret:
+        if "://" not in secret or public_url(secret) != secret:
             variables.append(f"STREAMER_{'_'.join(location).upper()}")
             return f"${{{variables[-1]}}}"
         value = secret

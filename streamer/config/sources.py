@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from streamer.config.data import Data
 from streamer.config.limits import COUNT, DAY_S, LONGEST_S, MOST_PIXELS, Pause, Rate, Side
+from streamer.config.stream_urls import LocalPath, check_stream_url, scheme_of
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -97,26 +98,27 @@ class UsbSourceConfig(Data):
 
 
 class RtspSourceConfig(Data):
-    """A camera or server that speaks RTSP."""
+    """A camera or server on the network: RTSP, or MJPEG, MPEG-TS, FLV or HLS over HTTP."""
 
     type: Literal["rtsp"]
     url: SecretStr
-    """`rtsp://[user:password@]host[:port]/path`, or `rtsps://…` for TLS; never printed with its
-    credentials."""
+    """`rtsp://[user:password@]host[:port]/path` or `http://…`, and `rtsps://…` or `https://…` for
+    TLS; never printed with its credentials."""
     username: SecretStr | None = None
     """Instead of in the URL, and then as it is: nothing needs to be percent-encoded."""
     password: SecretStr | None = None
     """Likewise."""
     transport: Literal["tcp", "udp"] = "tcp"
-    """How the media travels."""
+    """How the media of RTSP travels."""
     tls_verify: bool = True
-    """Whether the certificate of an `rtsps://` server must be trusted."""
+    """Whether the certificate of an `rtsps://` or `https://` server must be trusted."""
     tls_ca: str | None = None
     """A PEM file with the authorities to trust; the system's own when absent."""
     open_timeout_s: float = Field(4.5, ge=0.001, le=4.5)
     """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
-    read_timeout_s: float = Field(5.0, ge=0.001, le=9)
-    """Seconds without a frame after which the stream counts as lost."""
+    read_timeout_s: float = Field(5.0, ge=0.001, le=600)
+    """Seconds without video after which the stream counts as lost; of one that says that its rate
+    is low, as many as three frames take."""
     audio: bool = True
     """Recordings and relays get its sound too."""
     deinterlace: Deinterlace = "auto"
@@ -124,6 +126,12 @@ class RtspSourceConfig(Data):
     max_fps: Rate | None = None
     """At most so many frames per second; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_stream(cls, url: SecretStr) -> SecretStr:
+        check_stream_url(url.get_secret_value().strip())
+        return url
 
     @model_validator(mode="after")
     def _one_place_for_credentials(self) -> RtspSourceConfig:
@@ -136,8 +144,11 @@ class RtspSourceConfig(Data):
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> RtspSourceConfig:
-        if self.transport == "udp" and self.url.get_secret_value().lower().startswith("rtsps:"):
+        scheme = scheme_of(self.url.get_secret_value().strip())
+        if self.transport == "udp" and scheme == "rtsps":
             raise ValueError("transport udp would send the media of rtsps:// in clear: write tcp")
+        if self.transport == "udp" and scheme != "rtsp":
+            raise ValueError(f"transport udp is for rtsp://: {scheme}:// has tcp")
         return self
 
     @model_validator(mode="after")
@@ -153,7 +164,7 @@ class FileSourceConfig(Data):
     """Which settings may be changed while it runs."""
 
     type: Literal["file"]
-    path: str
+    path: LocalPath
     """The video."""
     loop: bool = False
     """Start again at the end; the timestamps go on."""
@@ -181,7 +192,7 @@ class ImagesSourceConfig(Data):
     """Which settings may be changed while it runs."""
 
     type: Literal["images"]
-    path: str
+    path: LocalPath
     """A file, a folder, or a pattern such as `shots/*.png`."""
     order: PictureOrder = "name"
     """By name, in natural order, or that reversed; by time of change; or at random, anew in each

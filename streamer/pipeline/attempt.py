@@ -13,8 +13,8 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from streamer.cpu import name_thread
-from streamer.errors import SourceTimeout
-from streamer.frame import Grab, Image, StreamInfo
+from streamer.errors import SourceTimeout, SourceWaiting
+from streamer.frame import Grab, Image, StreamInfo, slow_s
 from streamer.protocols import Source
 
 _TICK_S = 0.05
@@ -35,11 +35,13 @@ class Attempt:
         source: opened, read and closed by that thread alone, also where nobody waits for it.
         number: from 1; the thread is called `streamer-capture-number`.
         open_s: seconds that opening may take.
-        stall_s: seconds that may pass without a frame.
+        stall_s: seconds that may pass without a frame, or of a slow stream as many as three take.
         meanwhile: called about every 50 ms while a call is waited for; false ends the waiting.
 
     `open` and `read` raise what the source raises, or `Unanswered`; after that the attempt is good
-    for nothing but `hang_up`. For one thread, the capture stage's.
+    for nothing but `hang_up`. A source that sends, and whose first key frame is yet to come
+    (`SourceWaiting`), is asked again for as long as it says so. For one thread, the capture
+    stage's.
     """
 
     def __init__(
@@ -70,18 +72,19 @@ class Attempt:
 
     def open(self) -> StreamInfo:
         """Open the source. Raises SourceError."""
-        until = time.monotonic() + self._open_s
-        info = self._answer(self._source.open, until, f"did not open within {self._open_s:g} s")
+        said = f"did not open within {self._open_s:g} s"
+        info = self._answer(self._source.open, self._open_s, said)
+        self._stall_s = max(self._stall_s, slow_s(info.fps))
         self._fed_at = time.monotonic()
         return info
 
     def read(self, out: Image) -> Grab:
         """Read one frame; see `Source.read`. After `Unanswered`, *out* may still be written to."""
-        until = self._fed_at + self._stall_s
-        said = f"gave no frame for {self._stall_s:g} s"
-        if time.monotonic() > until:
+        left_s = self._fed_at + self._stall_s - time.monotonic()
+        said = f"gave no frame for {self._stall_s:.4g} s"
+        if left_s < 0:
             raise SourceTimeout(f"{self.name}: {said}")
-        grab = self._answer(partial(self._source.read, out), until, said)
+        grab = self._answer(partial(self._source.read, out), left_s, said)
         self._fed_at = time.monotonic()
         return grab
 
@@ -93,7 +96,8 @@ class Attempt:
         """Wait for the thread after `hang_up`."""
         self._thread.join(timeout_s)
 
-    def _answer(self, call: Callable[[], T], until: float, said: str) -> T:
+    def _answer(self, call: Callable[[], T], within_s: float, said: str) -> T:
+        until = time.monotonic() + within_s
         self._calls.put(call)
         while True:
             try:
@@ -102,9 +106,14 @@ class Attempt:
                 if self._meanwhile() and time.monotonic() < until:
                     continue
                 raise Unanswered(f"{self.name}: {said}") from None
-            if isinstance(answer, BaseException):
+            if isinstance(answer, SourceWaiting) and self._meanwhile():
+                # What it sends is a sign of life.
+                until = time.monotonic() + max(within_s, self._stall_s)
+                self._calls.put(call)
+            elif isinstance(answer, BaseException):
                 raise answer
-            return answer  # type: ignore[return-value]  # a queue cannot tie an answer to its call
+            else:
+                return answer  # type: ignore[return-value]  # a queue cannot tie an answer to its call
 
     def _serve(self) -> None:
         name_thread(self.stage)

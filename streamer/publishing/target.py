@@ -15,7 +15,8 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 import av
 
-from streamer.errors import ConfigError, redact
+from streamer.config.stream_urls import stray_in_password
+from streamer.errors import ConfigError, public_url, redact
 from streamer.publishing.wire import Failure
 from streamer.tls import authorities
 
@@ -135,10 +136,10 @@ def parse_target(
         host, port = parts.hostname, parts.port
     except ValueError:
         # Without its cause: that has a part of the URL, which may be one of the password.
-        raise ConfigError(
-            "publish: the URL cannot be read: check host and port, and write special characters "
-            "of a password as %XX"
-        ) from None
+        why = stray_in_password(url) or (
+            "check host and port, and write special characters of a password as %XX"
+        )
+        raise ConfigError(f"publish: the URL cannot be read: {why}") from None
     scheme = parts.scheme.lower()
     if scheme not in _MUXERS:
         schemes = ", ".join(sorted(_MUXERS))
@@ -169,7 +170,7 @@ def parse_target(
     address = f"[{host}]" if ":" in host else host
     return Target(
         url=re.sub(r"(?i)^whip\+", "", url),
-        name=redact(f"{scheme}://{address}{'' if port is None else f':{port}'}{path}"),
+        name=public_url(f"{scheme}://{address}{'' if port is None else f':{port}'}{path}"),
         muxer=muxer,
         options=options,
         secrets=_forms(secrets),

@@ -6,9 +6,10 @@ from streamer.rtsp.limits import Limits
 from streamer.rtsp.listening import TlsFiles
 from streamer.rtsp.mount import Mount
 from streamer.rtsp.server import RtspServer
-from streamer.rtsp.servers import RtspServers
+from streamer.rtsp.servers import PROCESS_SERVERS, RtspServers
 
 __all__ = [
+    "PROCESS_SERVERS",
     "Credentials",
     "Limits",
     "Mount",

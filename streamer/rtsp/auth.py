@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from urllib.parse import unquote
 
 from streamer.rtsp.messages import Request
 
@@ -30,6 +31,7 @@ _HASHES: dict[str, Callable[[bytes], hashlib._Hash]] = {
     # The protocol's own hash for older players, not a choice of ours.
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False),
 }
+_AUTHORITY = re.compile(r"^rtsps?://[^/?]*", re.IGNORECASE)
 _PARAMETER = re.compile(r'\s*([a-zA-Z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)')
 
 
@@ -161,14 +163,21 @@ def digest_response(
 
 def _covers(given: str | None, asked: str) -> bool:
     """
-    Whether an answer for the URI *given* is one for *asked*: the same, or what it is a part of.
+    Whether an answer for the URI *given* is one for *asked*: the same place, or the whole of it.
 
-    live555, and so VLC, answers for the whole stream's URI where it asks for one of its tracks.
+    live555, and so VLC, answers for the whole stream's URI where it asks for one of its tracks;
+    others answer for the path alone, or for the host that they know a server behind a router by.
+    Host and query say nothing here: the response covers *given* as it is, and the nonce is ours.
     """
-    if given is None:
+    if not given:
         return False
-    whole, part = (uri.partition("?")[0].rstrip("/") for uri in (given, asked))
+    whole, part = (_path(uri) for uri in (given, asked))
     return part == whole or part.startswith(whole + "/")
+
+
+def _path(uri: str) -> str:
+    """The path of *uri*, without what clients write in different ways."""
+    return unquote(_AUTHORITY.sub("", uri, count=1).partition("?")[0]).rstrip("/")
 
 
 def _same(one: str, other: str) -> bool:

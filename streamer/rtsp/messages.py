@@ -163,10 +163,7 @@ class Parser:
         head = bytes(self._buffer[: end.start()])
         del self._buffer[: end.end()]
         self._scanned = 0
-        try:
-            line, *lines = head.decode("utf-8").replace("\r\n", "\n").split("\n")
-        except UnicodeDecodeError:
-            raise MessageError(400, "headers are not UTF-8") from None
+        line, *lines = _text(head).replace("\r\n", "\n").split("\n")
         method, uri = _request_line(line)
         headers = _headers(lines)
         return Request(method, uri, headers), self._body_length(headers)
@@ -188,6 +185,14 @@ class Parser:
         return int(value)
 
 
+def _text(head: bytes) -> str:
+    """The lines of a head: UTF-8, or else a byte a letter, as older clients write names."""
+    try:
+        return head.decode("utf-8")
+    except UnicodeDecodeError:
+        return head.decode("latin-1")
+
+
 def _request_line(line: str) -> tuple[str, str]:
     words = line.split(" ")
     if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not words[1]:
@@ -206,13 +211,26 @@ def _headers(lines: list[str]) -> dict[str, str]:
     if len(lines) > _HEADERS:
         raise MessageError(413, "too many headers")
     headers: dict[str, str] = {}
-    for line in lines:
+    for line in _unfolded(lines):
         name, colon, value = line.partition(":")
         if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
             raise MessageError(400, "not a header")
         name, value = name.lower(), value.strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def _unfolded(lines: list[str]) -> list[str]:
+    """Headers, each in one line: one that begins with a blank continues that before it."""
+    whole: list[str] = []
+    for line in lines:
+        if not line.startswith((" ", "\t")):
+            whole.append(line)
+        elif whole:
+            whole[-1] = f"{whole[-1].rstrip()} {line.strip()}"
+        else:
+            raise MessageError(400, "the request line goes on")
+    return whole
 
 
 def response(

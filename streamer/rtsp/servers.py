@@ -1,4 +1,4 @@
-"""The servers of one pipeline, so that several streams can share an address."""
+"""The servers of a process, so that several streams can share an address."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ class _Shared:
 
 
 class RtspServers:
-    """One server for each address, from its first user to its last. Thread-safe."""
+    """
+    One server for each address, from its first user to its last. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        named: has those at ports that are named, for others to share too; port 0, which is any free
+            one, is this one's own.
+    """
+
+    def __init__(self, named: RtspServers | None = None) -> None:
+        self._named = named
         self._shared: dict[tuple[str, int], _Shared] = {}
         self._lock = threading.Lock()
 
@@ -34,6 +41,8 @@ class RtspServers:
         Raises:
             SinkError: the address cannot be had, or is shared on other terms.
         """
+        if self._named is not None and port:
+            return self._named.take(host, port, credentials, tls)
         with self._lock:
             shared = self._shared.get((host, port))
             if shared is None:
@@ -51,11 +60,17 @@ class RtspServers:
     def give_back(self, server: RtspServer) -> None:
         """Stop *server* if this was its last user."""
         with self._lock:
-            for address, shared in self._shared.items():
-                if shared.server is server:
-                    shared.users -= 1
-                    if shared.users:
-                        return
+            address = next((a for a, s in self._shared.items() if s.server is server), None)
+            if address is not None:
+                self._shared[address].users -= 1
+                if not self._shared[address].users:
                     del self._shared[address]
-                    break
-        server.stop()
+                    # Within the lock: whoever comes next finds the address free.
+                    server.stop()
+                return
+        if self._named is not None:
+            self._named.give_back(server)
+
+
+PROCESS_SERVERS = RtspServers()
+"""Those that all pipelines of this process share."""

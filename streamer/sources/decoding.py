@@ -127,7 +127,8 @@ class VideoReader:
         self.packets = 0
         self.cut = False
         self.end = 0
-        self.leaps = may_leap(container)
+        # What is mended here, the pipeline mends of live streams, by the wall clock.
+        self.leaps = may_leap(container) and not live
         # Where the clock may leap, the sound tells a leap from a long picture.
         beside = container.streams.best("audio") if audio or self.leaps else None
         self._beside = beside if isinstance(beside, AudioStream) else None
@@ -240,6 +241,15 @@ class VideoReader:
                 kept.append(packet)
         self._demuxer = chain(kept, self._demuxer)
         return True
+
+    def resume(self) -> None:
+        """Read on after an error of the container's that was none of the stream's."""
+        self._demuxer = self._demuxed()
+
+    def forget_audio(self, before: int | None) -> None:
+        """Drop the packets of `audio` from before the video's *before*, in units of `time_base`."""
+        if self._sound is not None and before is not None:
+            self._sound.forget(before * self.time_base)
 
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""

@@ -21,6 +21,8 @@ from streamer.errors import (
 
 _NEARLY = 0.9
 """A failure after this share of the time-out is the time-out: FFmpeg reports it as bad data."""
+_NO_VIDEO = (errno.EPERM, errno.EINVAL)
+"""What FFmpeg makes of an answer that leads to what it may not open."""
 _UNREACHABLE = (
     ConnectionRefusedError,
     ConnectionResetError,
@@ -55,7 +57,7 @@ def translate_connect(
 
     Args:
         error: FFmpeg's.
-        name: the URL without credentials.
+        name: the URL without credentials, of RTSP or HTTP.
         elapsed_s: seconds since it was tried.
         timeout_s: seconds that each step of it may take.
         secure: over TLS.
@@ -63,8 +65,10 @@ def translate_connect(
     """
     reason = ffmpeg_reason(error)
     kind: type[SourceError] = SourceRefused
+    web = name.lower().startswith("http")
     if _timed_out(error, elapsed_s, timeout_s):
-        kind, said = SourceTimeout, f"no answer within {timeout_s:g} s: is it an RTSP server?"
+        server = "a web server that sends video" if web else "an RTSP server"
+        kind, said = SourceTimeout, f"no answer within {timeout_s:g} s: is it {server}?"
     elif isinstance(error, av.HTTPUnauthorizedError):
         kind, said = SourceAuthError, "401 unauthorized: check user and password"
     elif isinstance(error, av.HTTPForbiddenError):
@@ -75,6 +79,11 @@ def translate_connect(
         said = f"the server refused: {reason}"
     elif isinstance(error, ConnectionRefusedError):
         said = "connection refused: is the server up, and the port right?"
+    elif web and (error.errno in _NO_VIDEO or isinstance(error, av.InvalidDataError | av.EOFError)):
+        kind = SourceUnsupported
+        said = "the answer is no video that can be read: is it the URL of the stream, or of a page?"
+    elif web and not secure and error.errno == errno.EIO and knows_host():
+        said = "the answer ended, and there was no video in it: is it the URL of the stream?"
     elif isinstance(error, av.InvalidDataError | av.EOFError):
         said = "no RTSP answer: is it an RTSP server, and with TLS (rtsps) or without (rtsp)?"
     elif not isinstance(error, OSError):
@@ -100,6 +109,8 @@ def translate_read(
         return SourceTimeout(f"{name}: sent nothing for {timeout_s:g} s")
     if isinstance(error, _UNREACHABLE):
         return SourceLost(f"{name}: the connection was lost: {ffmpeg_reason(error)}")
+    if error.errno == errno.EIO and name.lower().startswith("http"):
+        return SourceLost(f"{name}: the server ended the stream")
     return SourceLost(f"{name}: cannot be read on: {ffmpeg_reason(error)}")
 
 

@@ -1,55 +1,69 @@
 """
-A camera or server that speaks RTSP, read with PyAV: live, with time-outs, without credentials
-in any text.
+A camera or server that speaks RTSP or HTTP, read with PyAV: live, with time-outs, without
+credentials in any text.
 """
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from fractions import Fraction
 from functools import partial
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import av
+from av.container import InputContainer
 from av.video.frame import VideoFrame
-from pydantic import SecretStr
 
 from streamer.config import RtspSourceConfig
-from streamer.errors import (
-    CorruptFrame,
-    FormatChanged,
-    SourceError,
-    SourceLost,
-    SourceTimeout,
-    SourceTlsError,
-    redact,
-)
-from streamer.frame import Grab, Image, StreamInfo
+from streamer.config.stream_urls import SECURE, scheme_of
+from streamer.errors import FormatChanged, SourceError, SourceLost, public_url
+from streamer.frame import Grab, Image, StreamInfo, slow_s
 from streamer.packets import AudioPacket
+from streamer.sources.arrivals import Arrivals
 from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
-from streamer.sources.ffmpeg_errors import translate_connect, translate_read
+from streamer.sources.ffmpeg_errors import translate_connect
+from streamer.sources.pace import Pace
+from streamer.sources.stream_options import (
+    check_is_live,
+    comes_in_bursts,
+    has_times,
+    is_rtsp,
+    options_for,
+    whole_url,
+)
 from streamer.sources.thinning import Thinning
 from streamer.sources.upright import Upright
-from streamer.tls import authorities
 
 _OPEN_S = 9.8
 """No step of opening is begun that might end after so many seconds."""
+_TURN_S = 0.25
+"""How long one call waits for the first picture of a connection that sends."""
+_PROMPT = 0.8
+"""A frame that comes after a smaller part of the time between frames was there before."""
+_QUICK_FPS = 5
+"""Of fewer frames a second, none is passed by for being late: the next may be far."""
+_CLOCK = Fraction(1, 90_000)
+"""The time base of streams that have no times of their own."""
+
+logger = logging.getLogger(__name__)
 
 
 class RtspSource:
-    """One RTSP stream's video. One connection: reconnecting is the capture stage's business."""
+    """One live stream's video. One connection: reconnecting is the capture stage's business."""
 
     def __init__(self, config: RtspSourceConfig) -> None:
         self._config = config
-        self._name = redact(config.url.get_secret_value())
+        self._name = public_url(config.url.get_secret_value().strip())
         self._reader: VideoReader | None = None
+        self._frames: Arrivals | None = None
         self._upright = Upright(self._name)
         self._pending: tuple[VideoFrame, int] | None = None
         self._thinning = Thinning(config.max_fps)
-        self._arrived_ns = 0
-        self._seen = False
-        self._lost: SourceError | None = None
+        self._pace: Pace | None = None
+        self._placed = False
+        self._caught_up = False
 
     def __repr__(self) -> str:
         return f"RtspSource({self._name})"
@@ -68,64 +82,43 @@ class RtspSource:
             SourceNotFound: 404, or an unknown host.
             SourceRefused: nobody takes the connection, or the server refuses.
             SourceTlsError: the server's certificate is not trusted.
+            SourceWaiting: it sends, and the size comes with a key frame that is yet to come.
             SourceTimeout: no answer, or no frame; within 10 s in all.
-            SourceUnsupported: the answer is no video.
+            SourceUnsupported: the answer is no video, or is not live.
         """
-        started_s = now_s()
-        timeout_s = self._config.open_timeout_s
-        read_s = min(self._config.read_timeout_s, _OPEN_S - timeout_s)
-        url, options = self._url(), self._options()
-        try:
-            # What a camera calls itself may be in any encoding.
-            container = av.open(
-                url, timeout=(timeout_s, read_s), options=options, metadata_errors="replace"
-            )
-        except av.FFmpegError as error:
-            # Without its cause: FFmpeg's own text has the URL with its password.
-            raise translate_connect(
-                error,
-                self._name,
-                now_s() - started_s,
-                timeout_s,
-                secure=self._secure,
-                knows_host=partial(_has_address, self._name),
-            ) from None
-        self._reader = VideoReader(
-            container,
-            self._name,
-            audio=self._config.audio,
-            deinterlace=self._config.deinterlace,
-            live=True,
-        )
-        self._timeline = Timeline(self._reader.time_base, self._reader.rate)
-        self._origin_ns = time.monotonic_ns()
+        turn_s = _TURN_S
+        if self._reader is None:
+            started_s = now_s()
+            self._connect()
+            # Each step may take `_step_s`, so that none may begin later than that before the end.
+            turn_s = _OPEN_S - self._step_s - (now_s() - started_s)
+        assert self._reader is not None  # noqa: S101 - just connected
         announced = self._reader.announced_size
         if announced is not None:
             self._size = announced
         else:
-            # A server that does not say the size: the first frame does. Each step may take
-            # `read_s`, so that none may begin later than that before the end.
-            self._pending = self._next_due(_OPEN_S - read_s - (now_s() - started_s), read_s)
+            # A server that does not say the size: the first frame does.
+            self._pending = self._next_due(turn_s)
             first = self._pending[0]
             self._size = self._upright.size(first, self._reader.aspect(first))
         return self._info()
 
     def read(self, out: Image) -> Grab:
         """Write the newest frame that arrived into *out*; see `Source.read`."""
-        if self._reader is None:
+        if self._reader is None or self._frames is None:
             raise SourceLost(f"{self._name}: is not open")
-        if self._lost is not None:
-            raise type(self._lost)(str(self._lost))
-        silence_s = self._config.read_timeout_s
-        frame, pts = self._pending or self._next_due(silence_s, silence_s)
+        frame, pts = self._pending or self._next_due(_TURN_S)
         size = self._upright.size(frame, self._reader.aspect(frame))
         if size != self._size:
             self._pending, self._size = (frame, pts), size
             raise FormatChanged(self._info())
         wants(self._size, out)
         self._pending = None
+        captured_ns = self._frames.arrived_ns
+        if self._pace is not None:
+            captured_ns = self._pace.wait(float(pts * self._time_base))
         self._upright.write(frame, out)
-        return Grab(pts, self._reader.time_base, self._arrived_ns, self._audio(self._reader))
+        return Grab(pts, self._time_base, captured_ns, self._audio(self._reader))
 
     def close(self) -> None:
         """Hang up. Never raises."""
@@ -134,24 +127,88 @@ class RtspSource:
         self._reader = None
         self._pending = None
 
+    def _connect(self) -> None:
+        """Open the connection; sets what is known of the stream from then on."""
+        timeout_s = self._config.open_timeout_s
+        url = whole_url(self._config)
+        # RTSP can be read on after a step without data; so a long silence is waited for in short
+        # steps, and opening ends in time.
+        self._step_s = self._config.read_timeout_s
+        if is_rtsp(url):
+            self._step_s = min(self._step_s, _OPEN_S - timeout_s)
+        options = options_for(self._config, self._name)
+        started_s = now_s()
+        try:
+            # What a camera calls itself may be in any encoding.
+            container = av.open(
+                url, timeout=(timeout_s, self._step_s), options=options, metadata_errors="replace"
+            )
+        except av.FFmpegError as error:
+            # Without its cause: FFmpeg's own text has the URL with its password.
+            raise translate_connect(
+                error,
+                self._name,
+                now_s() - started_s,
+                timeout_s,
+                secure=scheme_of(url) in SECURE,
+                knows_host=partial(_has_address, url),
+            ) from None
+        self._reader = self._checked(container)
+        self._timed = has_times(container)
+        self._time_base = self._reader.time_base if self._timed else _CLOCK
+        self._timeline = Timeline(self._time_base, self._reader.rate)
+        self._pace = Pace() if comes_in_bursts(container) else None
+        self._silence_s = max(self._config.read_timeout_s, slow_s(self._fps))
+        self._frames = Arrivals(
+            self._reader,
+            self._name,
+            silence_s=self._silence_s,
+            step_s=self._step_s,
+            resumes=is_rtsp(url),
+        )
+        self._origin_ns = time.monotonic_ns()
+        self._since_s = now_s()
+        self._connected_s = self._since_s - started_s
+
+    def _checked(self, container: InputContainer) -> VideoReader:
+        try:
+            check_is_live(container, self._name)
+        except SourceError:
+            container.close()
+            raise
+        secure = scheme_of(self._config.url.get_secret_value().strip()) in SECURE
+        if comes_in_bursts(container) and secure and self._config.tls_verify:
+            logger.warning(
+                "%s: FFmpeg verifies the certificate for the playlist, and for no segment",
+                self._name,
+            )
+        return VideoReader(
+            container,
+            self._name,
+            audio=self._config.audio,
+            deinterlace=self._config.deinterlace,
+            live=True,
+        )
+
     def _info(self) -> StreamInfo:
         assert self._reader is not None  # noqa: S101 - called while open
         width, height = self._size
+        fps, most = self._fps, self._config.max_fps
         return StreamInfo(
             self._name,
             width,
             height,
-            self._rate(self._reader),
-            self._reader.time_base,
+            fps if fps is None or most is None else min(fps, exact(most)),
+            self._time_base,
             live=True,
             audio=self._reader.audio,
         )
 
-    def _rate(self, reader: VideoReader) -> Fraction | None:
-        """Frames per second that are delivered, as far as the server says."""
-        if reader.rate is None or self._config.max_fps is None:
-            return reader.rate
-        return min(reader.rate, exact(self._config.max_fps))
+    @property
+    def _fps(self) -> Fraction | None:
+        """Frames per second, as far as the server says."""
+        assert self._reader is not None  # noqa: S101 - called while open
+        return self._reader.rate if self._timed else None
 
     def _audio(self, reader: VideoReader) -> tuple[AudioPacket, ...]:
         """What came beside the video, moved as that was."""
@@ -161,90 +218,46 @@ class RtspSource:
         offset = round(self._timeline.offset * reader.time_base / reader.audio.time_base)
         return tuple(AudioPacket(packet.data, packet.pts + offset) for packet in packets)
 
-    def _url(self) -> str:
-        """The URL with the configured credentials."""
-        url, user = self._config.url.get_secret_value(), self._config.username
-        if user is None:
-            return url
-        scheme, _, rest = url.partition("://")
-        password = self._config.password or SecretStr("")
-        quoted = (quote(word.get_secret_value(), safe="") for word in (user, password))
-        return f"{scheme}://{':'.join(quoted)}@{rest}"
-
-    @property
-    def _secure(self) -> bool:
-        return self._name.lower().startswith("rtsps:")
-
-    def _options(self) -> dict[str, str]:
-        options = {
-            "rtsp_transport": self._config.transport,
-            "allowed_media_types": "video+audio" if self._config.audio else "video",
-            "fflags": "nobuffer",
-            "flags": "low_delay",
-            # FFmpeg would wait for 20 frames to guess a rate, and throw them away.
-            "fpsprobesize": "3",
-        }
-        if self._config.audio:
-            # Or it would listen for 5 s to sound that is announced and does not come.
-            options["analyzeduration"] = "500000"
-        if self._secure and self._config.tls_verify:
-            options["tls_verify"] = "1"
-            try:
-                options["ca_file"] = authorities(self._config.tls_ca)
-            except FileNotFoundError as error:
-                raise SourceTlsError(f"{self._name}: {error}") from None
-        return options
-
-    def _next_due(self, timeout_s: float, silence_s: float) -> tuple[VideoFrame, int]:
+    def _next_due(self, turn_s: float) -> tuple[VideoFrame, int]:
         """
         The next frame to take, with its timestamp; those before it, for `max_fps`, cost no
-        conversion. *timeout_s* is for each.
+        conversion.
         """
-        assert self._reader is not None  # noqa: S101 - called while open
+        assert self._frames is not None  # noqa: S101 - called while open
         while True:
-            frame = self._next_frame(timeout_s, silence_s)
+            frame = self._frames.next(turn_s)
+            if not self._caught_up:
+                self._caught_up = True
+                frame = self._newest(frame, self._frames)
             pts = self._place(frame.pts)
-            if self._thinning.takes(float(pts * self._reader.time_base)):
+            if self._thinning.takes(float(pts * self._time_base)):
                 return frame, pts
 
-    def _next_frame(self, timeout_s: float, silence_s: float) -> VideoFrame:
-        """The next frame; no step is begun after *timeout_s*, and one lasts *silence_s* at most."""
-        assert self._reader is not None  # noqa: S101 - called while open
-        started_s = now_s()
-        while True:
-            step_s = now_s()
-            if step_s - started_s > timeout_s:
-                raise SourceTimeout(f"{self._name}: sends, but no frame came whole in time")
-            try:
-                frame = self._reader.step()
-            except CorruptFrame:
-                # Joined between key frames, the first packets refer to what we never saw.
-                if self._seen:
-                    raise
-                continue
-            except EOFError:
-                # What PyAV raises itself, av.EOFError, is an EOFError too.
-                silent = now_s() - step_s >= 0.9 * silence_s
-                self._lost = (
-                    SourceTimeout(f"{self._name}: sent nothing for {silence_s:g} s")
-                    if silent
-                    else SourceLost(f"{self._name}: the server ended the stream")
-                )
-            except av.FFmpegError as error:
-                self._lost = translate_read(error, self._name, now_s() - step_s, silence_s)
-            else:
-                if frame is not None:
-                    self._arrived_ns = time.monotonic_ns()
-                    self._seen = True
-                    return frame
-                continue
-            raise self._lost from None
+    def _newest(self, frame: VideoFrame, frames: Arrivals) -> VideoFrame:
+        """
+        The last of the frames that FFmpeg read while connecting, of which *frame* is the first.
+
+        Those before it are late: stamped now, they would put the stream's clock ahead of ours.
+        """
+        fps = self._fps
+        waited_s = now_s() - self._since_s
+        if fps is None or fps < _QUICK_FPS or self._pace is not None or waited_s > _TURN_S:
+            return frame
+        first_pts, taken_s, took_s = frame.pts or 0, now_s(), 0.0
+        until_pts = first_pts + self._connected_s / self._time_base
+        while took_s < _PROMPT / fps and (frame.pts or 0) < until_pts:
+            frame = frames.next(self._silence_s)
+            taken_s, took_s = now_s(), now_s() - taken_s
+        return frame
 
     def _place(self, pts: int | None) -> int:
-        if pts is None:
-            assert self._reader is not None  # noqa: S101 - called while open
-            passed_s = Fraction(self._arrived_ns - self._origin_ns, 1_000_000_000)
-            pts = round(passed_s / self._reader.time_base)
+        assert self._frames is not None  # noqa: S101 - called while open
+        if pts is None and self._timed and not self._placed:
+            pts = 0  # FFmpeg counts from the first packet, and loses that one's own time
+        elif pts is None or not self._timed:
+            passed_s = Fraction(self._frames.arrived_ns - self._origin_ns, 1_000_000_000)
+            pts = round(passed_s / self._time_base)
+        self._placed = True
         return self._timeline.place(pts)
 
 

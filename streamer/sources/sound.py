@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain
 from typing import TypeVar
 
@@ -120,9 +121,13 @@ class Sound:
             return
         self._heard.extend(AudioPacket(bytes(p), pts) for p in plain if p.size)
 
-    def forget(self) -> None:
-        """Drop what was heard: the container is read elsewhere from now on."""
-        self._heard.clear()
+    def forget(self, before_s: Fraction | None = None) -> None:
+        """Drop what was heard, or of it only what is from before *before_s*."""
+        if before_s is None or self.track is None:
+            self._heard.clear()
+            return
+        begins = before_s / self.track.time_base
+        self._heard = [packet for packet in self._heard if packet.pts >= begins]
 
     def take(self) -> list[AudioPacket]:
         """The packets that came since this was asked last."""

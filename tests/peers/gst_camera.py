@@ -54,7 +54,7 @@ class Counter:
 
 def factory_of(options):
     width, height = (int(side) for side in options.size.split("x"))
-    caps = f"width={width},height={height},framerate={options.fps}/1"
+    caps = f"width={width},height={height},framerate={options.fps}/{options.seconds}"
     picture = f"videotestsrc is-live=true pattern={options.pattern} ! video/x-raw,{caps}"
     if options.counter:
         picture = (
@@ -63,6 +63,7 @@ def factory_of(options):
     encoder = ENCODERS[options.codec].format(gop=options.gop)
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(f"( {picture} ! videoconvert ! video/x-raw,format=I420 ! {encoder} )")
+    factory.set_shared(options.shared)
     if options.counter:
 
         def feed(_, media):
@@ -111,7 +112,9 @@ def main():
     parser.add_argument("--codec", choices=ENCODERS, default="h264")
     parser.add_argument("--size", default="320x240")
     parser.add_argument("--fps", type=int, default=25)
+    parser.add_argument("--seconds", type=int, default=1, help="in which --fps frames come")
     parser.add_argument("--gop", type=int, default=10)
+    parser.add_argument("--shared", action="store_true", help="one encoder for all viewers")
     parser.add_argument("--pattern", default="ball", help="of videotestsrc")
     parser.add_argument("--counter", action="store_true")
     parser.add_argument("--user")

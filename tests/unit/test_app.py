@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,7 +23,7 @@ from streamer.config import (
     parse_config,
 )
 from streamer.controls import Controls
-from streamer.errors import ConfigError, ModelError
+from streamer.errors import ConfigError, ModelError, StageFailed
 from streamer.pipeline import Pipeline as PipelineOfParts
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSink, FakeSource
@@ -319,3 +320,56 @@ def test_a_background_that_cannot_be_opened_while_it_runs_is_not_saved(configure
         saved = load_config(pipeline.save(tmp_path / "saved"))
     assert saved.compose.background == ColourBackgroundConfig(type="colour", colour="white")
     assert saved.compose.colours == "clean", "all else that was changed stays so"
+
+
+def _named_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def served(port: int, path: str, login: str = "") -> list[dict[str, Any]]:
+    url = f"rtsp://{login}127.0.0.1:{port}/{path}"
+    return [{"type": "rtsp", "serve": url, "layout": "cutout", "preset": "ultrafast"}]
+
+
+def seen_at(port: int, path: str) -> tuple[int, int]:
+    """The size of the first picture that a viewer gets there."""
+    with av.open(f"rtsp://127.0.0.1:{port}/{path}", timeout=10) as viewer:
+        frame = next(viewer.decode(video=0))
+        return frame.width, frame.height
+
+
+def test_two_pipelines_of_one_process_serve_at_one_port(configured):
+    port = _named_port()
+    larger = {"type": "synthetic", "width": 96, "height": 64, "realtime": True, "fps": 30}
+    one, other = (
+        Running(configured(sinks=served(port, "one"))),
+        Running(configured(sinks=served(port, "other"), source=larger)),
+    )
+    with one:
+        with other:
+            assert seen_at(port, "one") == (64, 48)
+            assert seen_at(port, "other") == (96, 64)
+        assert seen_at(port, "one") == (64, 48)
+    # The last that left has freed the port.
+    with Running(configured(sinks=served(port, "other"))):
+        assert seen_at(port, "other") == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("path", "login", "said"),
+    [
+        ("one", "", "/one: another stream has this path: choose another"),
+        ("two", "me:s3cret@", "two streams share it with different users or certificates"),
+    ],
+)
+def test_what_two_pipelines_cannot_share_is_one_line(configured, path, login, said):
+    port = _named_port()
+    with Running(configured(sinks=served(port, "one"))):
+        second = Pipeline.from_config(parse_config(configured(sinks=served(port, path, login))))
+        with pytest.raises(StageFailed) as refused:
+            second.run()
+        assert refused.value.exit_code == 5
+        assert said in str(refused.value)
+        assert "s3cret" not in str(refused.value)
+        assert seen_at(port, "one") == (64, 48)

@@ -34,11 +34,33 @@ from streamer import errors
         ("http://h/a?access_token=t&api_key=k", "http://h/a?access_token=***&api_key=***"),
         ("http://h/a?keyframes=2&monkey=3", "http://h/a?keyframes=2&monkey=3"),
         ("mail a@b.example", "mail a@b.example"),
+        ("rtsp://admin:my pass@host/x: refused", "rtsp://***@host/x: refused"),
+        ("rtsp://admin:my p@ss word@host/x", "rtsp://***@host/x"),
+        ("from rtsp://a:b c@d/1 to rtsp://e:f g@h/2", "from rtsp://***@d/1 to rtsp://***@h/2"),
+        ("http://h/x?password=my pw&x=1: gone", "http://h/x?password=***&x=1: gone"),
     ],
 )
 def test_credentials_in_urls_are_masked(text, shown) -> None:
     assert errors.redact(text) == shown
     assert str(errors.SourceError(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://admin:my pass@host/x", "rtsp://***@host/x"),
+        ("rtsp://admin:pa#s s@host:554/x", "rtsp://***@host:554/x"),
+        ("rtsp://admin:pa/ss@host/x?y=1", "rtsp://***@host/x?y=1"),
+        ("rtsp://host/x?password=my pw", "rtsp://host/x?password=***"),
+        ("http://host/x?password=my pw&x=1 2", "http://host/x?password=***&x=1 2"),
+        ("http://host/x?user=a b&pwd=c d;e&z=1", "http://host/x?user=***&pwd=***&z=1"),
+        ("rtsp://[::1]:554/x", "rtsp://[::1]:554/x"),
+        ("no url", "no url"),
+    ],
+)
+def test_of_a_url_itself_no_blank_ends_what_is_hidden(url, shown) -> None:
+    assert errors.public_url(url) == shown
+    assert errors.redact(shown) == shown
 
 
 def test_a_failed_stage_has_the_exit_code_and_text_of_its_cause() -> None:

@@ -22,6 +22,25 @@ def test_a_camera_is_served_as_a_cutout(streamer, driven):
     assert "rtsp://127.0.0.1:8554/masked, once the source is there" in result.stdout
 
 
+@pytest.mark.parametrize("url", ["http://me:s3cret@cam/video.mjpg", "https://cam/live.m3u8"])
+def test_a_camera_over_http_is_relayed(streamer, driven, url):
+    result = streamer("relay", url, "--serve", "rtsp://127.0.0.1/a")
+    assert result.exit_code == 0, result.stderr
+    assert driven[0].source.type == "rtsp"
+    assert driven[0].source.url.get_secret_value() == url
+    assert "s3cret" not in result.output
+
+
+@pytest.mark.parametrize("url", ["udp://239.0.0.1:1234", "srt://cam:9000?passphrase=s3cret"])
+def test_what_cannot_be_relayed_is_one_line(streamer, driven, url):
+    for command in (("relay", url, "--serve", "rtsp://127.0.0.1/a"), ("preview", url)):
+        result = streamer(*command)
+        assert result.exit_code == 2
+        assert "is not read: only rtsp, rtsps, http, https" in result.stderr
+        assert "s3cret" not in result.output
+    assert not driven
+
+
 def test_a_value_may_be_changed(streamer, driven):
     serve = ("--serve", "rtsp://127.0.0.1/a")
     result = streamer("relay", "0", *serve, "--set", "matting.mode=tracked")

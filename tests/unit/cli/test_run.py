@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -264,8 +265,11 @@ def test_preview_guesses_what_kind_of_source_is_meant(tmp_path, monkeypatch):
     assert guess_source("a/*.png")["type"] == "images"
     with pytest.raises(SourceNotFound):
         guess_source("none.mp4")
-    with pytest.raises(ConfigError, match="rtsp://"):
-        guess_source("http://cam/1")
+    assert guess_source("http://cam/1") == {"type": "rtsp", "url": "http://cam/1"}
+    for url in ("srt://h:1?passphrase=s3cret", "rtsp://me:s3/cret@h/1", "rtmp://me:s3 cret@h/1"):
+        with pytest.raises(ConfigError, match="the source's URL: ") as refused:
+            guess_source(url)
+        assert "cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("how", ["run", "preview", "relay"])
@@ -299,3 +303,34 @@ def test_a_time_that_is_none_is_a_mistake_of_usage(streamer, configuration):
     result = streamer("run", configuration, "--for", "soon")
     assert result.exit_code == 2
     assert "'soon' is not a time such as 60, 1.5, 90s, 5m or 1h30m" in result.stderr
+
+
+SECRETS = [
+    "{scheme}://admin:my s3cret@{host}/x",
+    "{scheme}://{host}/x?password=my s3cret&x=1",
+    "{scheme}://{host}/x?x=1&pwd=my s3cret",
+    "{scheme}://admin:my%20s3cret@{host}/x",
+]
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+@pytest.mark.parametrize("url", SECRETS)
+def test_no_part_of_a_password_is_in_log_error_report_or_traceback(
+    streamer, make_model, tmp_path, caplog, scheme, url
+):
+    model = make_model("one.onnx", size=32)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"source: {{type: rtsp, url: '{url.format(scheme=scheme, host=host)}',\n"
+        "         reconnect: {max_attempts: 2, first_s: 0.1}}\n"
+        f"model: {{name: '{model}', providers: [cpu]}}\nsinks: [{{type: discard}}]\n"
+    )
+    result = streamer("--debug", "run", config, "--report", tmp_path / "r.json")
+    assert result.exit_code == 3, result.output
+    assert "connection refused" in result.output
+    said = result.output + caplog.text + (tmp_path / "r.json").read_text()
+    assert host in said
+    assert "s3cret" not in said
+    assert "admin" not in said

@@ -43,6 +43,8 @@ def test_only_loopback_is_local(host: str, local: bool):
         ("rtsp://127.0.0.1//a", "path"),
         ("rtsp://secret@127.0.0.1/a", "both user and password"),
         ("rtsp://me:[secret]@127.0.0.1/a", "special characters of a password"),
+        ("rtsp://me:se/cret@127.0.0.1/a", "a '/' in its user or password must be written as %2F"),
+        ("rtsp://me:se#cret@127.0.0.1/a", "must be written as %23"),
         ("rtsp://me:secret\u2100@127.0.0.1/a", "special characters of a password"),
     ],
 )
@@ -51,6 +53,7 @@ def test_what_is_no_address_is_told_without_repeating_it(url: str, reason: str):
         ServeAddress.parse(url)
     assert reason in str(refused.value)
     assert "secret" not in str(refused.value)
+    assert "cret" not in str(refused.value)
 
 
 def relay(**fields: object) -> RtspSinkConfig:

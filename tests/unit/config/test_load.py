@@ -333,6 +333,108 @@ def test_a_device_without_an_end_is_no_configuration():
     assert complaint("/dev/zero") == "/dev/zero: has over 256 KiB: no configuration does"
 
 
+TEXTS = [
+    *("123456", "0123", "true", "off", "1.5", "0x10", "1_000", "2026-01-01", "~", "null", "1e3"),
+    *(" a b ", "[x]", "{a: b}", "#c", "p@ss:/%", "'q'", "${NOT}", "ünï"),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_variable_is_the_text_that_it_is_where_a_text_is_expected(written, monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    config = load_config(
+        written(
+            "source: {type: rtsp, url: 'rtsp://cam', username: '${X}', password: '${X:-}',\n"
+            "         tls_ca: '${X}'}\n"
+            "model: {name: '${X}'}\n"
+            "sinks: [{type: display, title: '${X}', snapshots: '${X}'},\n"
+            "        {type: virtual_camera, device: '${X}'}, {type: pipe, path: '${X}.raw'}]\n"
+        )
+    )
+    assert config.source.username.get_secret_value() == text
+    assert config.source.password.get_secret_value() == text
+    assert config.source.tls_ca == config.model.name == text
+    assert config.sinks[0].title == config.sinks[0].snapshots == config.sinks[1].device == text
+    assert config.sinks[2].path == f"{text}.raw"
+
+
+@pytest.mark.parametrize("text", ["", "0123", "true", "null"])
+def test_an_empty_variable_is_no_password_and_any_other_is_one(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    monkeypatch.setenv("ME", "me")
+    source = {"type": "rtsp", "url": "rtsp://cam", "username": "${ME}", "password": "${X:-}"}
+    config = parse_config({"source": source, "sinks": [{"type": "discard"}]})
+    secret = config.source.password
+    assert (secret.get_secret_value() if secret else "") == text
+
+
+def test_variables_are_numbers_truth_values_and_choices_where_these_are_expected(monkeypatch):
+    for name, value in {
+        "KIND": "usb",
+        "DEVICE": "007",
+        "WIDTH": "640",
+        "FPS": "12.5",
+        "NONE": "null",
+        "BOOL": "off",
+        "THREADS": "3",
+        "LEFT": "0.25",
+        "CPU": "cpu",
+        "BACKGROUND": "green",
+    }.items():
+        monkeypatch.setenv(name, value)
+    config = parse_config(
+        {
+            "source": {
+                "type": "${KIND}",
+                "device": "${DEVICE}",
+                "width": "${WIDTH}",
+                "height": "${NONE}",
+                "fps": "${FPS}",
+                "max_fps": "${NOT_SET:-}",
+            },
+            "model": {"threads": "${THREADS}", "normalize": "${BOOL}", "providers": ["${CPU}"]},
+            "compose": {"background": "${BACKGROUND}"},
+            "preprocess": {"roi": ["${LEFT}", 0, 0.5, 1]},
+            "sinks": [{"type": "discard"}],
+        }
+    )
+    source = config.source
+    assert (source.device, source.width, source.height, source.fps) == (7, 640, None, 12.5)
+    assert source.max_fps is None
+    assert (config.model.threads, config.model.normalize) == (3, False)
+    assert config.model.providers == ["cpu"]
+    assert config.preprocess.roi[0] == 0.25
+    assert config.compose.background.colour == "green"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("0x10", "source.width: '0x10' is not a whole number"),
+        ("wide", "source.width: 'wide' is not a whole number"),
+        ("-1", "source.width: "),
+    ],
+)
+def test_a_variable_that_is_no_number_is_named_as_it_stands(monkeypatch, value, expected):
+    monkeypatch.setenv("X", value)
+    data = {"source": {"type": "usb", "width": "${X}"}, "sinks": [{"type": "discard"}]}
+    with pytest.raises(ConfigError) as refused:
+        parse_config(data, name="c.yaml")
+    assert str(refused.value).startswith(f"c.yaml: {expected}")
+
+
+@pytest.mark.parametrize("value", ["123456", "0123", "true", "1.5", "off", "2026-01-01"])
+def test_a_password_that_yaml_takes_for_something_else_wants_quotes(written, value):
+    source = f"source: {{type: rtsp, url: rtsp://cam, username: me, password: {value}}}\n"
+    message = complaint(written(source + SINKS))
+    assert message == (
+        "c.yaml: source.password: the value is not a text: put it in quotes, or YAML reads "
+        "something else than you wrote"
+    )
+    quoted = source.replace(value, f"'{value}'")
+    assert load_config(written(quoted + SINKS)).source.password.get_secret_value() == value
+
+
 def test_an_unset_variable_without_a_default_is_named(written, monkeypatch):
     monkeypatch.delenv("CAM_URL", raising=False)
     message = complaint(written("source: {type: rtsp, url: '${CAM_URL}'}\n" + SINKS))

@@ -64,6 +64,21 @@ def test_secrets_become_variables_that_are_named(
     assert load_config(path) == config_of(source=login)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://me:hu sh@cam.lan/1",
+        "rtsp://cam.lan/1?password=hu sh",
+        "http://cam.lan/1?pwd=hu sh&x=1",
+        "rtsp://cam.lan/user=me_password=hu sh",
+    ],
+)
+def test_a_blank_in_a_password_writes_none_of_it(tmp_path: Path, url: str):
+    path = save_config(config_of(source={"type": "rtsp", "url": url}), tmp_path)
+    assert "${STREAMER_SOURCE_URL}" in path.read_text()
+    assert "hu sh" not in path.read_text()
+
+
 def test_a_url_without_credentials_is_written(tmp_path: Path):
     config = config_of(source={"type": "rtsp", "url": "rtsp://cam.lan/1"})
     assert load_config(save_config(config, tmp_path)) == config

@@ -10,6 +10,7 @@ from streamer.rtsp.messages import Request
 
 ME = Credentials("me", "s3cret: pass")
 URI = "rtsp://h/masked"
+PATH = "/" + URI.split("/", 3)[3]
 
 
 class Clock:
@@ -98,9 +99,22 @@ def test_the_challenge_offers_sha_256_before_md5_and_never_basic():
         (URI + "?a=b", URI, Verdict.GRANTED),
         (URI + "/trackID=0", URI, Verdict.DENIED),
         (URI, URI + "2", Verdict.DENIED),
+        (PATH, URI, Verdict.GRANTED),
+        (PATH + "/", URI + "/trackID=0", Verdict.GRANTED),
+        (PATH + "?a=b", URI + "?c=d", Verdict.GRANTED),
+        ("rtsp://public.example:8554" + PATH, URI, Verdict.GRANTED),
+        ("RTSPS://public.example:322" + PATH, URI + "/trackID=1", Verdict.GRANTED),
+        ("rtsp://me@public.example" + PATH, URI, Verdict.GRANTED),
+        (PATH, PATH, Verdict.GRANTED),
+        (PATH[:-1], URI, Verdict.DENIED),
+        ("/other", URI, Verdict.DENIED),
+        ("rtsp://h/other?x=" + PATH, URI, Verdict.DENIED),
+        ("http://h" + PATH, URI, Verdict.DENIED),
+        ("", URI, Verdict.DENIED),
+        ("*", URI, Verdict.DENIED),
     ],
 )
-def test_an_answer_for_a_stream_is_one_for_its_tracks(uri, asked, verdict):
+def test_an_answer_for_a_stream_is_one_for_its_tracks_whatever_its_host(uri, asked, verdict):
     guard = DigestGuard(ME)
     answer = request(guard, uri=uri)
     assert guard.check(replace(answer, uri=asked), "10.0.0.1", None) is verdict

@@ -46,6 +46,29 @@ def test_header_names_have_no_case_and_repeated_ones_are_joined():
     assert request.headers == {"cseq": "1", "require": "a, b"}
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t", b"  \t "])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_a_folded_header_is_one_header(blank, end):
+    lines = [b"SETUP * RTSP/1.0", b"CSeq: 1", b"Transport: RTP/AVP;", blank + b"unicast;", blank]
+    (request,) = parse(end.join([*lines, blank + b"client_port=1-2 ", b"X: y", b"", b""]))
+    assert isinstance(request, Request)
+    assert request.headers["transport"].split() == ["RTP/AVP;", "unicast;", "client_port=1-2"]
+    assert (request.headers["x"], request.cseq) == ("y", "1")
+
+
+def test_folding_makes_no_headers_longer_or_more_than_allowed():
+    head = b"OPTIONS * RTSP/1.0\r\nCSeq: 1"
+    assert refusal(head + b"\r\n a" * 64 + b"\r\n\r\n") == 413
+    assert refusal(head + b"\r\n " + b"a" * LIMITS.header_bytes + b"\r\n\r\n") == 413
+
+
+@pytest.mark.parametrize(("value", "text"), [(b"T\xfcr", "Tür"), ("Tür".encode(), "Tür")])
+def test_a_header_may_be_in_utf_8_or_else_in_latin_1(value, text):
+    (request,) = parse(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: " + value + b"\r\n\r\n")
+    assert isinstance(request, Request)
+    assert request.headers["user-agent"] == text
+
+
 def test_lines_may_end_with_a_line_feed_alone():
     (request,) = parse(b"OPTIONS * RTSP/1.0\nCSeq: 1\n\n")
     assert isinstance(request, Request)
@@ -81,7 +104,10 @@ def test_bytes_one_at_a_time_make_the_same_messages():
         (b"OPTIONS * RTSP/1.0\r\nCSeq: 1\x00\r\n\r\n", 400),
         (b"OPTIONS * RTSP/1.0\r\nCSeq: 1\rX: 2\r\n\r\n", 400),
         (b"OPTIONS rtsp://h/\x01 RTSP/1.0\r\n\r\n", 400),
-        (b"OPTIONS * RTSP/1.0\r\nX: \xff\r\n\r\n", 400),
+        (b"OPTIONS * RTSP/1.0\r\n\tfolded\r\nCSeq: 1\r\n\r\n", 400),
+        (b"OPTIONS * RTSP/1.0\r\nX\r\n : 1\r\n\r\n", 400),
+        (b"OPTIONS * RTSP/1.0\r\nX: \x00\xff\r\n\r\n", 400),
+        (b"OPTIONS * RTSP/1.0\r\nX\xff: 1\r\n\r\n", 400),
         (b"OPTIONS * RTSP/1.0\r\nContent-Length: -1\r\n\r\n", 400),
         (b"OPTIONS * RTSP/1.0\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 400),
         (b"OPTIONS * RTSP/1.0\r\nContent-Length: 101\r\n\r\n", 413),

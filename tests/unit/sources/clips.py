@@ -20,13 +20,15 @@ def encode(
     rate: int = 25,
     pts: list[int] | None = None,
     codec: str = "libx264",
+    gop: int = 10,
     faststart: bool = False,
     noise: bool = False,
     beeps_s: tuple[float, ...] | None = None,
     begins_s: float = 0,
 ) -> Path:
     """
-    A clip whose frame n is filled with luma 16 + 4n; *pts* in ms replaces the even pace.
+    A clip whose frame n is filled with luma 16 + 4n; *pts* in ms replaces the even pace, and
+    H.264 has a key frame every *gop*.
 
     With *beeps_s* it has AAC sound, silent but for a beep at each of those seconds. Its clock
     begins at *begins_s*.
@@ -40,7 +42,7 @@ def encode(
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         if codec == "libx264":
-            stream.options = {"crf": "10", "g": "10", "bf": "2", "threads": "1"}
+            stream.options = {"crf": "10", "g": str(gop), "bf": "2", "threads": "1"}
         if pts is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         track = None

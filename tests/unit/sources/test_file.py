@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from streamer.config import FileSourceConfig
 from streamer.errors import (
@@ -207,8 +208,8 @@ def test_a_folder_points_to_images(tmp_path):
 
 
 def test_a_stream_url_points_to_rtsp_without_its_password():
-    with pytest.raises(SourceNotFound, match="type: rtsp") as refused:
-        source("rtsp://me:secret@camera/1").open()
+    with pytest.raises(ValidationError, match="type: rtsp") as refused:
+        source("rtsp://me:secret@camera/1")
     assert "secret" not in str(refused.value)
 
 
