@@ -73,14 +73,13 @@ class CopiedStream:
         self._base = track.time_base
         # Where equal times are allowed, packets shorter than a unit need them.
         self._least = 0 if stream.container.format.flags & _TS_NONSTRICT else 1
-        self._duration = 0
-        self._last: int | None = None
+        self._duration_s = Fraction(0)
+        self._last_s: Fraction | None = None
 
     @property
     def end_s(self) -> Fraction:
         """Where the latest packet ends, in seconds."""
-        base = self._stream.time_base or self._base
-        return ((self._last or 0) + self._duration) * base
+        return (self._last_s or Fraction(0)) + self._duration_s
 
     def packet(self, data: bytes, pts: int, key: bool) -> Packet[Stream]:
         """
@@ -88,18 +87,20 @@ class CopiedStream:
 
         It is as long as the one before took, or the last one would end where it begins.
         """
+        # The muxer may choose another unit when it writes its header, with the first packet.
         base = self._stream.time_base or self._base
         placed = round(pts * self._base / base)
-        if self._last is not None:
-            placed = max(placed, self._last + self._least)
-            if (placed - self._last) * base <= _LONGEST_S:
-                self._duration = placed - self._last
-        self._last = placed
+        if self._last_s is not None:
+            last = round(self._last_s / base)
+            placed = max(placed, last + self._least)
+            if (placed - last) * base <= _LONGEST_S:
+                self._duration_s = (placed - last) * base
+        self._last_s = placed * base
         packet: Packet[Stream] = Packet(data)
         packet.stream = self._stream
         packet.time_base = base
         packet.pts = packet.dts = placed
-        packet.duration = self._duration
+        packet.duration = round(self._duration_s / base)
         packet.is_keyframe = key
         return packet
 
@@ -132,7 +133,9 @@ def add_audio(output: OutputContainer, track: AudioTrack) -> Stream:
         raise ValueError(f"no audio in {track.codec}")
     template = av.open(io.BytesIO(_matroska(track)), "r", format="matroska")
     _copy(output, template, AudioCodecContext)
-    return output.streams.audio[0]
+    stream = output.streams.audio[0]
+    stream.time_base = track.time_base
+    return stream
 
 
 def _copy(output: OutputContainer, template: InputContainer, kind: type[_T]) -> _T:
