@@ -19,7 +19,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
+_APART_S = 2
 _MOST_KEPT = 4000
 """Packets from a key frame on that are kept while the place to begin is looked for."""
 _PIXEL = np.dtype("V3")
@@ -101,7 +102,8 @@ class VideoReader:
             SourceUnsupported: it has no video, or nothing here decodes it.
         """
         stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
+        # The cover of a song or an album is best where there is nothing else.
+        if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
             kinds = _kinds(container)
             container.close()
             raise SourceUnsupported(f"{name}: has no video, only {kinds}")
@@ -210,6 +212,26 @@ class VideoReader:
         self._demuxer = chain(kept, self._demuxer)
         return True
 
+    def hear(self, until_s: Fraction) -> None:
+        """
+        Read on without decoding until the sound has come to *until_s*, for `take_audio`.
+
+        In a file, sound may come up to two seconds later than the pictures of its time.
+        """
+        if self.audio is None:
+            return
+        for packet in self._demuxer:
+            if packet.pts is None:
+                continue
+            at_s = packet.pts * packet.time_base
+            if isinstance(packet.stream, VideoStream):
+                if at_s > until_s + _APART_S:
+                    return
+            else:
+                self._heard.append(AudioPacket(bytes(packet), packet.pts))
+                if at_s >= until_s:
+                    return
+
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
         heard, self._heard = self._heard, []
@@ -263,7 +285,11 @@ def _track_of(sound: AudioStream) -> AudioTrack | None:
 
 
 def _kinds(container: InputContainer) -> str:
-    return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    kinds = {
+        "a cover" if stream.disposition & Disposition.attached_pic else stream.type
+        for stream in container.streams
+    }
+    return " and ".join(sorted(kinds)) or "nothing"
 
 
 class Upright:

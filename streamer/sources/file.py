@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -230,6 +231,7 @@ class FileSource:
         if since_s < 0:
             return None
         if self._duration_s is not None and since_s >= self._duration_s:
+            self._hear_out(reader)
             raise EOFError
         if self._fps is not None:
             slot = math.floor(since_s * self._fps)
@@ -237,6 +239,14 @@ class FileSource:
                 return None
             self._slot = slot
         return frame
+
+    def _hear_out(self, reader: Reader) -> None:
+        """Keep the sound, too, that comes later in the file than the pictures of its time."""
+        if self._start is None or self._duration_s is None:
+            return
+        with suppress(av.FFmpegError):
+            reader.hear(self._start * reader.time_base + self._start_s + self._duration_s)
+        self._listen(reader)
 
     def _listen(self, reader: Reader) -> None:
         """Keep the audio that belongs to what is delivered, on the frames' timeline."""
