@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -89,7 +90,9 @@ class VideoReader:
         leaps: its clock may begin anew within the file; here it goes on (`on_one_clock`).
     """
 
-    def __init__(self, container: InputContainer, name: str, *, audio: bool = False) -> None:
+    def __init__(
+        self, container: InputContainer, name: str, *, audio: bool = False, joined: bool = False
+    ) -> None:
         """
         Take over *container*, and close it if this raises.
 
@@ -97,6 +100,8 @@ class VideoReader:
             container: open.
             name: how it is called in messages.
             audio: keep the packets of its best audio stream, for `take_audio`.
+            joined: have one clock go on where the container's begins anew (`on_one_clock`), which
+                may hold packets back for 2 s: not for live streams.
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
@@ -123,7 +128,8 @@ class VideoReader:
         self.packets = 0
         self.cut = False
         self.end = 0
-        self.leaps = may_leap(container)
+        self._joined = joined
+        self.leaps = joined and may_leap(container)
         # Where the clock may leap, the sound tells a leap from a long picture.
         sound = container.streams.best("audio") if audio or self.leaps else None
         self._sound = sound if isinstance(sound, AudioStream) else None
@@ -267,7 +273,16 @@ class VideoReader:
         if self._sound is not None and (self.audio is not None or self.leaps):
             wanted.append(self._sound)
         packets = cast("Iterator[TrackPacket]", self._container.demux(*wanted))
-        return on_one_clock(packets, 1 / (self.rate or Fraction(25))) if self.leaps else packets
+        packets = _until_end(packets)
+        if not self._joined:
+            return packets
+        return on_one_clock(packets, 1 / (self.rate or Fraction(25)), forward=self.leaps)
+
+
+def _until_end(packets: Iterator[TrackPacket]) -> Iterator[TrackPacket]:
+    """*packets*; PyAV looks in vain for streams that came up on the way when it ends with them."""
+    with suppress(IndexError):
+        yield from packets
 
 
 def _track_of(sound: AudioStream) -> AudioTrack | None:

@@ -37,6 +37,8 @@ from streamer.sources.ffmpeg_errors import translate_open, translate_read
 _STILL = (".heic", ".heif", ".hif")
 """Of these FFmpeg would show one tile."""
 _OPEN_S = 9.0
+_OPTIONS = {"merge_pmt_versions": "1"}
+"""In a joined transport stream a track may have another number in each part."""
 _SKIM_S = 3.0
 """How long `start_s` is looked for where the clock may leap; then that clock is trusted."""
 _HALF = Fraction(1, 2)
@@ -193,12 +195,14 @@ class FileSource:
     def _video(self) -> VideoReader:
         try:
             # With its protocol, or FFmpeg takes a colon in the name for the end of one.
-            container = av.open(f"file:{self._config.path}", "r", metadata_errors="replace")
+            container = av.open(
+                f"file:{self._config.path}", "r", options=_OPTIONS, metadata_errors="replace"
+            )
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
         # Another speed would need another sound.
         audio = self._config.audio and self._speed == 1
-        return VideoReader(container, self._name, audio=audio)
+        return VideoReader(container, self._name, audio=audio, joined=True)
 
     def _next_frame(self) -> VideoFrame:
         if self._reader is None:

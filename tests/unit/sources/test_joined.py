@@ -187,6 +187,34 @@ def test_a_background_of_joined_parts_shows_each_at_its_time(tmp_path):
     assert shown[60:] == pytest.approx(list(range(10, 50)), abs=1)
 
 
+def test_the_sound_of_joined_matroska_goes_on_as_its_pictures_do(tmp_path, play):
+    single = encode(tmp_path / "part.mkv", beeps_s=BEEPS_S)
+    path = joined(tmp_path / "joined.mkv", single, single)
+    times_s = play(path).times_s
+    assert_steady(times_s, 2)
+    info, heard = read_all(file(path))
+    found = [at - float(times_s[0]) for at in beeps_s(info, heard)]
+    assert found == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=2 * FRAME_S)
+
+
+@pytest.mark.parametrize("other", ["mpegts_start_pid", "mpegts_service_id"])
+def test_a_part_whose_tracks_have_other_numbers_ends_no_run_and_its_pictures_come(
+    tmp_path, play, other
+):
+    first, second = part(tmp_path, 0), tmp_path / "other.ts"
+    with av.open(str(first)) as read, av.open(str(second), "w", options={other: "600"}) as write:
+        streams = {s.index: write.add_stream_from_template(s) for s in read.streams}
+        for packet in read.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                write.mux(packet)
+    played = play(joined(tmp_path / "joined.ts", first, second))
+    assert played.levels[:48] == list(range(48))
+    if other == "mpegts_start_pid":  # FFmpeg mixes up the pictures next to the joint
+        assert len(played.levels) >= 98
+        assert all(played.levels.count(level) == 2 for level in range(2, 48))
+
+
 def test_a_picture_that_stands_while_the_sound_goes_on_keeps_its_time(tmp_path, play):
     path = tmp_path / "still.ts"
     times_ms = [0, 40, 80, 20_000, 20_040]
