@@ -101,7 +101,7 @@ def test_sound_and_pictures_of_joined_parts_go_on_together(tmp_path, play, begin
 
     info, heard = read_all(file(path))
     times_s = [packet.pts * info.audio.time_base for packet in heard]
-    assert steps_s(times_s) == pytest.approx((1024 / 48_000,) * 2, abs=1e-4)
+    assert steps_s(times_s) == pytest.approx((1024 / 48_000,) * 2, abs=5e-4)
     found = [at - float(played.times_s[0]) for at in beeps_s(info, heard)]
     wanted = [2 * n + beep for n in range(len(begin_s)) for beep in BEEPS_S]
     assert found == pytest.approx(wanted, abs=len(begin_s) * FRAME_S)
@@ -138,7 +138,7 @@ def test_packets_of_every_sound_keep_their_distance_at_a_joint(
     assert_steady(play(path).times_s, 2)
     info, heard = read_all(file(path))
     shortest, longest = steps_s([packet.pts * info.audio.time_base for packet in heard])
-    assert shortest == pytest.approx(longest, abs=2e-4)
+    assert shortest == pytest.approx(longest, abs=5e-4)
 
 
 def test_a_part_without_sound_keeps_its_time_between_others(tmp_path, play):
@@ -157,7 +157,7 @@ def test_parts_shorter_than_the_tracks_are_apart_go_on_together(tmp_path, play):
     assert_steady(play(path).times_s, 6, 12 / 25)
     info, heard = read_all(file(path))
     shortest, longest = steps_s([packet.pts * info.audio.time_base for packet in heard])
-    assert shortest == pytest.approx(longest, abs=1e-4)
+    assert shortest == pytest.approx(longest, abs=5e-4)
 
 
 def test_start_and_duration_count_the_joined_time(tmp_path, play):
