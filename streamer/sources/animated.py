@@ -91,6 +91,9 @@ class AnimationReader:
         """Stay, as `seek` does."""
         return False
 
+    def hear(self, until_s: Fraction) -> None:
+        """Nothing is ever heard."""
+
     def take_audio(self) -> list[AudioPacket]:
         """Nothing is ever heard."""
         return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
+_APART_S = 2
 _MOST_KEPT = 4000
 """Packets from a key frame on that are kept while the place to begin is looked for."""
 
@@ -103,13 +105,16 @@ class VideoReader:
             name: how it is called in messages.
             audio: keep the packets of its best audio stream, for `take_audio`.
             deinterlace: which frames are made progressive.
-            live: the end is a failure, to be told at once: a frame that was held back is dropped.
+            live: nothing is held back: neither frames for the end, which is a failure to be told at
+                once, nor packets of a new clock. Otherwise one clock goes on where the container's
+                begins anew (`on_one_clock`).
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
         """
         stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
+        # The cover of a song or an album is best where there is nothing else.
+        if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
             kinds = _kinds(container)
             container.close()
             raise SourceUnsupported(f"{name}: has no video, only {kinds}")
@@ -127,8 +132,8 @@ class VideoReader:
         self.packets = 0
         self.cut = False
         self.end = 0
-        # What is mended here, the pipeline mends of live streams, by the wall clock.
-        self.leaps = may_leap(container) and not live
+        self._live = live
+        self.leaps = not live and may_leap(container)
         # Where the clock may leap, the sound tells a leap from a long picture.
         beside = container.streams.best("audio") if audio or self.leaps else None
         self._beside = beside if isinstance(beside, AudioStream) else None
@@ -139,7 +144,6 @@ class VideoReader:
         self.audio = self._sound.track if self._sound is not None else None
         self._decoder = decoder_of(stream)
         self._fields = Deinterlacer(deinterlace)
-        self._live = live
         self._pixels = PixelAspect(stream)
         self._decoded: deque[VideoFrame] = deque()
 
@@ -251,6 +255,26 @@ class VideoReader:
         if self._sound is not None and before is not None:
             self._sound.forget(before * self.time_base)
 
+    def hear(self, until_s: Fraction) -> None:
+        """
+        Read on without decoding until the sound has come to *until_s*, for `take_audio`.
+
+        In a file, sound may come up to two seconds later than the pictures of its time.
+        """
+        if self._sound is None:
+            return
+        for packet in self._demuxer:
+            if packet.pts is None:
+                continue
+            at_s = packet.pts * packet.time_base
+            if isinstance(packet.stream, VideoStream):
+                if at_s > until_s + _APART_S:
+                    return
+            else:
+                self._sound.hear(packet)
+                if at_s >= until_s:
+                    return
+
     def take_audio(self) -> list[AudioPacket]:
         """The packets of `audio` that came since this was asked last."""
         return [] if self._sound is None else self._sound.take()
@@ -293,11 +317,24 @@ class VideoReader:
         if self._beside is not None:
             wanted.append(self._beside)
         packets = cast("Iterator[TrackPacket]", self._container.demux(*wanted))
-        return on_one_clock(packets, 1 / (self.rate or Fraction(25))) if self.leaps else packets
+        packets = _until_end(packets)
+        if self._live:
+            return packets
+        return on_one_clock(packets, 1 / (self.rate or Fraction(25)), forward=self.leaps)
+
+
+def _until_end(packets: Iterator[TrackPacket]) -> Iterator[TrackPacket]:
+    """*packets*; PyAV looks in vain for streams that came up on the way when it ends with them."""
+    with suppress(IndexError):
+        yield from packets
 
 
 def _kinds(container: InputContainer) -> str:
-    return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    kinds = {
+        "a cover" if stream.disposition & Disposition.attached_pic else stream.type
+        for stream in container.streams
+    }
+    return " and ".join(sorted(kinds)) or "nothing"
 
 
 def wants(size: tuple[int, int], out: Image) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from streamer.sources.upright import Upright
 _STILL = (".heic", ".heif", ".hif")
 """Of these FFmpeg would show one tile."""
 _OPEN_S = 9.0
+_OPTIONS = {"merge_pmt_versions": "1"}
+"""In a joined transport stream a track may have another number in each part."""
 _SKIM_S = 3.0
 """How long `start_s` is looked for where the clock may leap; then that clock is trusted."""
 _HALF = Fraction(1, 2)
@@ -194,7 +197,9 @@ class FileSource:
     def _video(self) -> VideoReader:
         try:
             # With its protocol, or FFmpeg takes a colon in the name for the end of one.
-            container = av.open(f"file:{self._config.path}", "r", metadata_errors="replace")
+            container = av.open(
+                f"file:{self._config.path}", "r", options=_OPTIONS, metadata_errors="replace"
+            )
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
         # Another speed would need another sound.
@@ -240,6 +245,7 @@ class FileSource:
         if since_s < 0:
             return None
         if self._duration_s is not None and since_s >= self._duration_s:
+            self._hear_out(reader)
             raise EOFError
         if self._fps is not None:
             slot = math.floor(since_s * self._fps)
@@ -247,6 +253,14 @@ class FileSource:
                 return None
             self._slot = slot
         return frame
+
+    def _hear_out(self, reader: Reader) -> None:
+        """Keep the sound, too, that comes later in the file than the pictures of its time."""
+        if self._start is None or self._duration_s is None:
+            return
+        with suppress(av.FFmpegError):
+            reader.hear(self._start * reader.time_base + self._start_s + self._duration_s)
+        self._listen(reader)
 
     def _listen(self, reader: Reader) -> None:
         """Keep the audio that belongs to what is delivered, on the frames' timeline."""

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _DISCONTINUOUS = 0x0200
 """AVFMT_TS_DISCONT (libavformat/avformat.h)."""
 _BACK_S = Fraction(1, 10)
-"""Packets that are late by more have another clock."""
+"""Packets that are late by more have another clock, …"""
+_FAR_BACK_S = Fraction(1)
+"""…and in formats whose clock is not expected to leap, by more than this."""
 _FORWARD_S = 10
 """Packets that leap further have another clock, unless the other track has come as far."""
 _HELD_S = 2
@@ -41,7 +43,9 @@ def may_leap(container: InputContainer) -> bool:
     return bool(container.format.flags & _DISCONTINUOUS)
 
 
-def on_one_clock(packets: Iterable[TrackPacket], step_s: Fraction) -> Iterator[TrackPacket]:
+def on_one_clock(
+    packets: Iterable[TrackPacket], step_s: Fraction, *, forward: bool = True
+) -> Iterator[TrackPacket]:
     """
     The same *packets* with timestamps that go on where their clock leaps.
 
@@ -52,8 +56,10 @@ def on_one_clock(packets: Iterable[TrackPacket], step_s: Fraction) -> Iterator[T
     Args:
         packets: of one container, in the order of the file; changed in place.
         step_s: seconds of a packet that does not say how long it is.
+        forward: its format may leap at all (`may_leap`). In others a clock that goes back by more
+            than 1 s begins anew, and there is no leap forward that is not meant.
     """
-    clock = _Clock(step_s)
+    clock = _Clock(step_s, forward=forward)
     for packet in packets:
         yield from clock.take(packet)
 
@@ -76,8 +82,10 @@ class _Track:
 
 
 class _Clock:
-    def __init__(self, step_s: Fraction) -> None:
+    def __init__(self, step_s: Fraction, *, forward: bool) -> None:
         self._step_s = step_s
+        self._forward = forward
+        self._back_s = _BACK_S if forward else _FAR_BACK_S
         self._tracks: dict[int, _Track] = {}
         self._shifts_s = [Fraction(0)]
         self._held: list[TrackPacket] = []
@@ -87,6 +95,9 @@ class _Clock:
     def take(self, packet: TrackPacket) -> Iterator[TrackPacket]:
         """What may be handed on now that *packet* has come."""
         index, dts = packet.stream.index, _decoded_at(packet)
+        if packet.is_discard:  # hidden by an edit list, at times of no meaning
+            yield packet
+            return
         if dts is None:  # the end of a track, or a packet without a time
             if not packet.size or index in self._ahead:
                 yield from self._settle()
@@ -104,7 +115,9 @@ class _Clock:
             self._pass(track, packet, dts)
             yield packet
             return
-        if not self._follows(track, dts + track.shift, self._others_s(index)):
+        # Elsewhere pictures that are decoded out of turn may have no better time than their own.
+        may_leap = self._forward or packet.is_keyframe
+        if may_leap and not self._follows(track, dts + track.shift, self._others_s(index)):
             known = self._known(track, dts, self._others_s(index))
             if known is None:
                 ahead = self._ahead[index] = _Track(packet.time_base)
@@ -117,8 +130,8 @@ class _Clock:
     def _follows(self, track: _Track, at: int, others_s: Fraction | None = None) -> bool:
         """Whether a packet decoded *at* goes on from the track's last."""
         if at < track.last:
-            return track.seconds(track.last - at) <= _BACK_S
-        if at <= track.due or track.seconds(at - track.due) <= _FORWARD_S:
+            return track.seconds(track.last - at) <= self._back_s
+        if not self._forward or at <= track.due or track.seconds(at - track.due) <= _FORWARD_S:
             return True
         return others_s is not None and track.seconds(at) - others_s <= _FORWARD_S
 
@@ -133,7 +146,7 @@ class _Clock:
         for shift_s in self._shifts_s:
             shift = track.units(shift_s)
             at = dts + shift
-            if track.seconds(track.last - at) > _BACK_S:
+            if track.seconds(track.last - at) > self._back_s:
                 continue
             if others_s is None:
                 near = abs(track.seconds(at - track.due)) <= _APART_S

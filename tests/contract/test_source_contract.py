@@ -62,6 +62,11 @@ def make_of(tmp_path: Path) -> Callable[[str], Make]:
             case "file again and again":
                 path = encode(tmp_path / "clip.mkv", frames=FRAMES, size=SIZE)
                 return lambda: make_source(FileSourceConfig(type="file", path=str(path), loop=True))
+            case "animation":
+                first, *others = [Picture.new("RGB", SIZE, (20 * n, 0, 99)) for n in range(FRAMES)]
+                path = tmp_path / "moves.webp"
+                first.save(path, save_all=True, append_images=others, duration=40, lossless=True)
+                return lambda: make_source(FileSourceConfig(type="file", path=str(path)))
             case "images":
                 config = ImagesSourceConfig(type="images", path=str(pictures(tmp_path)))
                 return lambda: make_source(config)
@@ -84,7 +89,7 @@ def make_of(tmp_path: Path) -> Callable[[str], Make]:
     return of
 
 
-ENDING = ["fake", "file", "images", "synthetic", "cropped"]
+ENDING = ["fake", "file", "animation", "images", "synthetic", "cropped"]
 ENDLESS = ["file again and again", "picture", "usb"]
 
 

@@ -88,6 +88,23 @@ def test_a_part_has_its_own_sound_only(clip: Path):
     assert beeps_s(info, heard) == pytest.approx([1.5], abs=0.03)
 
 
+def test_the_sound_of_a_part_is_whole_where_it_comes_later_in_the_file(clip: Path, tmp_path: Path):
+    path = tmp_path / "late.mkv"
+    options = {"max_interleave_delta": "1"}
+    with av.open(str(clip)) as read, av.open(str(path), "w", options=options) as write:
+        streams = {s.index: write.add_stream_from_template(s) for s in read.streams}
+        packets = [packet for packet in read.demux() if packet.dts is not None]
+        late_s = {stream.index: 0.5 * (stream.type == "audio") for stream in read.streams}
+        packets.sort(key=lambda p: float(p.dts * p.time_base) + late_s[p.stream.index])
+        for packet in packets:
+            packet.stream = streams[packet.stream.index]
+            write.mux(packet)
+    info, heard = read_all(file(path, duration_s=1.0))
+    assert info.audio is not None
+    assert float(heard[-1].pts * info.audio.time_base) > 0.96
+    assert beeps_s(info, heard) == pytest.approx([0.5], abs=0.05)
+
+
 def test_the_sound_of_a_loop_goes_on_in_time(clip: Path):
     info, heard = read_all(file(clip, loop=True), frames=100)
     times = [packet.pts for packet in heard]

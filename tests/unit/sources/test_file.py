@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from pydantic import ValidationError
 
 from streamer.config import FileSourceConfig
@@ -194,6 +195,26 @@ def test_sound_alone_is_named(tmp_path):
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
     with pytest.raises(SourceUnsupported, match=r"sound.wav: has no video, only audio"):
+        source(path).open()
+
+
+def test_a_song_with_a_cover_is_no_video(tmp_path):
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=48_000)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame(64, 48, "yuvj420p")))
+        container.mux(cover.encode())
+        for number in range(10):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 48_000, number * 1024
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    with pytest.raises(SourceUnsupported, match=r"has no video, only a cover and audio"):
         source(path).open()
 
 

@@ -101,7 +101,7 @@ def test_sound_and_pictures_of_joined_parts_go_on_together(tmp_path, play, begin
 
     info, heard = read_all(file(path))
     times_s = [packet.pts * info.audio.time_base for packet in heard]
-    assert steps_s(times_s) == pytest.approx((1024 / 48_000,) * 2, abs=1e-4)
+    assert steps_s(times_s) == pytest.approx((1024 / 48_000,) * 2, abs=5e-4)
     found = [at - float(played.times_s[0]) for at in beeps_s(info, heard)]
     wanted = [2 * n + beep for n in range(len(begin_s)) for beep in BEEPS_S]
     assert found == pytest.approx(wanted, abs=len(begin_s) * FRAME_S)
@@ -138,7 +138,7 @@ def test_packets_of_every_sound_keep_their_distance_at_a_joint(
     assert_steady(play(path).times_s, 2)
     info, heard = read_all(file(path))
     shortest, longest = steps_s([packet.pts * info.audio.time_base for packet in heard])
-    assert shortest == pytest.approx(longest, abs=2e-4)
+    assert shortest == pytest.approx(longest, abs=5e-4)
 
 
 def test_a_part_without_sound_keeps_its_time_between_others(tmp_path, play):
@@ -157,7 +157,7 @@ def test_parts_shorter_than_the_tracks_are_apart_go_on_together(tmp_path, play):
     assert_steady(play(path).times_s, 6, 12 / 25)
     info, heard = read_all(file(path))
     shortest, longest = steps_s([packet.pts * info.audio.time_base for packet in heard])
-    assert shortest == pytest.approx(longest, abs=1e-4)
+    assert shortest == pytest.approx(longest, abs=5e-4)
 
 
 def test_start_and_duration_count_the_joined_time(tmp_path, play):
@@ -185,6 +185,34 @@ def test_a_background_of_joined_parts_shows_each_at_its_time(tmp_path):
     assert shown == pytest.approx([n % 50 for n in range(50)] * 2, abs=49)
     assert shown[:50] == list(range(50))
     assert shown[60:] == pytest.approx(list(range(10, 50)), abs=1)
+
+
+def test_the_sound_of_joined_matroska_goes_on_as_its_pictures_do(tmp_path, play):
+    single = encode(tmp_path / "part.mkv", beeps_s=BEEPS_S)
+    path = joined(tmp_path / "joined.mkv", single, single)
+    times_s = play(path).times_s
+    assert_steady(times_s, 2)
+    info, heard = read_all(file(path))
+    found = [at - float(times_s[0]) for at in beeps_s(info, heard)]
+    assert found == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=2 * FRAME_S)
+
+
+@pytest.mark.parametrize("other", ["mpegts_start_pid", "mpegts_service_id"])
+def test_a_part_whose_tracks_have_other_numbers_ends_no_run_and_its_pictures_come(
+    tmp_path, play, other
+):
+    first, second = part(tmp_path, 0), tmp_path / "other.ts"
+    with av.open(str(first)) as read, av.open(str(second), "w", options={other: "600"}) as write:
+        streams = {s.index: write.add_stream_from_template(s) for s in read.streams}
+        for packet in read.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                write.mux(packet)
+    played = play(joined(tmp_path / "joined.ts", first, second))
+    assert played.levels[:48] == list(range(48))
+    if other == "mpegts_start_pid":  # FFmpeg mixes up the pictures next to the joint
+        assert len(played.levels) >= 98
+        assert all(played.levels.count(level) == 2 for level in range(2, 48))
 
 
 def test_a_picture_that_stands_while_the_sound_goes_on_keeps_its_time(tmp_path, play):
