@@ -104,9 +104,8 @@ def test_a_video_with_an_odd_matrix_is_delivered_whole(tmp_path, caplog):
 
 
 def test_a_frame_that_ffmpeg_cannot_convert_is_a_corrupt_one():
-    frame = plain((16, 16), (128, 128, 128))
     with pytest.raises(CorruptFrame, match=r"^clip: a frame cannot be converted: "):
-        Upright("clip").write(frame, np.zeros((16, 0, 3), np.uint8))
+        shown(av.VideoFrame(16, 16, "rgb96le"))
 
 
 @pytest.mark.parametrize(
