@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from streamer.errors import CorruptFrame
+from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 from streamer.sources.matrices import HDR, Matrix, matrix_of
 from streamer.sources.pixels import square_size
@@ -31,6 +31,8 @@ from streamer.sources.tonemap import ToneMap
 _log = logging.getLogger(__name__)
 
 _PIXEL = np.dtype("V3")
+_FATAL = frozenset({"yaf32le", "yaf32be"})
+"""Layouts at which swscale ends the process (grey and alpha as floats, which OpenEXR has)."""
 _RANGES = frozenset({0, 1, 2})
 _Key = tuple[str, int, int, int, int, int, int]
 
@@ -65,6 +67,7 @@ class Upright:
     def __init__(self, name: str) -> None:
         self._name = name
         self._reformatter = VideoReformatter()
+        self._works = False
         self._turn = _AS_IT_IS
         self._rotation: int | None = None
         self._key: _Key | None = None
@@ -94,6 +97,7 @@ class Upright:
             out: (height, width, 3) uint8 of its `size`, C-contiguous; overwritten.
 
         Raises:
+            SourceUnsupported: FFmpeg cannot convert it, nor anything before it.
             CorruptFrame: FFmpeg cannot convert it.
         """
         self._learn(frame)
@@ -102,7 +106,10 @@ class Upright:
         try:
             rows = self._converted(frame)
         except (av.FFmpegError, ValueError) as error:
-            raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
+            kind = CorruptFrame if self._works else SourceUnsupported
+            layout = frame.format.name
+            raise kind(f"{self._name}: its pictures ({layout}) cannot be converted") from error
+        self._works = True
         if rows.shape[:2] != (height, width):
             # OpenCV does this in half of swscale's time.
             self._square = _sized(self._square, (height, width, 3))
@@ -158,6 +165,8 @@ class Upright:
 
     def _converted(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """*frame* as (h, w, 3) BGR, as it was coded; borrowed until the next."""
+        if frame.format.name in _FATAL:
+            raise ValueError(frame.format.name)
         shown = frame if self._tone is None else self._tone.apply(frame)
         if not self._transparent:
             return self._packed(shown, "bgr24")
