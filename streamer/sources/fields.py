@@ -37,8 +37,11 @@ class Deinterlacer:
             ready = self.finish()
         if self._mode == "auto" and not frame.interlaced_frame:
             return [*ready, frame]
+        try:
+            self._graph = self._built(frame)
+        except (av.FFmpegError, ValueError):  # It is too small, or of a layout that has no fields.
+            return [*ready, frame]
         self._kind = (frame.format.name, frame.width, frame.height)
-        self._graph = self._built(frame)
         return [*ready, *self._filtered(self._graph, frame)]
 
     def finish(self) -> list[VideoFrame]:

@@ -12,17 +12,17 @@ import logging
 import struct
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from streamer.errors import CorruptFrame
+from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
 from streamer.sources.matrices import HDR, Matrix, matrix_of
 from streamer.sources.pixels import square_size
@@ -31,6 +31,8 @@ from streamer.sources.tonemap import ToneMap
 _log = logging.getLogger(__name__)
 
 _PIXEL = np.dtype("V3")
+_FATAL = frozenset({"yaf32le", "yaf32be"})
+"""Layouts at which swscale ends the process (grey and alpha as floats, which OpenEXR has)."""
 _RANGES = frozenset({0, 1, 2})
 _Key = tuple[str, int, int, int, int, int, int]
 
@@ -65,6 +67,7 @@ class Upright:
     def __init__(self, name: str) -> None:
         self._name = name
         self._reformatter = VideoReformatter()
+        self._works = False
         self._turn = _AS_IT_IS
         self._rotation: int | None = None
         self._key: _Key | None = None
@@ -72,8 +75,7 @@ class Upright:
         self._transparent = False
         self._tone: ToneMap | None = None
         self._said: set[str] = set()
-        self._shown: Image = np.empty((1, 1, 3), np.uint8)
-        self._weighted: Image = np.empty((1, 1, 4), np.uint8)
+        self._square = self._shown = self._weighted = np.empty((0, 0, 3), np.uint8)
 
     def size(self, frame: VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
         """
@@ -95,19 +97,24 @@ class Upright:
             out: (height, width, 3) uint8 of its `size`, C-contiguous; overwritten.
 
         Raises:
+            SourceUnsupported: FFmpeg cannot convert it, nor anything before it.
             CorruptFrame: FFmpeg cannot convert it.
         """
         self._learn(frame)
         turn = self._turn_of(frame)
         height, width = out.shape[1::-1] if turn.transposed else out.shape[:2]
         try:
-            rows = self._converted(frame, width, height)
+            rows = self._converted(frame)
         except (av.FFmpegError, ValueError) as error:
-            raise CorruptFrame(f"{self._name}: a frame cannot be converted: {error}") from None
-        if self._transparent:
-            rows = self._over_black(rows, turn, out)
-            if rows is out:
-                return
+            kind = CorruptFrame if self._works else SourceUnsupported
+            layout = frame.format.name
+            raise kind(f"{self._name}: its pictures ({layout}) cannot be converted") from error
+        self._works = True
+        if rows.shape[:2] != (height, width):
+            # OpenCV does this in half of swscale's time.
+            self._square = _sized(self._square, (height, width, 3))
+            cv2.resize(rows, (width, height), dst=self._square, interpolation=cv2.INTER_CUBIC)
+            rows = self._square
         _copy_turned(rows, turn, out)
 
     def _turn_of(self, frame: VideoFrame) -> Turn:
@@ -156,44 +163,39 @@ class Upright:
             self._said.add(text)
             _log.log(level, "%s: %s", self._name, text)
 
-    def _converted(self, frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
-        """*frame* as (height, width, 3 or, with an alpha, 4) in FFmpeg's memory."""
+    def _converted(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """*frame* as (h, w, 3) BGR, as it was coded; borrowed until the next."""
+        if frame.format.name in _FATAL:
+            raise ValueError(frame.format.name)
         shown = frame if self._tone is None else self._tone.apply(frame)
         if not self._transparent:
-            return self._scaled(shown, "bgr24", width, height)
-        rows = self._scaled(frame, "bgra", width, height)
+            return self._packed(shown, "bgr24")
+        rows = self._packed(frame, "bgra")
         if shown is not frame:
-            rows[..., :3] = self._scaled(shown, "bgr24", width, height)
-        return rows
+            rows[..., :3] = self._packed(shown, "bgr24")
+        return self._over_black(rows)
 
-    def _scaled(self, frame: VideoFrame, layout: str, width: int, height: int) -> NDArray[np.uint8]:
-        same = (frame.width, frame.height) == (width, height)
-        picture = self._reformatter.reformat(
-            frame,
-            format=layout,
-            width=width,
-            height=height,
-            interpolation=Interpolation.BILINEAR if same else Interpolation.BICUBIC,
-            threads=1,
-        )
+    def _packed(self, frame: VideoFrame, layout: Literal["bgr24", "bgra"]) -> NDArray[np.uint8]:
+        """*frame* as (h, w, channels), in FFmpeg's memory."""
+        picture = self._reformatter.reformat(frame, format=layout, threads=1)
         plane = picture.planes[0]
         channels = 4 if layout == "bgra" else 3
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return rows[:height, : width * channels].reshape(height, width, channels)
+        rows = rows[: picture.height, : picture.width * channels]
+        return rows.reshape(picture.height, picture.width, channels)
 
-    def _over_black(self, rows: NDArray[np.uint8], turn: Turn, out: Image) -> Image:
-        """(h, w, 4) straight BGRA over black: in *out* if it need not be turned."""
-        size = rows.shape[:2]
-        if self._weighted.shape[:2] != size:
-            self._weighted = np.empty((*size, 4), np.uint8)
+    def _over_black(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(h, w, 3) of straight BGRA over black."""
+        self._weighted = _sized(self._weighted, rows.shape)
+        self._shown = _sized(self._shown, (*rows.shape[:2], 3))
         cv2.cvtColor(rows, cv2.COLOR_RGBA2mRGBA, dst=self._weighted)
-        target = out
-        if turn != _AS_IT_IS:
-            if self._shown.shape[:2] != size:
-                self._shown = np.empty((*size, 3), np.uint8)
-            target = self._shown
-        cv2.cvtColor(self._weighted, cv2.COLOR_BGRA2BGR, dst=target)
-        return target
+        cv2.cvtColor(self._weighted, cv2.COLOR_BGRA2BGR, dst=self._shown)
+        return self._shown
+
+
+def _sized(array: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """*array*, or a new one where it has another shape."""
+    return array if array.shape == shape else np.empty(shape, np.uint8)
 
 
 def _turn_said(frame: VideoFrame) -> Turn:

@@ -108,6 +108,16 @@ def test_still_pictures_that_are_flagged_wrongly_are_not_harmed():
         assert np.abs(luma - frames[0].to_ndarray()[:HEIGHT]).mean() < 0.5
 
 
+@pytest.mark.parametrize(
+    ("size", "layout"), [((2, 2), "yuv420p"), ((64, 48), "bayer_rggb8"), ((64, 48), "pal8")]
+)
+def test_what_has_no_fields_passes(size, layout):
+    fields = Deinterlacer("on")
+    frame = av.VideoFrame(*size, layout)
+    frame.pts, frame.time_base = 7, Fraction(1, 25)
+    assert [each.pts for each in (*fields.put(frame), *fields.finish())] == [7]
+
+
 @pytest.mark.parametrize(("said", "meant"), [(True, "on"), (False, "off"), ("auto", "auto")])
 def test_on_and_off_may_be_written_as_yaml_reads_them(said, meant):
     for source in (

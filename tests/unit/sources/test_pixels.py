@@ -7,6 +7,8 @@ import av
 import numpy as np
 import pytest
 
+from streamer.config import FileSourceConfig
+from streamer.sources import make_source
 from streamer.sources.pixels import square_size
 from tests.unit.sources.picturing import film, pictures, plain
 
@@ -65,6 +67,16 @@ def test_a_circle_is_round_in_every_container(tmp_path, suffix, codec, layout):
     assert picture.shape == (360, 640, 3)
     rows, columns = np.nonzero(picture[..., 1] > 128)
     assert abs(int(np.ptp(columns)) - int(np.ptp(rows))) <= 2
+
+
+def test_regions_are_of_square_pixels(tmp_path):
+    frames = (plain((480, 360), GREY) for _ in range(3))
+    path = film(tmp_path / "c.mp4", frames, aspect=Fraction(4, 3))
+    cropped = make_source(FileSourceConfig(type="file", path=str(path)), [(0.5, 0, 0.5, 1.0)])
+    info = cropped.open()
+    assert (info.width, info.height) == (320, 360)
+    cropped.read(np.zeros((360, 320, 3), np.uint8))
+    cropped.close()
 
 
 def joined(path: Path, *aspects: Fraction) -> Path:

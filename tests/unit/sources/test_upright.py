@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.errors import CorruptFrame
+from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.sources.upright import Upright
 from tests.memory import allocating
 from tests.peers import ffmpeg
@@ -103,10 +103,16 @@ def test_a_video_with_an_odd_matrix_is_delivered_whole(tmp_path, caplog):
     assert caplog.text.count("odd.mp4: its colours are tagged YCgCo: they are read as BT.601") == 1
 
 
-def test_a_frame_that_ffmpeg_cannot_convert_is_a_corrupt_one():
-    frame = plain((16, 16), (128, 128, 128))
-    with pytest.raises(CorruptFrame, match=r"^clip: a frame cannot be converted: "):
-        Upright("clip").write(frame, np.zeros((16, 0, 3), np.uint8))
+@pytest.mark.parametrize("layout", ["rgb96le", "yaf32le", "yaf32be"])
+def test_what_ffmpeg_cannot_convert_is_refused_and_later_costs_one_frame(layout):
+    upright, out = Upright("clip"), np.zeros((16, 16, 3), np.uint8)
+    odd = av.VideoFrame(16, 16, layout)
+    said = rf"^clip: its pictures \({layout}\) cannot be converted$"
+    with pytest.raises(SourceUnsupported, match=said):
+        upright.write(odd, out)
+    upright.write(av.VideoFrame(16, 16, "yuv420p"), out)
+    with pytest.raises(CorruptFrame, match=said):
+        upright.write(odd, out)
 
 
 @pytest.mark.parametrize(
