@@ -2,8 +2,8 @@
 Live video on a CPU: a paced 720p film at 30 frames/s, `tracked`, recorded; moving, and still.
 
 `python -m benchmarks.live`. The films are truth clips, encoded as a camera would; the moving one
-runs for a minute, the still one for half of one. Beside it the moving one runs with next to no model
-(`direct`): what that loses, and its latency, are the machine's own.
+runs for a minute, the still one for half of one. Before them the moving one runs with next to no
+model (`direct`): what that loses, and its latency, are the machine's own.
 """
 
 from __future__ import annotations
@@ -52,15 +52,16 @@ class Run:
     @property
     def p95_ms(self) -> float:
         """From capture to sink."""
-        latency: float | None = self.report["latency_ms"]["end_to_end"]["p95"]
+        latency = self.report["latency_ms"]["end_to_end"]["p95"]
         if latency is None:
             raise SystemExit("no frame came through in time: the machine is too busy")
-        return latency
+        return float(latency)
 
     @property
     def lost(self) -> float:
         """The share of late drops in the frames that were captured."""
-        return self.late_drops / max(self.report["frames"]["captured"], 1)
+        captured: int = self.report["frames"]["captured"]
+        return self.late_drops / max(captured, 1)
 
 
 def film(name: str, seconds: float, out: Path) -> Path:
