@@ -89,13 +89,19 @@ class Artefact:
             f"proved, with a mean difference of {proved['mad']:.4f}"
         )
 
-    def verified(self, kind: Kind) -> Path:
-        """`path`, after its hash. Raises ModelCorrupt when it is another, or the file is gone."""
+    def verified(self, kind: Kind, asked_as: str | None = None) -> Path:
+        """
+        `path`, after its hash.
+
+        Raises ModelCorrupt when it is another, or the file is gone; the command that is named has
+        the model called *asked_as*, or as it was called when this was made.
+        """
         path = self.path(kind)
         if not path.is_file() or sha256_of(path) != self.sha256(kind):
             name = self.proof["model"]["name"]
             raise ModelCorrupt(
-                f"{path}: is damaged: `{command(self.proof['model']['asked_as'])} --force` "
+                f"{path}: is damaged: "
+                f"`{command(asked_as or self.proof['model']['asked_as'])} --force` "
                 f"makes {name} again"
             )
         return path

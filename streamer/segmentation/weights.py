@@ -266,7 +266,7 @@ def _made(
         return None
     kind: Kind = "fp32" if precision == "fp32" else "int8"
     try:
-        path = artefact.verified(kind)
+        path = artefact.verified(kind, asked_as)
     except ModelCorrupt as error:
         if precision != "auto":
             raise

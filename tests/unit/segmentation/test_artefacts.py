@@ -100,7 +100,7 @@ def test_a_damaged_file_is_never_used(caplog: pytest.LogCaptureFixture, make_mod
     artefact.path("int8").write_bytes(b"grape")
     assert resolve(config, on_gpu=False).path == path
     assert "is damaged" in caplog.text
-    with pytest.raises(ModelCorrupt, match=r"`streamer models optimize isnet --force`"):
+    with pytest.raises(ModelCorrupt, match=rf"`streamer models optimize {path} --force`"):
         resolve(config.model_copy(update={"precision": "int8"}), on_gpu=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -210,3 +211,12 @@ def test_a_closed_one_says_so(segmenter):
     segmenter.reset()
     with pytest.raises(SegmentError, match="closed"):
         alpha_of(segmenter, grey(1))
+
+
+def test_what_is_no_number_is_an_error_and_not_carried_on(tmp_path):
+    overflows = replace(CONTRACT, std=(4e-39,) * 3)
+    segmenter = load(write_recurrent(tmp_path / "recurrent.onnx"), overflows)
+    for _ in range(2):
+        with pytest.raises(SegmentError, match="holds what is no number"):
+            alpha_of(segmenter, grey(200))
+        assert alpha_of(segmenter, grey(0)) == 0
