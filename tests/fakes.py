@@ -46,6 +46,7 @@ class FakeSource:
     ) -> None:
         self.name = "fake"
         self.closed = False
+        self.fps = Fraction(25)
         self._frames = frames
         self._live = live
         self._period_s = period_s
@@ -63,7 +64,7 @@ class FakeSource:
             "fake",
             self._width,
             self._height,
-            Fraction(25),
+            self.fps,
             Fraction(1, 25),
             live=self._live,
             frames=self._frames,
