@@ -138,7 +138,8 @@ def test_hls_is_delivered_at_its_own_pace_and_not_by_the_segment(tmp_path):
         watched = Watched(camera.url("/list.m3u8"), most=20)
     assert len(watched.levels) == 20
     apart = [b - a for a, b in pairwise(watched.arrived_s)]
-    assert sum(apart) == pytest.approx(19 * 0.04, abs=0.2)
+    assert sum(apart) > 19 * 0.04 - 0.1
+    assert float(np.median(apart)) == pytest.approx(0.04, abs=0.015)
     assert watched.levels == list(range(watched.levels[0], watched.levels[0] + 20))
 
 
