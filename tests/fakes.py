@@ -47,6 +47,7 @@ class FakeSource:
     ) -> None:
         self.name = "fake"
         self.closed = False
+        self.fps = Fraction(25)
         self._frames = frames
         self._live = live
         self._period_s = period_s
@@ -64,7 +65,7 @@ class FakeSource:
             "fake",
             self._width,
             self._height,
-            Fraction(25),
+            self.fps,
             Fraction(1, 25),
             live=self._live,
             frames=self._frames,

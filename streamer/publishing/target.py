@@ -15,7 +15,6 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 import av
 
-from streamer.config.stream_urls import stray_in_password
 from streamer.errors import ConfigError, public_url, redact
 from streamer.publishing.wire import Failure
 from streamer.tls import authorities
@@ -136,10 +135,10 @@ def parse_target(
         host, port = parts.hostname, parts.port
     except ValueError:
         # Without its cause: that has a part of the URL, which may be one of the password.
-        why = stray_in_password(url) or (
-            "check host and port, and write special characters of a password as %XX"
-        )
-        raise ConfigError(f"publish: the URL cannot be read: {why}") from None
+        raise ConfigError(
+            "publish: the URL cannot be read: check host and port, and of a password write / as "
+            "%2F, # as %23, ? as %3F and @ as %40"
+        ) from None
     scheme = parts.scheme.lower()
     if scheme not in _MUXERS:
         schemes = ", ".join(sorted(_MUXERS))

@@ -46,8 +46,8 @@ def options_for(config: RtspSourceConfig, name: str) -> dict[str, str]:
     options = {
         "flags": "low_delay",
         # FFmpeg would wait for 20 frames to guess a rate. What it reads meanwhile is kept: the
-        # first key frame is in it, and the next may be far.
-        "fpsprobesize": "3",
+        # first key frame is in it, and the next may be far. Pictures over HTTP tell no rate.
+        "fpsprobesize": "3" if is_rtsp(url) else "0",
         "protocol_whitelist": _RTSP if is_rtsp(url) else _HTTP,
     }
     if is_rtsp(url):

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from fractions import Fraction
+from itertools import count, pairwise
 
 import pytest
 
@@ -20,6 +21,7 @@ from streamer.errors import (
     SourceRefused,
     SourceTimeout,
     SourceUnsupported,
+    SourceWaiting,
 )
 from streamer.frame import Stamp
 from streamer.metrics import Metrics
@@ -268,6 +270,47 @@ def test_a_source_that_gives_only_bad_frames_is_given_up(caplog) -> None:
     run = Run(FakeSource(live=True, on_read=bad), frames(1), stall_s=0.2)()
     assert run.presence.status().state == "live"
     assert caplog.text.count("fake: bad") == 1
+
+
+def waiting(turns: int | None) -> Callable[..., None]:
+    """Sends, and has no picture for so many turns of 0.05 s; None: never."""
+    left = iter(range(turns) if turns is not None else count())
+
+    def wait(*_: int) -> None:
+        if next(left, None) is not None:
+            time.sleep(0.05)
+            raise SourceWaiting("fake: its first key frame is yet to come")
+
+    return wait
+
+
+@pytest.mark.parametrize("call", ["on_open", "on_read"])
+def test_a_source_that_sends_is_no_stall_however_late_its_first_picture(call) -> None:
+    source = FakeSource(2, live=True, **{call: waiting(12)})
+    run = Run(source, open_s=0.2, stall_s=0.2)()
+    assert [stamp.index for stamp in run.stamps] == [0, 1]
+    assert run.made == 1
+    assert run.presence.status().reconnects == 0
+
+
+@pytest.mark.parametrize("call", ["on_open", "on_read"])
+def test_a_stop_ends_the_waiting_for_a_first_picture(call) -> None:
+    source = FakeSource(2, live=True, **{call: waiting(None)})
+    run = Run(source, open_s=0.2, stall_s=0.2)
+    threading.Timer(0.3, run.stop.set).start()
+    begun = time.monotonic()
+    run()
+    assert time.monotonic() - begun < 5
+    assert source.closed
+    assert run.reconnecting.left == ()
+
+
+def test_of_a_source_that_says_that_it_is_slow_a_pause_of_three_frames_is_no_stall() -> None:
+    source = frames(3, on_read=lambda number: time.sleep(0.15))
+    source.fps = Fraction(10)
+    run = Run(source, stall_s=0.05)()
+    assert [stamp.index for stamp in run.stamps] == [0, 1, 2]
+    assert run.made == 1
 
 
 def test_an_opening_that_never_returns_is_given_up(release) -> None:

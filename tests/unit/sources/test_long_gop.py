@@ -18,14 +18,14 @@ from streamer.sources.rtsp import RtspSource
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_rtsp import TinyRtsp, parameter_sets, rtp_packets
 
-STALL_S = 0.6
-GOP = 50
+STALL_S = 0.4
+GOP = 30
 FRAMES = 58
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2.3 s of H.264 with key frames at 0 and 2 s; Annex B, so each has the parameter sets."""
+    """2.3 s of H.264 with key frames at 0 and 1.2 s; Annex B, so each has the parameter sets."""
     return encode(tmp_path_factory.mktemp("gop") / "clip.ts", frames=FRAMES, gop=GOP)
 
 
@@ -90,18 +90,18 @@ def watching(server: TinyRtsp, **fields: object) -> Iterator[Camera]:
 
 
 @pytest.mark.parametrize("described", [True, False], ids=["sets in the SDP", "sets in the stream"])
-def test_a_key_frame_that_comes_first_is_shown_and_leaves_no_backlog(clip, packets, described):
+def test_a_key_frame_that_comes_first_is_shown_and_leaves_no_backlog(tmp_path, described):
+    clip = encode(tmp_path / "clip.ts", frames=FRAMES, gop=1000)
     sets = parameter_sets(clip) if described else ""
-    server = TinyRtsp(packets, hangs_up=False, paced=True, sets=sets)
+    server = TinyRtsp(rtp_packets(clip), hangs_up=False, paced=True, sets=sets)
     with watching(server) as camera:
-        number, took_s = camera.first()
-        assert number < GOP - 20
-        assert took_s < GOP / 25, "the next key frame would have been a GOP later"
+        number, _ = camera.first()
         arrivals = []
         while number < FRAMES - 8:
             before, (number, pts_s) = number, camera.next()
             assert number == before + 1
             arrivals.append(time.monotonic() - camera.begun_s - pts_s)
+        assert len(arrivals) > 10, "no other key frame comes"
         # How late a frame is beyond the least late of all: at the end nothing is left to catch up.
         assert min(arrivals[-10:]) - min(arrivals) < 0.1
 
@@ -117,7 +117,7 @@ def test_a_viewer_between_key_frames_waits_for_the_next_on_one_connection(
     )
     with watching(server) as camera:
         number, took_s = camera.first()
-        assert GOP <= number < GOP + 8, "the key frame, or what came after it while connecting"
+        assert GOP <= number < GOP + 20, "the key frame, or what came after it while connecting"
         assert took_s > 2 * STALL_S, "it was silent for no moment, and longer than a stall"
         assert server.viewers == 1
         assert camera.heard * 0.02 < 0.5, "sound from before the first picture is none of its own"
@@ -152,7 +152,7 @@ def test_sound_alone_is_a_silent_camera(clip, packets):
 
 
 def test_what_never_gives_a_picture_is_given_up_in_the_end(clip, packets, monkeypatch):
-    monkeypatch.setattr("streamer.sources.arrivals._PATIENCE_S", 1.2)
+    monkeypatch.setattr("streamer.sources.arrivals._PATIENCE_S", 0.5)
     server = TinyRtsp(
         after_the_key_frame(packets), hangs_up=False, paced=True, sets=parameter_sets(clip)
     )

@@ -38,11 +38,12 @@ def page(data: bytes, kind: str, **fields: object) -> Page:
 
 
 def jpeg(number: int) -> bytes:
-    """A picture filled with luma 16 + 4 * *number*."""
+    """A picture filled with luma 16 + 4 * *number*, and as large as a real one at the least."""
     level = round((4 * number) * 255 / 219)
     file = io.BytesIO()
     Picture.fromarray(np.full((48, 64), level, np.uint8)).save(file, "JPEG", quality=95)
-    return file.getvalue()
+    data, remark = file.getvalue(), bytes(4000)
+    return data[:2] + b"\xff\xfe" + (len(remark) + 2).to_bytes(2, "big") + remark + data[2:]
 
 
 def mjpeg(frames: int, fps: float, *, sized: bool = True) -> Page:
