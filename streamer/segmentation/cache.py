@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
+import ssl
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,8 @@ from streamer.home import expanded, home
 LOCAL_FILE = "or take another model, or a local .onnx file: --set model.name=…, or --model"
 """The way out that every failed fetch has."""
 
+_WRONG_TIME = (9, 10)
+"""OpenSSL's verdicts on a certificate that is not valid yet, and no longer."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -142,3 +145,22 @@ def write_error(error: OSError, folder: Path) -> ModelFetchError:
         f"{folder}: cannot be written ({error.strerror or error}): set STREAMER_CACHE and HF_HOME "
         "to folders that can"
     )
+
+
+def certificate_advice(error: BaseException) -> str | None:
+    """
+    The way out where a server's certificate is not trusted; None where that is not what failed.
+
+    Args:
+        error: what a client raised; what it was raised from, or while handling, is looked at too.
+    """
+    seen: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in seen:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            if link.verify_code in _WRONG_TIME:
+                return "check this machine's clock"
+            return "set SSL_CERT_FILE to a PEM file with the authority that signed it"
+        seen.append(link)
+        link = link.__cause__ or link.__context__
+    return None

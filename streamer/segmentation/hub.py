@@ -18,6 +18,7 @@ from streamer.home import lend_our_cache
 from streamer.segmentation.cache import (
     LOCAL_FILE,
     Progress,
+    certificate_advice,
     is_no_room,
     no_room,
     require_room,
@@ -117,8 +118,10 @@ def _translated(
     if any(is_no_room(link) for link in chain):
         return no_room(folder, file.size)
     for link in chain:
-        if isinstance(link, PermissionError):
-            return write_error(link, folder)
+        if isinstance(link, OSError) and link.filename is not None:  # of a file, not of the network
+            culprit = Path(os.fsdecode(link.filename))
+            ours = culprit.is_relative_to(folder.parent) or folder.is_relative_to(culprit)
+            return write_error(link, folder if ours else culprit.parent)
         status = getattr(getattr(link, "response", None), "status_code", None)
         if status in (401, 403):
             return ModelFetchError(
@@ -135,9 +138,14 @@ def _translated(
                 f"{name}: the Hub answers HTTP {status} for {page}: try again later, {LOCAL_FILE}"
             )
     reason = " ".join(str(chain[-1]).split())[:200] or type(chain[-1]).__name__
+    advice = certificate_advice(error)
+    if advice is None:
+        advice = "check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT"
+    authorities = os.environ.get("SSL_CERT_FILE")
+    if authorities and not os.path.isfile(authorities):  # noqa: PTH113 - as the client looks at it
+        advice = f"SSL_CERT_FILE is {authorities}, which is no file: mend or unset it"
     return ModelFetchError(
-        f"{name}: cannot be fetched from {page} ({reason}): check the network, the proxy "
-        f"(HTTPS_PROXY) and HF_ENDPOINT, {LOCAL_FILE}"
+        f"{name}: cannot be fetched from {page} ({reason}): {advice}, {LOCAL_FILE}"
     )
 
 

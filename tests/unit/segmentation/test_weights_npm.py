@@ -18,6 +18,7 @@ from streamer.segmentation.registry import NpmSource
 from tests.peers.fetching import Fetch, entry, fetch_alone
 from tests.peers.loopback import MuteServer, closed_url
 from tests.peers.npm_registry import NpmRegistry, chunked_package
+from tests.unit.rtsp.certificates import make_certificate
 
 NAME, VERSION, RESOURCE = "@acme/matter", "1.2.3", "/models/medium"
 CONTENT = os.urandom(1 << 20)
@@ -167,6 +168,25 @@ def test_no_room_for_the_tarball_is_named(tmp_path: Path) -> None:
     assert outcome.error is not None
     assert outcome.error.startswith(f"ModelFetchError: {tmp_path / 'cache' / 'models'}: no room")
     assert left_in_cache(tmp_path) == []
+
+
+@needs_npm
+def test_a_private_authority_is_told_which_setting_makes_it_known(tmp_path: Path) -> None:
+    files = make_certificate(tmp_path)
+    server = registry()
+    server.encrypt(files)
+    with server:
+        outcome = fetch_alone(MODEL, tmp_path, npm_config_registry=server.url)
+        assert outcome.error is not None
+        assert "set npm_config_cafile to a PEM file" in outcome.error
+        assert "NODE_EXTRA_CA_CERTS" in outcome.error
+        told = fetch_alone(
+            MODEL,
+            tmp_path,
+            npm_config_registry=server.url,
+            npm_config_cafile=str(files.cert),
+        )
+    assert told.error is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for npm is a shell script")

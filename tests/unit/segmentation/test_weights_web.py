@@ -14,6 +14,7 @@ from streamer.segmentation import load_segmenter, registry, segmenter, web, weig
 from streamer.segmentation.registry import ModelEntry
 from streamer.segmentation.weights import cached_path, fetch
 from tests.peers.loopback import MuteServer, Server, closed_url, reply
+from tests.unit.rtsp.certificates import make_certificate
 from tests.unit.segmentation.recurrent_graph import registered, write_recurrent
 
 
@@ -138,3 +139,18 @@ def test_a_server_that_says_nothing_is_given_up(model, monkeypatch) -> None:
     monkeypatch.setattr(web, "_ANSWER_S", 0.3)
     with MuteServer() as server:
         assert "timed out" in refused(registered(model, f"{server.url}/asset"))
+
+
+def test_a_private_authority_is_told_which_setting_makes_it_known(
+    model, tmp_path, monkeypatch
+) -> None:
+    files = make_certificate(tmp_path)
+    server = Releases(model.read_bytes())
+    server.encrypt(files)
+    with server:
+        entry = registered(model, f"{server.url}/asset")
+        said = refused(entry)
+        assert "certificate verify failed" in said
+        assert "set SSL_CERT_FILE to a PEM file" in said
+        monkeypatch.setenv("SSL_CERT_FILE", str(files.cert))
+        assert fetch(entry, "fp32").read_bytes() == model.read_bytes()
