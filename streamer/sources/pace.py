@@ -6,8 +6,8 @@ import time
 
 _LATE_S = 1.0
 """Whoever is later than this begins anew instead of hurrying after."""
-_EARLY_S = 60.0
-"""A time that is further ahead than this is another clock's."""
+_EARLY_S = 4.0
+"""A frame that is due so much after the one before is on a clock that leapt."""
 
 
 class Pace:
