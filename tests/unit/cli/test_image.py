@@ -2,6 +2,7 @@ import inspect
 import io
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -369,7 +370,8 @@ def test_standard_input_that_is_no_picture_is_named(streamer, pictures):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
-def test_an_interruption_leaves_no_half_file(tmp_path, make_model):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_an_interruption_leaves_no_half_file(tmp_path, make_model, name):
     noise = np.random.default_rng(0).integers(0, 256, (500, 700, 3), np.uint8)
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in" / "0.png"), noise)
@@ -386,9 +388,9 @@ def test_an_interruption_leaves_no_half_file(tmp_path, make_model):
     deadline = time.monotonic() + 30
     while not (out.is_dir() and any(out.glob("*.png"))) and time.monotonic() < deadline:
         time.sleep(0.005)
-    process.terminate()
+    process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 143
+    assert process.returncode == 128 + signal.Signals[name]
     assert err.endswith("interrupted\n")
     done = list(out.iterdir())
     assert 0 < len(done) < 1000
