@@ -45,7 +45,7 @@ def make_source(config: SourceConfig, crop: Sequence[Region] = ()) -> Source:
 
         return FileSource(config)
     if isinstance(config, RtspSourceConfig):
-        from streamer.sources.rtsp import RtspSource
+        from streamer.sources.network import RtspSource
 
         return RtspSource(config)
     if isinstance(config, ImagesSourceConfig):

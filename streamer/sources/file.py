@@ -31,9 +31,8 @@ from streamer.errors import (
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.packets import AudioPacket
 from streamer.sources.animated import AnimationReader, is_played_here
-from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
-from streamer.sources.ffmpeg_errors import translate_open, translate_read
-from streamer.sources.upright import Upright
+from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
+from streamer.sources.decoding.ffmpeg_errors import translate_open, translate_read
 
 _STILL = (".heic", ".heif", ".hif")
 """Of these FFmpeg would show one tile."""

@@ -9,7 +9,7 @@ from streamer.errors import StopRequested
 from streamer.frame import Frame
 from streamer.matting import EveryFrame
 from streamer.pipeline import Pipeline
-from streamer.sources.rtsp import RtspSource
+from streamer.sources.network.rtsp import RtspSource
 from tests.fakes import FakeSegmenter, FakeSink
 from tests.unit.sources.live import Camera
 

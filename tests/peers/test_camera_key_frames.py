@@ -9,7 +9,7 @@ import pytest
 
 from streamer.config import RtspSourceConfig
 from streamer.errors import CorruptFrame, SourceWaiting
-from streamer.sources.rtsp import RtspSource
+from streamer.sources.network.rtsp import RtspSource
 from tests.peers.rtsp_camera import RtspCamera
 
 

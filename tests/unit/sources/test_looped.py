@@ -15,7 +15,7 @@ from streamer.errors import SourceNotFound, SourceUnsupported
 from streamer.sources.looped import LoopedVideo
 from tests.memory import allocating
 from tests.unit.sources.clips import encode
-from tests.unit.sources.picturing import film, plain
+from tests.unit.sources.decoding.picturing import film, plain
 
 
 class SteppedClock(SystemClock):

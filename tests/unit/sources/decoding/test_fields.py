@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from streamer.config import FileSourceConfig, RtspSourceConfig, parse_config
-from streamer.sources.fields import Deinterlacer
-from tests.unit.sources.interlacing import HEIGHT, WIDTH, flagged, moment, verdicts, woven
-from tests.unit.sources.picturing import film, pictures
+from streamer.sources.decoding.fields import Deinterlacer
+from tests.unit.sources.decoding.interlacing import HEIGHT, WIDTH, flagged, moment, verdicts, woven
+from tests.unit.sources.decoding.picturing import film, pictures
 
 INTERLACED = {"flags": "+ilme+ildct"}
 KINDS = [

@@ -14,7 +14,11 @@ from streamer.errors import (
     SourceTlsError,
     SourceUnsupported,
 )
-from streamer.sources.ffmpeg_errors import translate_connect, translate_open, translate_read
+from streamer.sources.decoding.ffmpeg_errors import (
+    translate_connect,
+    translate_open,
+    translate_read,
+)
 
 
 @pytest.mark.parametrize(

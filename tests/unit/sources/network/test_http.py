@@ -29,7 +29,7 @@ from streamer.matting import EveryFrame
 from streamer.pipeline import Pipeline, Standby
 from streamer.rtsp import TlsFiles
 from streamer.sources import make_source
-from streamer.sources.rtsp import RtspSource
+from streamer.sources.network.rtsp import RtspSource
 from tests.fakes import FakeSegmenter, FakeSink
 from tests.unit.rtsp.certificates import make_certificate
 from tests.unit.sources.clips import encode

@@ -14,7 +14,7 @@ from streamer.config import FileSourceConfig
 from streamer.sources.file import FileSource
 from streamer.sources.looped import LoopedVideo
 from tests.unit.sources.clips import encode
-from tests.unit.sources.test_audio import beeps_s, read_all
+from tests.unit.sources.decoding.test_audio import beeps_s, read_all
 
 FRAME_S = 1 / 25
 HOURS_S = 5 * 3600

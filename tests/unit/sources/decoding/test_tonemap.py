@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.sources.upright import Upright
-from tests.unit.sources.picturing import film, pictures, plain, shown
+from streamer.sources.decoding.upright import Upright
+from tests.unit.sources.decoding.picturing import film, pictures, plain, shown
 
 PQ, HLG = 16, 18
 WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}

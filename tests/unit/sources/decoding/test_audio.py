@@ -15,9 +15,9 @@ from streamer.frame import StreamInfo
 from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket
 from streamer.protocols import Source
+from streamer.sources.decoding.sound import Sound, has_adts
 from streamer.sources.file import FileSource
-from streamer.sources.rtsp import RtspSource
-from streamer.sources.sound import Sound, has_adts
+from streamer.sources.network.rtsp import RtspSource
 from tests.media import sound
 from tests.unit.sources.clips import encode
 from tests.unit.sources.live import Camera

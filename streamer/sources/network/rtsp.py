@@ -21,11 +21,11 @@ from streamer.config.stream_urls import SECURE, scheme_of
 from streamer.errors import FormatChanged, SourceError, SourceLost, public_url
 from streamer.frame import Grab, Image, StreamInfo, slow_s
 from streamer.packets import AudioPacket
-from streamer.sources.arrivals import Arrivals
-from streamer.sources.decoding import Timeline, VideoReader, exact, now_s, wants
-from streamer.sources.ffmpeg_errors import translate_connect
-from streamer.sources.pace import Pace
-from streamer.sources.stream_options import (
+from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now_s, wants
+from streamer.sources.decoding.ffmpeg_errors import translate_connect
+from streamer.sources.network.arrivals import Arrivals
+from streamer.sources.network.pace import Pace
+from streamer.sources.network.stream_options import (
     check_is_live,
     comes_in_bursts,
     has_times,
@@ -34,7 +34,6 @@ from streamer.sources.stream_options import (
     whole_url,
 )
 from streamer.sources.thinning import Thinning
-from streamer.sources.upright import Upright
 
 _OPEN_S = 9.8
 """No step of opening is begun that might end after so many seconds."""

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 from numpy.typing import NDArray
 
-from streamer.sources.matrices import BT709, BT2020
+from streamer.sources.decoding.matrices import BT709, BT2020
 
 _Floats = NDArray[np.floating]
 _Code = TypeVar("_Code", np.uint8, np.uint16)

@@ -19,11 +19,11 @@ from streamer.errors import (
     SourceTimeout,
     SourceTlsError,
 )
-from streamer.sources.rtsp import RtspSource
-from streamer.sources.stream_options import whole_url
+from streamer.sources.network.rtsp import RtspSource
+from streamer.sources.network.stream_options import whole_url
 from tests.unit.sources.clips import encode
-from tests.unit.sources.interlacing import flagged, verdicts, woven
-from tests.unit.sources.picturing import film, plain
+from tests.unit.sources.decoding.interlacing import flagged, verdicts, woven
+from tests.unit.sources.decoding.picturing import film, plain
 from tests.unit.sources.tiny_rtsp import TinyRtsp, rtp_packets
 
 

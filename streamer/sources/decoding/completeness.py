@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from av.video.stream import VideoStream
 
 if TYPE_CHECKING:
-    from streamer.sources.decoding import VideoReader
+    from streamer.sources.decoding.reader import VideoReader
 
 _MISSING_PART = 20
 """A lack of up to this part of a file is a rounding, not a file cut short…"""

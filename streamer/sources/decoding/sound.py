@@ -85,17 +85,20 @@ class Sound:
             return packets
         ahead: list[_T] = []
         first = None
+        failure: av.FFmpegError | None = None
         while first is None and len(ahead) < _AHEAD:
             try:
                 packet = next(packets)
-            except (StopIteration, av.FFmpegError):
-                # The one who reads on is told.
+            except StopIteration:
+                break
+            except av.FFmpegError as error:
+                failure = error
                 break
             ahead.append(packet)
             if packet.stream.index == self.stream.index and packet.size:
                 first = packet
         self._configure(b"" if first is None else bytes(first))
-        return chain(ahead, packets)
+        return chain(ahead, packets) if failure is None else _up_to(ahead, failure)
 
     def _configure(self, first: bytes) -> None:
         assert self.track is not None  # noqa: S101 - its caller knows
@@ -133,6 +136,12 @@ class Sound:
         """The packets that came since this was asked last."""
         heard, self._heard = self._heard, []
         return heard
+
+
+def _up_to(packets: list[_T], failure: av.FFmpegError) -> Iterator[_T]:
+    """*packets*, and then *failure* for the one who reads on."""
+    yield from packets
+    raise failure
 
 
 def has_adts(data: bytes) -> bool:

@@ -14,7 +14,7 @@ from streamer.config import FileSourceConfig
 from streamer.errors import SourceLost
 from streamer.sources.file import FileSource
 from tests.unit.sources.clips import encode
-from tests.unit.sources.test_audio import read_all
+from tests.unit.sources.decoding.test_audio import read_all
 
 SCALE = 12_800
 """Units of a second in the track; a movie's are milliseconds."""

@@ -14,7 +14,7 @@ import pytest
 from streamer.config import RtspSourceConfig
 from streamer.errors import CorruptFrame, SourceError, SourceTimeout, SourceWaiting
 from streamer.pipeline.attempt import Attempt
-from streamer.sources.rtsp import RtspSource
+from streamer.sources.network.rtsp import RtspSource
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_rtsp import TinyRtsp, parameter_sets, rtp_packets
 
@@ -152,7 +152,7 @@ def test_sound_alone_is_a_silent_camera(clip, packets):
 
 
 def test_what_never_gives_a_picture_is_given_up_in_the_end(clip, packets, monkeypatch):
-    monkeypatch.setattr("streamer.sources.arrivals._PATIENCE_S", 0.5)
+    monkeypatch.setattr("streamer.sources.network.arrivals._PATIENCE_S", 0.5)
     server = TinyRtsp(
         after_the_key_frame(packets), hangs_up=False, paced=True, sets=parameter_sets(clip)
     )

@@ -9,8 +9,8 @@ import pytest
 
 from streamer.config import FileSourceConfig
 from streamer.sources import make_source
-from streamer.sources.pixels import square_size
-from tests.unit.sources.picturing import film, pictures, plain
+from streamer.sources.decoding.pixels import square_size
+from tests.unit.sources.decoding.picturing import film, pictures, plain
 
 GREY = (128, 128, 128)
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from streamer.errors import CorruptFrame, SourceUnsupported
 from streamer.frame import Image
-from streamer.sources.matrices import HDR, Matrix, matrix_of
-from streamer.sources.pixels import square_size
-from streamer.sources.tonemap import ToneMap
+from streamer.sources.decoding.matrices import HDR, Matrix, matrix_of
+from streamer.sources.decoding.pixels import square_size
+from streamer.sources.decoding.tonemap import ToneMap
 
 _log = logging.getLogger(__name__)
 
@@ -224,3 +224,9 @@ def _copy_turned(rows: NDArray[np.uint8], turn: Turn, out: Image) -> None:
     rows_step, columns_step = -1 if turn.flipped else 1, -1 if turn.mirrored else 1
     target: NDArray[np.void] = out.view(_PIXEL)[..., 0]
     np.copyto(target, pixels[::rows_step, ::columns_step])
+
+
+def wants(size: tuple[int, int], out: Image) -> None:
+    """Raise ValueError unless *out* is an array for a picture of *size* (width, height)."""
+    if out.shape != (size[1], size[0], 3):
+        raise ValueError(f"an array of {out.shape} for a frame of {size[0]}x{size[1]}")

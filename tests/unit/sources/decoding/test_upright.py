@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from streamer.errors import CorruptFrame, SourceUnsupported
-from streamer.sources.upright import Upright
+from streamer.sources.decoding.upright import Upright
 from tests.memory import allocating
 from tests.peers import ffmpeg
-from tests.unit.sources.picturing import film, pictures, plain, shown
+from tests.unit.sources.decoding.picturing import film, pictures, plain, shown
 
 RED = {709: (63, 102, 240), 601: (81, 90, 240), 2020: (74, 97, 240)}
 """Pure red in limited range, by each matrix."""

@@ -1,11 +1,7 @@
-"""
-What every source on PyAV shares: packets to whole frames, their size as it is shown, and timestamps
-that grow.
-"""
+"""The video of an open container: packets to whole frames, and the sound beside them."""
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,56 +18,23 @@ from av.video.stream import VideoStream
 
 from streamer.config import Deinterlace
 from streamer.errors import CorruptFrame, SourceUnsupported, ffmpeg_reason
-from streamer.frame import Image
 from streamer.packets import AudioPacket
-from streamer.sources.completeness import shortfall, shown_frames
-from streamer.sources.decoders import decoder_of
-from streamer.sources.fields import Deinterlacer
-from streamer.sources.joined import may_leap, on_one_clock
-from streamer.sources.pixels import PixelAspect, square_size
-from streamer.sources.sound import Sound
+from streamer.sources.decoding.completeness import shortfall, shown_frames
+from streamer.sources.decoding.decoders import decoder_of
+from streamer.sources.decoding.fields import Deinterlacer
+from streamer.sources.decoding.joined import may_leap, on_one_clock
+from streamer.sources.decoding.pixels import PixelAspect, square_size
+from streamer.sources.decoding.sound import Sound
+from streamer.sources.decoding.timestamps import now_s
 
 if TYPE_CHECKING:
-    from streamer.sources.joined import TrackPacket
+    from streamer.sources.decoding.joined import TrackPacket
 
 _FASTEST_FPS = 1000
 """What FFmpeg guesses beyond this is the time base, for want of a rate."""
 _APART_S = 2
 _MOST_KEPT = 4000
 """Packets from a key frame on that are kept while the place to begin is looked for."""
-
-
-class Timeline:
-    """
-    Timestamps that grow strictly, mended where a stream's own are missing or go back.
-
-    A frame is never dropped for its timestamp: one that is late by little comes one unit after
-    its predecessor; where the clock of the stream was set back, the rest goes on from there.
-    """
-
-    def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
-        self._reset_units = round(1 / time_base)
-        self.step = max(1, round(1 / ((rate or Fraction(25)) * time_base)))
-        self.offset = 0
-        """Units that are added to the stream's own timestamps now."""
-        self._last: int | None = None
-
-    @property
-    def next(self) -> int:
-        """Where a frame without a timestamp of its own belongs."""
-        return 0 if self._last is None else self._last + self.step
-
-    def place(self, pts: int | None) -> int:
-        """The timestamp to use for a frame that says *pts*."""
-        placed = self.next if pts is None else pts + self.offset
-        if self._last is not None and placed <= self._last:
-            if pts is not None and self._last - placed > self._reset_units:
-                self.offset += self._last + self.step - placed
-                placed = self._last + self.step
-            else:
-                placed = self._last + 1
-        self._last = placed
-        return placed
 
 
 class VideoReader:
@@ -335,19 +298,3 @@ def _kinds(container: InputContainer) -> str:
         for stream in container.streams
     }
     return " and ".join(sorted(kinds)) or "nothing"
-
-
-def wants(size: tuple[int, int], out: Image) -> None:
-    """Raise ValueError unless *out* is an array for a picture of *size* (width, height)."""
-    if out.shape != (size[1], size[0], 3):
-        raise ValueError(f"an array of {out.shape} for a frame of {size[0]}x{size[1]}")
-
-
-def exact(value: float) -> Fraction:
-    """*value* as the decimal it was written as: 0.1 is 1/10."""
-    return Fraction(str(value))
-
-
-def now_s() -> float:
-    """Monotonic seconds, for telling time-outs from other failures."""
-    return time.monotonic()

@@ -11,8 +11,8 @@ import numpy as np
 
 from streamer.config import FileSourceConfig
 from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
+from streamer.sources.decoding.upright import Upright
 from streamer.sources.file import FileSource
-from streamer.sources.upright import Upright
 
 
 def plain(size: tuple[int, int], codes: tuple[int, ...], layout: str = "yuv420p") -> av.VideoFrame:

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 
 from streamer.errors import CorruptFrame, SourceError, SourceLost, SourceTimeout, SourceWaiting
 from streamer.sources.decoding import VideoReader, now_s
-from streamer.sources.ffmpeg_errors import translate_read
+from streamer.sources.decoding.ffmpeg_errors import translate_read
 
 _LONG_S = 3.0
 """After so many seconds without a first picture it is said in the log."""
