@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -150,6 +151,16 @@ def no_thread_is_left_behind() -> Iterator[None]:
     while ours() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not ours(), f"threads left behind: {ours()}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Heed the signals that whoever started us ignores, as `nohup` and a shell's `&` do."""
+    for name in ("SIGHUP", "SIGINT", "SIGTERM"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(
+                number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+            )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
