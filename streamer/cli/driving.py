@@ -29,7 +29,7 @@ def drive(
         config: what to run.
         interruption: asked whether to stop; given the pipeline's own stop meanwhile.
         report_file: where the report goes, also after a failure.
-        for_s: seconds after its first frame at which it ends.
+        for_s: seconds after its first frame at which it ends, or without any.
 
     Raises:
         StreamerError: there was nothing to run yet: no model of that name, no place for the report.
@@ -49,7 +49,9 @@ def drive(
     with Downloads() as downloads:
         pipeline = Pipeline.from_config(config, progress=downloads)
         line = FrameLine(pipeline.report, downloads)
-        lasting = Lasting(for_s, lambda: pipeline.statistics().frames["captured"])
+        lasting = Lasting(
+            for_s, lambda: pipeline.ready, lambda: pipeline.statistics().frames["captured"]
+        )
 
         def should_stop() -> bool:
             line.tick()

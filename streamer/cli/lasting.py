@@ -31,35 +31,47 @@ For = Annotated[
         "--for",
         metavar="TIME",
         parser=seconds,
-        help="End after so long from the first frame, as Ctrl-C would: 60, 90s, 5m, 1h30m.",
+        help="End so long after the first frame, or so long without any: 60, 90s, 5m, 1h30m.",
     ),
 ]
 
 
 class Lasting:
     """
-    Whether a run has lasted *span_s* from its first frame; for ever where that is None.
+    Whether a run has lasted *span_s*; for ever where that is None.
+
+    That is counted from its first frame; until there is one, from when mattes could be made, so
+    that a camera that is never there keeps no run for ever.
 
     Args:
         span_s: seconds by the clock, those in which the source is away too.
+        ready: whether mattes can be made; asked until they can.
         captured: how many frames there were; asked until there is one.
         clock: time, for tests to pass in.
     """
 
     def __init__(
-        self, span_s: float | None, captured: Callable[[], int], clock: Clock | None = None
+        self,
+        span_s: float | None,
+        ready: Callable[[], bool],
+        captured: Callable[[], int],
+        clock: Clock | None = None,
     ) -> None:
         self._span_ns = None if span_s is None else round(span_s * 1e9)
+        self._ready = ready
         self._captured = captured
         self._clock = clock or SystemClock()
         self._began_ns: int | None = None
+        self._seen = False
 
     def over(self) -> bool:
         """Ask this often: the first frame counts from when it is seen here."""
         if self._span_ns is None:
             return False
-        if self._began_ns is None:
-            if not self._captured():
-                return False
+        if self._began_ns is None and self._ready():
             self._began_ns = self._clock.now_ns()
-        return self._clock.now_ns() - self._began_ns >= self._span_ns
+        if self._began_ns is not None and not self._seen and self._captured():
+            self._seen, self._began_ns = True, self._clock.now_ns()
+        return self._began_ns is not None and (
+            self._clock.now_ns() - self._began_ns >= self._span_ns
+        )

@@ -34,6 +34,7 @@ _FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"),
     *("AVIF", "ICO", "JPEG2000", "PPM"),
 )
+_PAGED = ("HEIF", "TIFF")
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _SHORTEST_MS = 10
 _USUAL_MS = 100
@@ -103,7 +104,7 @@ class OpenPicture:
         return self._picture.format in _ANIMATED and getattr(self._picture, "is_animated", False)
 
     def _has_pages(self) -> bool:
-        return self._picture.format == "TIFF" and self.frames > 1
+        return self._picture.format in _PAGED and self.frames > 1
 
     def _refusal(self, error: Exception) -> SourceUnsupported:
         if lacks_memory(error):

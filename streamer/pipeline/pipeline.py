@@ -199,6 +199,11 @@ class Pipeline(Steering, Uncopyable):
         self._threads.raise_failure()
         return self.report()
 
+    @property
+    def ready(self) -> bool:
+        """Whether mattes can be made: the model is warm. Frames count from then on."""
+        return self._ready.is_set()
+
     def request_stop(self) -> None:
         """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
         self._stop_wanted = True

@@ -46,7 +46,7 @@ class ImagesSource:
         self._round = 0
         self._index = 0
         self._missed = 0
-        self._told: set[Path] = set()
+        self._told: set[str] = set()
         self._pending: Image | None = None
         self._only: Image | None = None
         self._open = False
@@ -68,7 +68,9 @@ class ImagesSource:
             SourceNotFound: no such file, or no picture in the folder.
             SourceUnsupported: not one of them can be read.
         """
-        self._paths = find_pictures(self._config.path)
+        self._paths, left_out = find_pictures(self._config.path)
+        for told in left_out:
+            self._tell_once(told)
         self._left = self._sorted(self._paths)
         first = self._first_good()
         if len(self._paths) == 1:
@@ -175,11 +177,16 @@ class ImagesSource:
     def _read(self, path: Path) -> Image:
         """The picture at *path*; what else its file holds is told once."""
         photo = read_photo(path)
-        if photo.more and path not in self._told:
-            self._told.add(path)
+        if photo.more:
             way_out = ": `type: file` plays it" if photo.more == ANIMATION else ""
-            _log.warning("%s: %s: the first picture is taken%s", shown(path), photo.more, way_out)
+            self._tell_once(f"{shown(path)}: {photo.more}: the first picture is taken{way_out}")
         return photo.seen()
+
+    def _tell_once(self, text: str) -> None:
+        """Warn of *text*, in the source's first opening or round only."""
+        if text not in self._told:
+            self._told.add(text)
+            _log.warning("%s", text)
 
     def _info(self) -> StreamInfo:
         return StreamInfo(
@@ -201,50 +208,51 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
-def find_pictures(path: str) -> list[Path]:
+def find_pictures(path: str) -> tuple[list[Path], list[str]]:
     """
     The file *path*, the pictures in the folder *path*, or the files that the glob *path* finds.
 
     Returns:
-        At least one path, in natural order: `2.png` before `10.png`.
+        At least one path, in natural order: `2.png` before `10.png`; and in words what else is
+        there and is not read.
 
     Raises:
         SourceNotFound: there is none, or the folder is not ours to read.
         SourceUnsupported: nothing in the folder can be read here.
     """
     try:
-        return sorted(_found(path), key=natural)
+        return _found(path)
     except OSError as error:
         raise SourceNotFound(f"{path}: {error.strerror}") from error
 
 
-def _readable(folder: str, paths: list[Path]) -> list[Path]:
-    """Those of *paths* that are read here, by their suffix; what is left out is told."""
+def _readable(place: str, paths: list[Path]) -> tuple[list[Path], list[str]]:
+    """Those of *paths* that are read here, by their suffix, and in words what is left out."""
+    left: list[str] = []
     reasons = {path: reason for path in paths if (reason := left_out(path)) is not None}
     for reason in dict.fromkeys(reasons.values()):
         names = [shown(path.name) for path in paths if reasons.get(path) == reason]
-        told = f"{folder}: {len(names)} left out, {names[0]} the first of them: {reason}"
+        told = f"{place}: {len(names)} left out, {names[0]} the first of them: {reason}"
         if len(reasons) == len(paths):
             raise SourceUnsupported(told)
-        _log.warning("%s", told)
-    return [path for path in paths if path not in reasons]
+        left.append(told)
+    return [path for path in paths if path not in reasons], left
 
 
-def _found(path: str) -> list[Path]:
+def _found(path: str) -> tuple[list[Path], list[str]]:
     place = Path(path)
     if place.is_file():
-        return [place]
+        return [place], []
     if place.is_dir():
         there = photographs([p for p in place.iterdir() if p.is_file()])
         if not there:
             raise SourceNotFound(f"{path}: no pictures in this folder")
-        found = _readable(path, sorted(there, key=natural))
-    elif glob.has_magic(path):
+        return _readable(path, sorted(there, key=natural))
+    if glob.has_magic(path):
         # Two `**` find a file several times. (PTH207: the pattern may be absolute.)
         names = dict.fromkeys(glob.glob(path, recursive=True))  # noqa: PTH207
-        found = [p for p in map(Path, names) if p.is_file()]
-        if not found:
+        matching = [p for p in map(Path, names) if p.is_file()]
+        if not matching:
             raise SourceNotFound(f"{path}: no file matches")
-    else:
-        raise SourceNotFound(f"{path}: no such file or folder")
-    return found
+        return _readable(path, sorted(matching, key=natural))
+    raise SourceNotFound(f"{path}: no such file or folder")

@@ -48,7 +48,8 @@ class LoopedVideo:
         # A source opens once: this one at the first picture, by the thread that closes it.
         self._source = FileSource(config)
         self._clock = clock or SystemClock()
-        self._shown: Image = np.zeros((info.height, info.width, 3), np.uint8)
+        self._size = (info.height, info.width)
+        self._shown: Image = np.zeros((*self._size, 3), np.uint8)
         self._coming: Image = self._shown.copy()
         self._begun = False
         self._due_s: float | None = None
@@ -96,10 +97,13 @@ class LoopedVideo:
     def _read(self) -> None:
         """Decode the next picture, and learn when it is due."""
         while True:
+            # The picture that was shown before may be of another size.
+            if self._coming.shape[:2] != self._size:
+                self._coming = np.empty((*self._size, 3), np.uint8)
             try:
                 grab = self._source.read(self._coming)
             except FormatChanged as change:
-                self._coming = np.empty((change.info.height, change.info.width, 3), np.uint8)
+                self._size = (change.info.height, change.info.width)
             except CorruptFrame:
                 continue
             except (SourceError, EndOfStream) as error:

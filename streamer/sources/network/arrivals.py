@@ -8,7 +8,14 @@ import time
 import av
 from av.video.frame import VideoFrame
 
-from streamer.errors import CorruptFrame, SourceError, SourceLost, SourceTimeout, SourceWaiting
+from streamer.errors import (
+    CorruptFrame,
+    SourceError,
+    SourceLost,
+    SourceTimeout,
+    SourceUnsupported,
+    SourceWaiting,
+)
 from streamer.sources.decoding import VideoReader, now_s
 from streamer.sources.decoding.ffmpeg_errors import translate_read
 
@@ -96,6 +103,8 @@ class Arrivals:
             return None
         except av.FFmpegError as error:
             self._lost = translate_read(error, self._name, now_s() - began_s, self._step_s)
+            if isinstance(error, av.InvalidDataError) and not self._seen:
+                self._lost = self._unreadable(self._lost)
             return None
         if self._reader.packets > packets:
             self._heard_s = now_s()
@@ -120,6 +129,15 @@ class Arrivals:
             self._warned = True
             logger.warning("%s: sends, and is waited for until its next key frame", self._name)
         return SourceWaiting(f"{self._name}: sends, but its first key frame is yet to come")
+
+    def _unreadable(self, lost: SourceError) -> SourceError:
+        """What *lost* means of a connection that never gave a picture."""
+        if isinstance(lost, SourceTimeout):
+            return lost
+        return SourceUnsupported(
+            f"{self._name}: sends what cannot be read as video (MJPEG has to mark its parts as "
+            "image/jpeg)"
+        )
 
     def _silent(self) -> SourceError:
         return SourceTimeout(f"{self._name}: sent nothing for {self._silence_s:.4g} s")

@@ -28,9 +28,13 @@ def test_what_is_no_time_is_refused_with_an_example(text):
 
 
 def test_the_time_begins_with_the_first_frame():
-    clock, frames = FakeClock(), [0]
-    lasting = Lasting(2.0, lambda: frames[0], clock)
-    clock.pass_s(60)  # the model loads, the camera is away
+    clock, frames, ready = FakeClock(), [0], [False]
+    lasting = Lasting(2.0, lambda: ready[0], lambda: frames[0], clock)
+    clock.pass_s(60)  # the model loads
+    assert not lasting.over()
+    ready[0] = True
+    assert not lasting.over()
+    clock.pass_s(1.5)  # the camera is away
     assert not lasting.over()
     frames[0] = 1
     assert not lasting.over()
@@ -44,4 +48,14 @@ def test_without_a_time_it_goes_on():
     def captured():
         raise AssertionError("nobody need ask")
 
-    assert not Lasting(None, captured).over()
+    assert not Lasting(None, lambda: True, captured).over()
+
+
+def test_a_camera_that_is_never_there_keeps_no_run_for_ever():
+    clock = FakeClock()
+    lasting = Lasting(2.0, lambda: True, lambda: 0, clock)
+    assert not lasting.over()
+    clock.pass_s(1.9)
+    assert not lasting.over()
+    clock.pass_s(0.1)
+    assert lasting.over()

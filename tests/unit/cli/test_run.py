@@ -282,6 +282,7 @@ def test_a_time_ends_it_as_ctrl_c_would(streamer, pipelines, configuration, how)
         return pipeline.said
 
     def change(pipeline):
+        pipeline.ready = True
         pipeline.statistics = lambda: SimpleNamespace(frames={"captured": 1})
         pipeline.run = partial(runs_until_it_is_told, pipeline)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 
 import av
@@ -172,3 +173,18 @@ def test_a_transparent_background_is_over_black(tmp_path) -> None:
     video = LoopedVideo(str(film(tmp_path / "clear.mov", frames, "png", layout="rgba")))
     assert video(0.0).max() == 0
     video.close()
+
+
+def test_a_picture_that_changes_its_size_is_shown_in_each(tmp_path) -> None:
+    sizes = [(64, 48), (96, 64)]
+    parts = [
+        film(tmp_path / f"{size[0]}.ts", [plain(size, (80, 128, 128)) for _ in range(3)])
+        for size in sizes
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    video = LoopedVideo(str(joined), clock=SteppedClock())
+    shapes = [video(number / 25).shape for number in range(18)]
+    video.close()
+    runs = [shape for shape, _ in groupby(shapes)]
+    assert runs[:3] == [(48, 64, 3), (64, 96, 3), (48, 64, 3)]  # the second round, too

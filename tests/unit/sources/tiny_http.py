@@ -39,15 +39,15 @@ def page(data: bytes, kind: str, **fields: object) -> Page:
 
 def jpeg(number: int) -> bytes:
     """A picture filled with luma 16 + 4 * *number*, and as large as a real one at the least."""
-    level = round((4 * number) * 255 / 219)
+    level = round((4 * (number % 54)) * 255 / 219)
     file = io.BytesIO()
     Picture.fromarray(np.full((48, 64), level, np.uint8)).save(file, "JPEG", quality=95)
     data, remark = file.getvalue(), bytes(4000)
     return data[:2] + b"\xff\xfe" + (len(remark) + 2).to_bytes(2, "big") + remark + data[2:]
 
 
-def mjpeg(frames: int, fps: float, *, sized: bool = True) -> Page:
-    """A camera's stream: frame n is `jpeg(n)`, at its own time."""
+def mjpeg(frames: int, fps: float, *, sized: bool = True, kind: str = "image/jpeg") -> Page:
+    """A camera's stream: frame n is `jpeg(n)`, at its own time, in parts that are marked *kind*."""
 
     def pieces() -> Iterable[bytes]:
         begun = time.monotonic()
@@ -55,7 +55,7 @@ def mjpeg(frames: int, fps: float, *, sized: bool = True) -> Page:
             time.sleep(max(0.0, begun + number / fps - time.monotonic()))
             data = jpeg(number)
             size = f"Content-Length: {len(data)}\r\n" if sized else ""
-            yield f"--frame\r\nContent-Type: image/jpeg\r\n{size}\r\n".encode() + data + b"\r\n"
+            yield f"--frame\r\nContent-Type: {kind}\r\n{size}\r\n".encode() + data + b"\r\n"
 
     return Page(MIXED, pieces)
 

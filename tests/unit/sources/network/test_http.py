@@ -300,3 +300,10 @@ def test_no_answer_makes_a_local_file_be_read(tmp_path, kind):
     with TinyHttp({"/live": answers[kind]}) as camera:
         error = refused(camera.url("/live"))
     assert isinstance(error, SourceError)
+
+
+def test_parts_of_another_name_than_image_jpeg_are_told():
+    with TinyHttp({"/cam": mjpeg(20, 25, kind="image/jpg")}) as camera:
+        error = refused(camera.url("/cam"))
+    assert isinstance(error, SourceUnsupported)
+    assert "MJPEG has to mark its parts as image/jpeg" in str(error)
