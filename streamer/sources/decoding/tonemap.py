@@ -32,11 +32,13 @@ _KNEE = 0.7
 _GAMMA = 2.4
 """Of the screen that SDR is for (ITU-R BT.1886)."""
 _BITS = 10
-_SLICES = 64
+_SLICES = 128
 """Steps of luma in the table…"""
-_NODES = 65
+_NODES = 129
 """…each with so many nodes of Cb and Cr, between which it is interpolated."""
-_NODE = 16
+_NODE = 8
+_COMPUTED = 65
+"""Nodes of luma that are computed; the table's steps are interpolated between them."""
 _LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 """Of red and blue, for each matrix; those of BT.601 for the others."""
 _BT601 = (0.299, 0.114)
@@ -133,7 +135,7 @@ class _Tables(NamedTuple):
     """(65536,): luma of SDR for each luma of a grey, as 10 bits in 16."""
     atlas: NDArray[np.uint8]
     """
-    (64 * 65, 65, 4): for each step of luma a table over Cb (rows) and Cr (columns) of how much
+    (128 * 129, 129, 4): for each step of luma a table over Cb (rows) and Cr (columns) of how much
     luma is off the curve (beyond 128), Cb and Cr; the last channel only makes it faster.
     """
 
@@ -150,23 +152,25 @@ def _planes(frame: VideoFrame, code: type[_Code]) -> list[NDArray[_Code]]:
 @lru_cache(maxsize=4)
 def _tables(transfer: int, primaries: int, matrix: int, full: bool) -> _Tables:
     """For a signal of those tags; *full*: whether it uses the whole range of codes."""
-    codes = np.arange(1 << 16, dtype=np.float64).clip(0, (1 << _BITS) - 1)
+    codes = np.arange(1 << 16, dtype=np.float32).clip(0, (1 << _BITS) - 1)
     black, luma_range, chroma_range = (0, 1023, 1023) if full else (64, 876, 896)
 
     def mapped(luma: _Floats, cb: _Floats, cr: _Floats) -> _Floats:
         rgb = _to_rgb((luma - black) / luma_range, cb / chroma_range, cr / chroma_range, matrix)
         return _to_ycbcr(_to_sdr(rgb.clip(0, 1), transfer, primaries))
 
-    zero = np.zeros(1)
+    zero = np.zeros(1, np.float32)
     curve = mapped(codes, zero, zero)[..., 0]
-    step = (1 << _BITS) / _SLICES
-    centres = (np.arange(_SLICES) * step + (step - 1) / 2)[:, None, None]
-    chroma = np.arange(_NODES, dtype=np.float64) * _NODE - 512
-    atlas = np.full((_SLICES, _NODES, _NODES, 4), 128, np.float64)
-    atlas[..., :3] = mapped(centres, chroma[:, None], chroma)
-    atlas[..., 0] += 128 - mapped(centres, zero, zero)[..., 0]
-    flat = atlas.reshape(_SLICES * _NODES, _NODES, 4)
-    return _Tables(_codes(curve), _codes(flat))
+    luma = np.linspace(0, 1 << _BITS, _COMPUTED, dtype=np.float32)[:, None, None]
+    chroma = np.arange(_NODES, dtype=np.float32) * _NODE - 512
+    exact = np.full((_COMPUTED, _NODES, _NODES, 4), 128, np.float32)
+    exact[..., :3] = mapped(luma, chroma[:, None], chroma)
+    exact[..., 0] += 128 - mapped(luma, zero, zero)[..., 0]
+    atlas = np.empty((_SLICES, _NODES, _NODES, 4), np.uint8)
+    for number, at in enumerate((np.arange(_SLICES) + 0.5) * (_COMPUTED - 1) / _SLICES):
+        below, over = int(at), at - int(at)
+        atlas[number] = _codes(cv2.addWeighted(exact[below], 1 - over, exact[below + 1], over, 0))
+    return _Tables(_codes(curve), atlas.reshape(_SLICES * _NODES, _NODES, 4))
 
 
 def _codes(values: _Floats) -> NDArray[np.uint8]:

@@ -92,6 +92,14 @@ def test_a_saturated_colour_keeps_its_hue_as_it_gets_brighter(lead):
     assert got[lead] - others.min() > 60, "not white at once"
 
 
+def test_a_gradient_of_blue_has_no_red_in_it():
+    levels = np.linspace(0.02, 1, 64)
+    light = levels[:, None] * np.array((0.05, 0.05, 1)) * 1000
+    reds = [int(rgb_of(signal(tuple(pq(nits))))[0]) for nits in light]
+    assert np.mean(reds) <= 3
+    assert max(reds) <= 8
+
+
 @pytest.mark.parametrize("layout", ["yuv422p10le", "yuv444p12le", "p010le", "yuv420p", "gbrp10le"])
 def test_the_layout_makes_no_difference(layout):
     wanted = rgb_of(signal((0.5, 0.45, 0.4)))
