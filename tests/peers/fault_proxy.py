@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import struct
@@ -11,6 +10,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
+from random import Random
 from types import TracebackType
 from typing import Literal, Self
 
@@ -22,7 +22,8 @@ nothing on any more.
 """
 
 _CHUNK = 65536
-_NOISE = 16384
+_NOISE = Random(7).randbytes(16384)
+"""Always the same: by chance, noise may look like an answer."""
 
 
 class FaultProxy:
@@ -103,7 +104,7 @@ class FaultProxy:
         if fault == "garbage":
             for client, _ in self._pairs:
                 with contextlib.suppress(OSError):
-                    client.sendall(os.urandom(_NOISE))
+                    client.sendall(_NOISE)
 
     def _drop(self, *, reset: bool) -> None:
         for client, server in self._pairs:
@@ -130,7 +131,7 @@ class FaultProxy:
             client.close()
             return
         if self._fault == "garbage":
-            client.sendall(os.urandom(_NOISE))
+            client.sendall(_NOISE)
         if self._fault == "pass":
             try:
                 server = socket.create_connection(("127.0.0.1", self.target), timeout=2)
