@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,25 +47,27 @@ def drive(
     if config.source.type in ("usb", "rtsp"):
         _ask_for_a_screen(config)
     failure: BaseException | None = None
-    with Downloads() as downloads:
-        pipeline = Pipeline.from_config(config, progress=downloads)
-        line = FrameLine(pipeline.report, downloads)
-        lasting = Lasting(
-            for_s, lambda: pipeline.ready, lambda: pipeline.statistics().frames["captured"]
-        )
+    with ExitStack() as finishing:
+        with Downloads() as downloads:
+            pipeline = Pipeline.from_config(config, progress=downloads)
+            line = FrameLine(pipeline.report, downloads)
+            lasting = Lasting(
+                for_s, lambda: pipeline.ready, lambda: pipeline.statistics().frames["captured"]
+            )
 
-        def should_stop() -> bool:
-            line.tick()
-            return interruption.requested or lasting.over()
+            def should_stop() -> bool:
+                line.tick()
+                return interruption.requested or lasting.over()
 
-        try:
-            with interruption.stopping(pipeline.request_stop):
+            # Until the report is written: the first signal must not cost that either.
+            finishing.enter_context(interruption.stopping(pipeline.request_stop))
+            try:
                 pipeline.run(should_stop=should_stop)
-        except BaseException as error:  # explained after the summary
-            failure = error
-        line.close()
-    report = pipeline.report()
-    code = _conclude(report, report_file, failure, aside=config.owns_stdout)
+            except BaseException as error:  # explained after the summary
+                failure = error
+            line.close()
+        report = pipeline.report()
+        code = _conclude(report, report_file, failure, aside=config.owns_stdout)
     if pipeline.abandoned:
         failures.say(f"warning: left behind, still busy: {', '.join(pipeline.abandoned)}")
         failures.leave(code)

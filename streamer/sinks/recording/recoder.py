@@ -32,9 +32,15 @@ _RATES: dict[SoundCodec, frozenset[int]] = {
 """Hz that stay as they are; others become 48,000."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 """By channels; others become stereo."""
+_OWN_LAYOUTS: dict[SoundCodec, dict[int, str]] = {"aac": {}, "opus": {4: "quad"}}
+"""What an encoder takes instead of those."""
 _BITS_A_CHANNEL = 96_000
+_FAR_S = Fraction(1, 10)
+"""What is farther off the source's times is a gap or an overlap; times may jitter by less."""
 _OFF_S = Fraction(1, 100)
-"""A source's times may be rounded by this much; what is farther off is a gap or an overlap."""
+"""Sound that is off by this much on average is brought back into step…"""
+_AVERAGED = 50
+"""…on an average over so many packets."""
 
 
 class Recoder:
@@ -64,21 +70,21 @@ class Recoder:
         self._samples = AudioFifo()
         self._first = 0
         """Time of the next sample to be encoded, in units of the new track."""
-        self._begun = self._in_step = False
+        self._begun = self._in_step = self._lost = False
+        self._off = 0.0
+        """Samples by which the source is ahead, on average."""
+        self._try_layout()
 
     def feed(self, packet: AudioPacket) -> list[AudioPacket]:
         """What is ready after one more packet; of one that cannot be decoded, nothing."""
         given: Packet[AudioStream] = Packet(packet.data)  # type: ignore[assignment] # of no stream yet
         given.pts, given.time_base = packet.pts, self._base
         try:
-            frames = self._decoder.decode(given)
+            parts = [p for frame in self._decoder.decode(given) for p in self._resampled(frame)]
         except av.FFmpegError:
+            self._lost = True
             return []
-        ready = []
-        for frame in frames:
-            for part in self._resampled(frame):
-                ready += self._take(part)
-        return ready
+        return [packet for part in parts for packet in self._take(part)]
 
     def finish(self) -> list[AudioPacket]:
         """What is left."""
@@ -87,6 +93,13 @@ class Recoder:
         if rest is not None:
             ready += self._encode(rest)
         return ready + self._encode(None)
+
+    def _try_layout(self) -> None:
+        """Raise av.FFmpegError where the channels are of no layout that can be mixed."""
+        silence = AudioFrame("s16", self._decoder.layout.name, 32)
+        silence.sample_rate = self._decoder.sample_rate
+        self._resampled(silence)
+        self._resampler = None
 
     def _resampled(self, frame: AudioFrame) -> list[AudioFrame]:
         if self._resampler is not None:
@@ -101,24 +114,53 @@ class Recoder:
 
     def _take(self, part: AudioFrame) -> list[AudioPacket]:
         """Put *part* where it belongs, and encode what makes a whole frame."""
-        rate = self.track.sample_rate
+        ready: list[AudioPacket] = []
         if part.pts is not None and part.time_base is not None:
+            rate = self.track.sample_rate
             due = round(part.pts * part.time_base * rate)
             off = due - self._first - self._samples.samples
-            if abs(off) > _OFF_S * rate:
+            if abs(off) > _FAR_S * rate:
                 self._in_step = False
-            if not self._in_step:
-                if self._begun and off < 0:
-                    return []
-                self._samples = AudioFifo()
-                self._first = due
+            if not self._in_step and self._begun and off < 0:
+                return []
+            if not self._in_step or self._lost:
+                ready = self._leave_off()
+                self._first = due if not self._begun else max(due, self._first)
+                self._off = 0.0
+            else:
+                self._follow(off)
         self._begun = self._in_step = True
+        self._lost = False
         part.pts = None
         self._samples.write(part)
-        ready = []
         while (whole := self._samples.read(self._encoder.frame_size)) is not None:
             ready += self._encode(whole)
         return ready
+
+    def _follow(self, off: int) -> None:
+        """Learn that the source is *off* samples ahead; if it stays so, come after it."""
+        self._off += (off - self._off) / _AVERAGED
+        if abs(self._off) <= _OFF_S * self.track.sample_rate:
+            return
+        step, self._off = round(self._off), 0.0
+        if step > 0:
+            self._first += step
+        elif self._samples.samples:
+            self._samples.read(min(-step, self._samples.samples))
+
+    def _leave_off(self) -> list[AudioPacket]:
+        """Encode what waits for a whole frame, with silence after it."""
+        if not self._samples.samples:
+            return []
+        encoder = self._encoder
+        missing = encoder.frame_size - self._samples.samples
+        silence = AudioFrame(encoder.format.name, encoder.layout.name, missing)
+        silence.sample_rate = encoder.sample_rate
+        for plane in silence.planes:
+            plane.update(bytes(plane.buffer_size))
+        self._samples.write(silence)
+        whole = self._samples.read(encoder.frame_size)
+        return [] if whole is None else self._encode(whole)
 
     def _encode(self, frame: AudioFrame | None) -> list[AudioPacket]:
         if frame is not None:
@@ -149,7 +191,8 @@ def _encoder(track: AudioTrack, codec: SoundCodec) -> AudioCodecContext:
     assert isinstance(encoder, AudioCodecContext)  # noqa: S101 - both are
     rate = track.sample_rate if track.sample_rate in _RATES[codec] else 48_000
     encoder.sample_rate, encoder.time_base = rate, Fraction(1, rate)
-    encoder.layout = _LAYOUTS.get(track.channels, "stereo")
+    layouts = _LAYOUTS | _OWN_LAYOUTS[codec]
+    encoder.layout = layouts.get(track.channels, "stereo")
     encoder.format = samples
     encoder.bit_rate = _BITS_A_CHANNEL * encoder.layout.nb_channels
     encoder.flags |= Flags.global_header

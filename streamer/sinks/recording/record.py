@@ -71,6 +71,7 @@ class RecordSink:
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._claim: Claim | None = None
+        self._first_claim: Claim | None = None
         self._film: Film | None = None
         self._failed = False
         self._frames = 0
@@ -164,6 +165,8 @@ class RecordSink:
             self._finish()
         elif self._claim is not None:
             self._claim.release(delete=self._claim.made)
+        if self._first_claim is not None:
+            self._first_claim.release()
 
     def statistics(self) -> dict[str, Any]:
         """
@@ -188,13 +191,17 @@ class RecordSink:
 
     def _take_next_name(self) -> None:
         """Take `clip-2.mp4` or the first after it that is free: no run ends for a taken name."""
-        number = self._files + 1
+        number = self._files
         while True:
-            self._path = self._template.with_stem(f"{self._template.stem}-{number}")
             number += 1
-            if self._overwrite or not self._path.exists():
-                break
-        self._take_name()
+            self._path = self._template.with_stem(f"{self._template.stem}-{number}")
+            try:
+                self._take_name()
+            except SinkError as error:
+                if isinstance(error.__cause__, BlockingIOError | FileExistsError):
+                    continue
+                raise
+            return
 
     def _film_for(self, picture: Picture, frame: Frame) -> Film:
         """The film that *picture* belongs in, begun if there is none of its kind."""
@@ -227,7 +234,10 @@ class RecordSink:
         except (av.FFmpegError, OSError, ValueError) as error:
             self._give_up(error)
             raise refusal(self._path, error) from error
-        if self._claim is not None:
+        if self._first_claim is None:
+            # It has the name that another run would begin with: that one is to be refused at once.
+            self._first_claim, self._claim = self._claim, None
+        elif self._claim is not None:
             self._claim.release()
 
     def _give_up(self, error: Exception) -> None:

@@ -92,15 +92,28 @@ def test_another_process_is_refused_until_the_first_is_killed(
         assert len(list(film.decode(video=0))) == 1
 
 
-def test_each_part_of_a_recording_is_claimed_and_the_one_before_is_free(tmp_path: Path):
+def test_the_first_part_of_a_recording_is_claimed_to_the_end_and_so_is_the_latest(tmp_path: Path):
     sink = RecordSink(tmp_path / "a.mp4", Composer("source"), resize="new_file", overwrite=True)
     sink.open(stream_info())
     sink.write(*shot(0))
     sink.write(*shot(1, width=96, height=64, epoch=1))
-    Claim(tmp_path / "a.mp4", replace=True).release()
-    with pytest.raises(SinkError, match=r"a-2\.mp4: another recording"):
-        Claim(tmp_path / "a-2.mp4", replace=True)
+    for name in ("a.mp4", "a-2.mp4"):
+        with pytest.raises(SinkError, match="another recording"):
+            Claim(tmp_path / name, replace=True)
     sink.close()
+    for name in ("a.mp4", "a-2.mp4"):
+        Claim(tmp_path / name, replace=True).release()
+
+
+def test_a_part_whose_name_another_recording_has_takes_the_next(tmp_path: Path):
+    other = Claim(tmp_path / "a-2.mp4", replace=True)
+    sink = RecordSink(tmp_path / "a.mp4", Composer("source"), resize="new_file", overwrite=True)
+    sink.open(stream_info())
+    sink.write(*shot(0))
+    sink.write(*shot(1, width=96, height=64, epoch=1))
+    sink.close()
+    assert sink.statistics()["path"].endswith("a-3.mp4")
+    other.release()
 
 
 def test_a_file_that_was_deleted_as_it_was_claimed_is_made_anew(

@@ -187,6 +187,34 @@ def test_overlaps_do_not_add_up_to_sound_that_comes_late(tmp_path: Path):
     assert sound.heard_s(str(tmp_path / "a.mp4")) == pytest.approx([0.5, 1.5, 2.5], abs=0.03)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
+def test_times_that_jitter_cost_no_sound(tmp_path: Path, name: str):
+    track, packets = sound.encoded("ac3")
+    late = round(Fraction(30, 1000) / track.time_base)
+    uneven = [replace(p, pts=p.pts + late * (n % 2)) for n, p in enumerate(packets)]
+    record(tmp_path / name, track, uneven)
+    assert sound.heard_s(str(tmp_path / name)) == pytest.approx([0.5, 1.5], abs=0.06)
+    with av.open(str(tmp_path / name)) as film:
+        heard_s = sum(frame.samples / frame.sample_rate for frame in film.decode(audio=0))
+    assert heard_s == pytest.approx(len(packets) * 1536 / track.sample_rate, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
+@pytest.mark.parametrize("channels", [1, 4, 6, 7, 8, 9, 16])
+def test_no_number_of_channels_ends_a_recording(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, channels: int
+):
+    track = AudioTrack("pcm_s16le", 48_000, channels, Fraction(1, 48_000))
+    packets = [AudioPacket(bytes(2048 * channels), 1024 * n) for n in range(40)]
+    record(tmp_path / name, track, packets, frames=30)
+    with av.open(str(tmp_path / name)) as film:
+        kinds = [stream.type for stream in film.streams]
+        assert sum(1 for packet in film.demux(video=0) if packet.size) == 30
+    # Nine are of no layout that anyone knows.
+    assert kinds == (["video"] if channels == 9 else ["video", "audio"])
+    assert ("recorded without its sound" in caplog.text) == (channels == 9)
+
+
 def test_a_packet_that_cannot_be_decoded_is_left_out(tmp_path: Path):
     track, packets = sound.encoded("ac3")
     packets[10] = replace(packets[10], data=b"no such thing")
