@@ -91,18 +91,14 @@ class ToneMap:
         except cv2.error:  # OpenCV 4 has tables for 8 bits only.
             np.take(tables.curve, luma, out=sdr[0], mode="clip")
         size = cb.shape[::-1]
-        cv2.resize(luma, size, dst=scratch.small, interpolation=cv2.INTER_AREA)
+        cv2.resize(luma, size, dst=scratch.small, interpolation=cv2.INTER_LINEAR)
         np.floor_divide(scratch.small, (1 << _BITS) // _SLICES, out=scratch.small)
         np.multiply(scratch.small, _NODES, out=scratch.small)
         np.multiply(cr, np.float32(1 / _NODE), out=scratch.x)
-        np.multiply(cb, np.float32(1 / _NODE), out=scratch.y)
-        np.add(scratch.y, scratch.small, out=scratch.y)
+        cv2.addWeighted(cb, 1 / _NODE, scratch.small, 1, 0, dst=scratch.y, dtype=cv2.CV_32F)
         cv2.remap(tables.atlas, scratch.x, scratch.y, cv2.INTER_LINEAR, dst=scratch.found)
-        for channel, plane in ((1, sdr[1]), (2, sdr[2]), (0, scratch.shift)):
-            cv2.extractChannel(scratch.found, channel, dst=plane)
-        whole = sdr[0].shape[::-1]
-        cv2.resize(scratch.shift, whole, dst=scratch.shifts, interpolation=cv2.INTER_LINEAR)
-        cv2.addWeighted(sdr[0], 1, scratch.shifts, 1, -128, dst=sdr[0])
+        cv2.split(scratch.found, (scratch.shift, sdr[1], sdr[2], scratch.unused))
+        cv2.addWeighted(sdr[0], 1, scratch.twice(luma.shape), 1, -128, dst=sdr[0])
 
 
 class _Scratch(NamedTuple):
@@ -113,19 +109,29 @@ class _Scratch(NamedTuple):
     y: NDArray[np.float32]
     found: NDArray[np.uint8]
     shift: NDArray[np.uint8]
-    shifts: NDArray[np.uint8]
+    unused: NDArray[np.uint8]
+    pairs: NDArray[np.uint16]
+    """(rows, 2, columns): each value of *shift* four times, as two bytes in two rows."""
 
     @classmethod
     def of(cls, height: int, width: int) -> _Scratch:
-        half = ((height + 1) // 2, (width + 1) // 2)
+        rows, columns = half = ((height + 1) // 2, (width + 1) // 2)
         return cls(
             np.empty(half, np.uint16),
             np.empty(half, np.float32),
             np.empty(half, np.float32),
             np.empty((*half, 4), np.uint8),
             np.empty(half, np.uint8),
-            np.empty((height, width), np.uint8),
+            np.empty(half, np.uint8),
+            np.empty((rows, 2, columns), np.uint16),
         )
+
+    def twice(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """*shift* in both directions twice, cut to *shape*; borrowed."""
+        np.multiply(self.shift, np.uint16(0x0101), out=self.pairs[:, 0])
+        self.pairs[:, 1] = self.pairs[:, 0]
+        height, width = shape
+        return self.pairs.view(np.uint8).reshape(2 * len(self.pairs), -1)[:height, :width]
 
 
 class _Tables(NamedTuple):
