@@ -128,8 +128,8 @@ class _Scratch(NamedTuple):
 
     def twice(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """*shift* in both directions twice, cut to *shape*; borrowed."""
-        np.multiply(self.shift, np.uint16(0x0101), out=self.pairs[:, 0])
-        self.pairs[:, 1] = self.pairs[:, 0]
+        for row in (0, 1):  # Copied from one to the other, numpy would make a copy between.
+            np.multiply(self.shift, np.uint16(0x0101), out=self.pairs[:, row])
         height, width = shape
         return self.pairs.view(np.uint8).reshape(2 * len(self.pairs), -1)[:height, :width]
 
