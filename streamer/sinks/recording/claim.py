@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -82,7 +83,7 @@ class Claim:
 
 def _locked(path: Path, handle: int) -> Callable[[], None] | None:
     """
-    Lock the file at *path*, open as *handle*, which is taken over.
+    Lock the file at *path*, open as *handle*, which is taken over; pipes and devices are shared.
 
     Returns:
         What gives the lock back; None where the name has gone to another file meanwhile.
@@ -95,6 +96,8 @@ def _locked(path: Path, handle: int) -> Callable[[], None] | None:
         return lock_beside(path)
     import fcntl
 
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        return lambda: os.close(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

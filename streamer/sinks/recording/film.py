@@ -141,8 +141,10 @@ class Film:
         if beside:
             size = (self._canvas.width, self._canvas.height)
             self._beside = AlphaBeside(*size, time_base, rate)
-        self._path, self._marked = path, not beside
-        self._length_told = kind.container.length_told
+        # What a pipe has taken cannot be changed any more.
+        flows = not path.is_file()
+        self._path, self._marked = path, flows or not beside
+        self._length_told = flows or kind.container.length_told
         self._audio: CopiedStream | None = None
         if audio is not None:
             self._audio = CopiedStream(add_audio(self._container, audio), audio)
@@ -222,7 +224,7 @@ class Film:
 
     def _mark(self) -> None:
         """Say what FFmpeg's header, written again at the end or never, does not."""
-        if self._beside is not None:
+        if self._beside is not None and self._path.is_file():
             mark(self._path)
         if not self._length_told:
             heard_s = 0.0 if self._audio is None else float(self._audio.end_s)

@@ -256,7 +256,7 @@ class RecordSink:
             if not ended and self._bytes:
                 with suppress(OSError):
                     os.truncate(self._path, self._bytes)
-            unplayable = not has_pictures(self._path)
+            unplayable = self._path.is_file() and not has_pictures(self._path)
         if claim is not None:
             claim.release(delete=unplayable)
 

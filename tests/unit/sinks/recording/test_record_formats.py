@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import signal
 import struct
@@ -515,3 +517,38 @@ def test_an_alpha_is_never_dropped_by_a_codec_that_holds_none(tmp_path: Path):
 
 def probe(path: Path, entries: str) -> dict:
     return json.loads(ffmpeg.run("ffprobe", "-of", "json", "-show_entries", entries, str(path)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes of this kind")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording_goes_into_a_named_pipe(tmp_path: Path, suffix: str):
+    path = tmp_path / f"pipe{suffix}"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    try:
+        sink = RecordSink(path, Composer("source"), overwrite=True)
+        sink.open(stream_info())
+        for index in range(3):
+            sink.write(*shot(index))
+        sink.close()
+        taken = bytearray()
+        while part := os.read(reader, 1 << 16):
+            taken += part
+    finally:
+        os.close(reader)
+    assert path.is_fifo()
+    with av.open(io.BytesIO(taken)) as film:
+        assert len(list(film.decode(video=0))) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /dev/null")
+def test_two_recordings_into_the_void_do_not_mind_each_other(tmp_path: Path):
+    (tmp_path / "void.mp4").symlink_to("/dev/null")
+    sinks = [
+        RecordSink(tmp_path / "void.mp4", Composer("source"), overwrite=True) for _ in range(2)
+    ]
+    for sink in sinks:
+        sink.open(stream_info())
+    for sink in sinks:
+        sink.close()
