@@ -14,20 +14,23 @@ from streamer.errors import SourceError, SourceNotFound, SourceUnsupported
 from streamer.evaluation.measuring import Sample
 from streamer.evaluation.steadiness import still
 from streamer.frame import Alpha
+from streamer.pictures import natural
 
 
 def read_alphas(path: Path) -> Iterator[Alpha]:
     """
     The alphas of *path*, one after the other, (H, W) uint8; each the receiver's own.
 
-    A folder's pictures are taken by name. Of a picture with transparency that is the alpha.
+    A folder's pictures are taken by name, 2 before 10. Of a picture with transparency that is the
+    alpha.
 
     Raises:
         SourceNotFound: no such file, or a folder with no pictures.
         SourceUnsupported: not a picture or video, or a damaged one.
     """
     if path.is_dir():
-        pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+        found = (p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+        pictures = sorted(found, key=natural)
         if not pictures:
             raise SourceNotFound(f"{path}: holds no pictures")
         yield from map(_read_picture, pictures)

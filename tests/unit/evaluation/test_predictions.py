@@ -37,6 +37,12 @@ def test_a_folder_and_a_video_hold_the_same_alphas(tmp_path):
     assert measure("x", pair(folder, video)).means()["mad"] < 10
 
 
+def test_numbers_in_names_are_in_their_order(tmp_path):
+    for number in (10, 2, 9):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8), number, np.uint8))
+    assert [int(alpha[0, 0]) for alpha in read_alphas(tmp_path)] == [2, 9, 10]
+
+
 def test_transparency_is_the_alpha_and_16_bits_become_8(tmp_path):
     cutout = np.full((4, 4, 4), 9, np.uint8)
     cutout[..., 3] = 77
