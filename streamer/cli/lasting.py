@@ -11,15 +11,16 @@ import typer
 from streamer.clock import Clock, SystemClock
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
-_SPAN = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s?)?", re.ASCII)
+# What follows hours without a unit could be minutes: it is refused.
+_SPAN = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s|(?<!h){_NUMBER})?", re.ASCII)
 _LONGEST_S = 100_000_000
 
 
 def seconds(text: str) -> float:
     """*text* such as `60`, `1.5`, `90s`, `5m` or `1h30m` in seconds. Raises typer.BadParameter."""
     match = _SPAN.fullmatch(text.strip())
-    hours, minutes, rest = (float(part or 0) for part in match.groups()) if match else (0, 0, 0)
-    span_s = 3600 * hours + 60 * minutes + rest
+    hours, minutes, *rest = (float(part or 0) for part in match.groups()) if match else (0, 0)
+    span_s = 3600 * hours + 60 * minutes + sum(rest)
     if not 0.001 <= span_s <= _LONGEST_S:
         raise typer.BadParameter(f"{text[:40]!r} is not a time such as 60, 1.5, 90s, 5m or 1h30m")
     return span_s

@@ -109,6 +109,11 @@ def guess_source(text: str) -> dict[str, Any]:
     if text.startswith("/dev/"):
         return {"type": "usb", "device": text}
     path = expanded(text)
+    if "@" in text and ":" in text.partition("@")[0] and not path.exists():
+        # Not repeated: it may have a password in it.
+        raise ConfigError(
+            "the source is no file, and no URL: a stream's begins with rtsp:// or http://"
+        )
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         from streamer.pictures import is_animation
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from streamer.config.stream_urls import stray_in_password
+from streamer.config.stream_urls import authority_may_end, stray_in_password
 
 _PATH = re.compile(r"(/[\w.~+-]+)+/?", re.ASCII)
 _PORTS = {"rtsp": 8554, "rtsps": 8322}
@@ -64,6 +64,8 @@ class ServeAddress:
             raise ValueError(
                 stray_in_password(url) or "the port must be a number up to 65535"
             ) from None
+        if not authority_may_end(url):
+            raise ValueError(stray_in_password(url))
         if parts.scheme not in _PORTS:
             raise ValueError("write rtsp://127.0.0.1:8554/masked, or rtsps:// with a certificate")
         if not parts.hostname:

@@ -178,9 +178,9 @@ def _expected(detail: ErrorDetails) -> str | None:
         case "less_than_equal":
             return f"at most {in_digits(context['le'])}"
         case "string_too_short":
-            return f"{context['min_length']} characters long"
+            return f"at least {context['min_length']} characters long"
         case "string_too_long":
-            return f"{context['max_length']} characters long"
+            return f"at most {context['max_length']} characters long"
         case "string_pattern_mismatch" if context["pattern"] == COLOUR_PATTERN:
             return f"one of {', '.join(COLOURS)}"
         case "string_pattern_mismatch":

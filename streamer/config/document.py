@@ -17,6 +17,11 @@ from streamer.errors import ConfigError
 _MOST_BYTES = 1 << 18
 _MOST_VALUES = 10_000
 _DEEPEST = 50
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_LONGEST_NUMBER = 400
+"""Digits and signs; that of the largest float has 309."""
+_MISTYPED = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
+"""What PyYAML raises where a value is not of its tag: a day 32, `!!bool x`, `!!int ''`."""
 
 
 def read_text(path: str | os.PathLike[str], name: str) -> str:
@@ -113,10 +118,14 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        refusal = _Refusal(
+            problem="is no such number, date or truth value: put a text in quotes",
+            problem_mark=node.start_mark,
+        )
+        # PyYAML takes long over numbers of many parts to the base 60.
+        if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+            raise refusal
         try:
             return super().construct_object(node, deep=deep)
-        except (ValueError, OverflowError):  # a day 32, a number of thousands of digits
-            raise _Refusal(
-                problem="is no such number or date: put a text in quotes",
-                problem_mark=node.start_mark,
-            ) from None
+        except _MISTYPED:
+            raise refusal from None

@@ -71,11 +71,22 @@ class ReconnectConfig(Data):
             )
 
 
+_Index = Annotated[int, Field(ge=0, le=1000)]
+
+
+def _index_in_quotes(device: Any) -> Any:
+    """A text of digits is an index too, as it comes from a command line or the environment."""
+    is_index = isinstance(device, str) and device.isascii() and device.isdigit()
+    return int(device[:10]) if is_index else device
+
+
 class UsbSourceConfig(Data):
     """A camera on this machine."""
 
     type: Literal["usb"]
-    device: Annotated[int, Field(ge=0, le=1000)] | str = 0
+    device: Annotated[
+        _Index | str, BeforeValidator(_index_in_quotes, json_schema_input_type=_Index | str)
+    ] = 0
     """Index, device path (`/dev/video0`) or part of the name that `streamer cameras` lists. After
     one was unplugged, an index may be another camera's; a name, or a path in `/dev/v4l/by-id`, is
     not."""

@@ -39,14 +39,16 @@ def check_stream_url(url: str) -> None:
     rest = url.partition("://")[2]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     place = authority.rpartition("@")[2]
+    stray = stray_in_password(url)
+    by_themselves = f"{stray}; source.username and source.password take it as it is"
+    if stray and not authority_may_end(url):
+        raise ValueError(by_themselves)
     try:
         parts = urlsplit(f"//{place}")
         host, _ = parts.hostname, parts.port
     except ValueError:
-        if stray := stray_in_password(url):
-            raise ValueError(
-                f"{stray}; source.username and source.password take it as it is"
-            ) from None
+        if stray:
+            raise ValueError(by_themselves) from None
         # Without its cause: that has a part of the URL, which may be one of the password.
         raise ValueError(
             "host and port cannot be read: the port is a number up to 65535; of a password write "
@@ -58,7 +60,7 @@ def check_stream_url(url: str) -> None:
 
 def stray_in_password(url: str) -> str | None:
     """
-    What to say of a *url* whose port cannot be read, where a character of its password is why.
+    What to say of a *url* that is not understood, where a character of its password may be why.
 
     What looks like host and port is then the user and the beginning of the password.
     """
@@ -67,6 +69,20 @@ def stray_in_password(url: str) -> str | None:
     if end is None or "@" in rest[: end.start()] or "@" not in rest[end.end() :]:
         return None
     return f"a '{end[0]}' in its user or password must be written as {quote(end[0], safe='')}"
+
+
+def authority_may_end(url: str) -> bool:
+    """
+    Whether the user, host and port of *url* can end where they seem to.
+
+    They do not before a `#`, nor before a `?` that no `name=value` follows, where an `@` comes
+    later: both are of a password, of which `admin:12` may look like host and port.
+    """
+    rest = url.partition("://")[2]
+    end = re.search("[/?#]", rest)
+    if end is None or stray_in_password(url) is None:
+        return True
+    return end[0] == "/" or (end[0] == "?" and "=" in rest[end.end() :].partition("@")[0])
 
 
 def _foreign(scheme: str) -> str:

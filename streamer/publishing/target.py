@@ -15,6 +15,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 import av
 
+from streamer.config.stream_urls import authority_may_end
 from streamer.errors import ConfigError, public_url, redact
 from streamer.publishing.wire import Failure
 from streamer.tls import authorities
@@ -133,6 +134,8 @@ def parse_target(
         # A '#' is for FFmpeg a letter like others.
         parts = urlsplit(url, allow_fragments=False)
         host, port = parts.hostname, parts.port
+        if not authority_may_end(url):
+            raise ValueError
     except ValueError:
         # Without its cause: that has a part of the URL, which may be one of the password.
         raise ConfigError(

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from streamer.errors import ModelError, ModelFetchError
+from streamer.errors import ConfigError, ModelError, ModelFetchError
 from streamer.home import expanded, home
 
 LOCAL_FILE = "or take another model, or a local .onnx file: --set model.name=…, or --model"
@@ -42,7 +42,10 @@ def cache_folder() -> Path:
     """
     chosen = os.environ.get("STREAMER_CACHE")
     if chosen:
-        return expanded(chosen)
+        try:
+            return expanded(chosen)
+        except ConfigError as error:
+            raise ModelFetchError(f"STREAMER_CACHE: {error}") from None
     if sys.platform == "win32":
         root = os.environ.get("LOCALAPPDATA")
         return (Path(root) if root else _home() / "AppData" / "Local") / "streamer" / "cache"

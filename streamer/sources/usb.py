@@ -175,8 +175,6 @@ class UsbSource:
         device = self._config.device
         if isinstance(device, int):
             return device
-        if device.isdecimal():
-            return int(device)
         if device.startswith("/"):
             if not Path(device).exists():
                 raise SourceNotFound(f"{device}: no such device (`streamer cameras` lists them)")

@@ -23,6 +23,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import av
+import pytest
 
 from streamer.cli import main as command
 from tests.fuzz.mutations import damage
@@ -206,7 +207,11 @@ def main() -> int:
     parser.add_argument("--limit-s", type=float, default=LIMIT_S, help="of one run")
     parser.add_argument("--keep", type=Path, help="a folder for the files that are at fault")
     asked = parser.parse_args()
-    return 1 if fuzz(asked.runs, asked.seed, asked.limit_s, asked.keep) else 0
+    try:
+        return 1 if fuzz(asked.runs, asked.seed, asked.limit_s, asked.keep) else 0
+    except pytest.skip.Exception as missing:
+        print(missing, file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -94,5 +94,5 @@ def become_nobody(folder: Path) -> None:
         pytest.skip("this Python, or this checkout, is closed to other users")
 
 
-def test_beside_the_peers_nothing_else_fails_without_programs(tmp_path: Path) -> None:
+def test_what_the_readme_says_of_other_programs_holds_beside_the_peers(tmp_path: Path) -> None:
     assert "SKIPPED" in bare(tmp_path, *OTHERS)

@@ -10,7 +10,7 @@ import pytest
 from streamer.config import ModelConfig, RecordSinkConfig
 from streamer.errors import ConfigError, ModelFetchError
 from streamer.home import expanded, home, lend_our_cache
-from streamer.segmentation.cache import cache_folder, can_be_written
+from streamer.segmentation.cache import cache_folder, can_be_written, own_copy
 from streamer.segmentation.registry import lookup
 from streamer.segmentation.weights import cached_path, fetch, models_on_disk, resolve
 
@@ -82,6 +82,14 @@ def test_with_a_home_the_hubs_own_folder_stays(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", "")
     lend_our_cache()
     assert not home_of_the_hub()
+
+
+@pytest.mark.usefixtures("no_home")
+def test_a_cache_in_a_home_that_is_not_there_is_named_by_its_variable(monkeypatch):
+    monkeypatch.setenv("STREAMER_CACHE", "~/ours")
+    assert own_copy("a.onnx") is None
+    with pytest.raises(ModelFetchError, match=r"^STREAMER_CACHE: ~/ours: there is no such home"):
+        cache_folder()
 
 
 @pytest.mark.usefixtures("no_home")

@@ -90,6 +90,8 @@ def translate_connect(
         kind, said = SourceUnsupported, f"not a stream that can be read: {reason}"
     elif not knows_host():
         kind, said = SourceNotFound, "unknown host: check the name in the URL"
+        if "***@" in name:
+            said += ", and write a / of its password as %2F"
     elif secure and error.errno == errno.EIO:
         kind = SourceTlsError
         said = (

@@ -18,7 +18,22 @@ def test_a_time_is_written_in_seconds_or_with_its_units(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "-1", "x", "nan", "inf", "5d", "30m1h", "1e3", "1,5", "9" * 400, "s", "\uff11"],
+    [
+        "",
+        "0",
+        "-1",
+        "x",
+        "nan",
+        "inf",
+        "5d",
+        "30m1h",
+        "1e3",
+        "1,5",
+        "9" * 400,
+        "s",
+        "\uff11",
+        "1h30",
+    ],
 )
 def test_what_is_no_time_is_refused_with_an_example(text):
     with pytest.raises(

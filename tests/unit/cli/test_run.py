@@ -270,6 +270,10 @@ def test_preview_guesses_what_kind_of_source_is_meant(tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match="the source's URL: ") as refused:
             guess_source(url)
         assert "cret" not in str(refused.value)
+    for text in ("rtsp:/me:s3cret@h/1", "rtsp//me:s3cret@h/1.png", "me:s3cret@h", "a:s3cret@h/1.y"):
+        with pytest.raises(ConfigError, match=r"no URL: a stream's begins with") as refused:
+            guess_source(text)
+        assert "cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("how", ["run", "preview", "relay"])

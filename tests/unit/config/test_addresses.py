@@ -45,6 +45,7 @@ def test_only_loopback_is_local(host: str, local: bool):
         ("rtsp://me:[secret]@127.0.0.1/a", "special characters of a password"),
         ("rtsp://me:se/cret@127.0.0.1/a", "a '/' in its user or password must be written as %2F"),
         ("rtsp://me:se#cret@127.0.0.1/a", "must be written as %23"),
+        ("rtsp://me:12#cret@127.0.0.1/a", "must be written as %23"),
         ("rtsp://me:secret\u2100@127.0.0.1/a", "special characters of a password"),
     ],
 )

@@ -95,7 +95,7 @@ def complaint(key: str, value: Any, source: dict[str, Any], sink: dict[str, Any]
         ("preprocess.max_side", 10**9, "is not at most 16384"),
         ("preprocess.roi", [0, 0, 1e300, 1], "is not at most 1000000"),
         ("refine.keep_largest", 10**9, "is not at most 1000"),
-        ("name", "x" * 5000, "is not 100 characters long"),
+        ("name", "x" * 5000, "is not at most 100 characters long"),
     ],
 )
 def test_a_number_out_of_reason_is_refused_by_its_key(key, value, expected):
@@ -149,3 +149,12 @@ def test_a_frame_that_is_made_here_has_no_more_pixels_than_memory_has_room_for()
 def test_more_sinks_than_a_machine_serves_are_refused():
     with pytest.raises(ConfigError, match="sinks: takes at most 64 entries, not 65"):
         parse_config({"source": SYNTHETIC, "sinks": [{"type": "discard"}] * 65})
+
+
+@pytest.mark.parametrize("device", [1001, "1001", "9" * 5000])
+def test_the_index_of_a_camera_is_a_number_in_quotes_too(device):
+    said = complaint("source.device", device, {"type": "usb"}, {"type": "discard"})
+    assert "is not at most 1000" in said
+    assert len(said) < 200
+    data = {"source": {"type": "usb", "device": "3"}, "sinks": [{"type": "discard"}]}
+    assert parse_config(data, name="c").source.device == 3

@@ -32,6 +32,8 @@ def complaint(source: dict[str, object]) -> str:
         "rtsp://me:p ss%2F@cam/1",
         "rtsp://me:p:ss@cam/1#x",
         "rtsp://cam/a@b?c=d@e",
+        "rtsp://cam:554?user=me&mail=a@b",
+        "rtsp://cam:554/a@b",
         " rtsp://cam/1 ",
     ],
 )
@@ -65,6 +67,9 @@ def test_rtsp_and_http_are_taken(url):
         ("rtsp://me:s3/cret@h/x", "a '/' in its user or password must be written as %2F"),
         ("rtsp://me:s3#cret@h/x", "a '#' in its user or password must be written as %23"),
         ("rtsp://me:s3?cret@h/x", "a '?' in its user or password must be written as %3F"),
+        ("rtsp://me:12#s3cret@h/x", "a '#' in its user or password must be written as %23"),
+        ("rtsp://me#s3:cret@h/x", "a '#' in its user or password must be written as %23"),
+        ("rtsp://me:12?s3cret@h/x", "a '?' in its user or password must be written as %3F"),
         ("rtsp://me:[s3cret@h:x/1", "or use source.username and source.password"),
     ],
 )

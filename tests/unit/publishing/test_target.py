@@ -46,6 +46,7 @@ def test_a_target_is_named_without_credentials(url, muxer, name):
         ("rtsp:///s3cret", "has no host: write rtsp://HOST/PATH"),
         ("rtsp://joe:s3cret@host:s3cret/a", "the URL cannot be read"),
         ("rtsp://joe:s3cret@host:99999/a", "the URL cannot be read"),
+        ("rtsp://joe:12#s3cret@host/a", "of a password write / as %2F, # as %23, ? as %3F"),
         ("rtsp://joe:s3cret?x@host/a", "of a password write / as %2F, # as %23, ? as %3F"),
     ],
 )

@@ -102,6 +102,12 @@ def test_an_unknown_host_is_named():
     error = opened(url="rtsp://no-such-camera.invalid/live")
     assert isinstance(error, SourceNotFound)
     assert "unknown host" in str(error)
+    assert "%2F" not in str(error)
+
+
+def test_an_unknown_host_may_be_a_part_of_a_password():
+    error = opened(url="rtsp://me:12/s3cret@no-such-camera.invalid/live")
+    assert "s3cret" not in str(error)
 
 
 def test_a_file_of_authorities_that_is_not_there_is_named(tmp_path):
