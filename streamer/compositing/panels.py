@@ -78,15 +78,18 @@ class Panels:
         """
         if compose is self._compose:
             return compose
-        if self._backdrop is not None and compose.background != self._background:
+        if compose.background != self._background:
             try:
                 backdrop = make_backdrop(compose.background, self._open_video)
             except ConfigError as error:
                 _log.warning("the background stays as it was: %s", error)
                 compose = compose.model_copy(update={"background": self._background})
             else:
-                self._backdrop.close()
-                self._backdrop = backdrop
+                # One that is not drawn is tried all the same: settings are saved.
+                unused, self._backdrop = (
+                    (backdrop, None) if self._backdrop is None else (self._backdrop, backdrop)
+                )
+                unused.close()
         self._compose, self._background = compose, compose.background
         return compose
 
