@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from streamer.config import Config
 from streamer.cpu import giving_way
-from streamer.matting import LADDER, make_matting
+from streamer.matting import LADDER, Asking, make_matting
 from streamer.preprocessing import Regional, prepared
-from streamer.protocols import Matting
+from streamer.protocols import Matting, Segmenter
 from streamer.segmentation import Progress, load_segmenter
 from streamer.tuning import Tuning
 
@@ -19,6 +20,8 @@ def load_matting(
     *,
     live: bool = False,
     tuning: Tuning | None = None,
+    through: Callable[[Segmenter], Segmenter] = lambda segmenter: segmenter,
+    asking: Asking | None = None,
 ) -> tuple[Matting, str | None]:
     """
     The model and matting of *config*; its source and sinks are left alone.
@@ -28,6 +31,8 @@ def load_matting(
         progress: told of a model's download.
         live: frames will not wait for the model.
         tuning: has the regions of interest; those of *config* when absent.
+        through: what the matting has for the model; owns it.
+        asking: how the model is asked for key frames; as *live* says, where absent.
 
     Returns:
         The matting, the caller's to warm up and close; and why its model is a fall-back, if it is.
@@ -42,5 +47,5 @@ def load_matting(
         # Live, the model's threads must not hold up those that every frame passes through.
         segmenter, fallback = giving_way(load) if live else load()
     seen = prepared(segmenter, config.preprocess)
-    matting = make_matting(config.matting, seen, live=live)
+    matting = make_matting(config.matting, through(seen), live=live, asking=asking)
     return Regional(matting, tuning or Tuning(preprocess=config.preprocess)), fallback

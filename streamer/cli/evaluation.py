@@ -59,6 +59,17 @@ def evaluate(
     truth: Annotated[
         Path | None, typer.Option(metavar="PATH", help="The true alphas of --prediction.")
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Play the clips at their pace; judge each frame when shown."),
+    ] = False,
+    machine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Live: simulate `weak`, `laptop`, `desktop`, `gpu`, or one like `this`.",
+        ),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Show the clips.")] = False,
 ) -> None:
     """
@@ -70,13 +81,20 @@ def evaluate(
     if listing:
         _list()
     elif prediction is not None or truth is not None:
-        if prediction is None or truth is None or configurations:
-            raise ConfigError("--prediction and --truth go together, and without configurations")
+        if prediction is None or truth is None or configurations or live:
+            raise ConfigError(
+                "--prediction and --truth go together, and without configurations or --live"
+            )
         _compare_files(prediction, truth, out)
+    elif machine is not None and not live:
+        raise ConfigError("--machine is for --live")
     elif not configurations:
         raise ConfigError("nothing to measure: name a configuration, or --prediction and --truth")
     else:
-        _compare_configurations(configurations, overrides or (), clips, frames, size, seed, out)
+        _compare_configurations(
+            configurations, overrides or (), clips, frames, size, seed, out, live=live,
+            machine=machine,
+        )  # fmt: skip
 
 
 def _list() -> None:
@@ -112,9 +130,22 @@ def _compare_configurations(
     size: str,
     seed: int,
     out: Path,
+    *,
+    live: bool,
+    machine: str | None,
 ) -> None:
+    from streamer.cli.live_evaluation import check_machine, watch_configurations
     from streamer.config import load_config
-    from streamer.evaluation import average, clip_catalogue, has_photographs, rounded
+    from streamer.evaluation import (
+        FRAMES,
+        average,
+        clip_catalogue,
+        has_photographs,
+        make_clip,
+        rounded,
+    )
+
+    check_machine(machine)
 
     chosen = _chosen(clips)
     width, height = _size(size)
@@ -133,6 +164,14 @@ def _compare_configurations(
         "seed": seed,
         "configurations": [],
     }
+    if live:
+        made = [
+            make_clip(name, width=width, height=height, frames=frames or FRAMES, seed=seed)
+            for name in chosen
+        ]
+        _write(out / "eval.json", report | watch_configurations(configurations, made, machine, out))
+        typer.echo(f"\n{out / 'eval.json'}, and plots beside it")
+        return
     for name, config in configurations:
         info = _measure(name, config, chosen, (width, height, seed), frames, results)
         found = {clip: by_name[name] for clip, by_name in results.items()}

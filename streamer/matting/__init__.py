@@ -1,17 +1,20 @@
 """How frames get their mattes."""
 
 from streamer.config import MattingConfig
+from streamer.matting.asking import Asking
 from streamer.matting.every_frame import EveryFrame
 from streamer.matting.tracked import Tracked
 from streamer.protocols import Matting, Segmenter
 
-__all__ = ["LADDER", "EveryFrame", "Tracked", "make_matting"]
+__all__ = ["LADDER", "Asking", "EveryFrame", "Tracked", "make_matting"]
 
 LADDER = (384, 512, 640, 768, 896)
 """Sides in pixels of the smaller network inputs that tracking likes to have."""
 
 
-def make_matting(config: MattingConfig, segmenter: Segmenter, *, live: bool) -> Matting:
+def make_matting(
+    config: MattingConfig, segmenter: Segmenter, *, live: bool, asking: Asking | None = None
+) -> Matting:
     """
     What *config* describes.
 
@@ -19,7 +22,8 @@ def make_matting(config: MattingConfig, segmenter: Segmenter, *, live: bool) -> 
         config: mode, intervals, delay.
         segmenter: the model; owned by the result.
         live: frames do not wait for the model.
+        asking: how the model is asked for key frames; as *live* says, where absent.
     """
     if config.mode == "tracked":
-        return Tracked(segmenter, config, live=live)
+        return Tracked(segmenter, config, live=live, asking=asking)
     return EveryFrame(segmenter)

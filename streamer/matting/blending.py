@@ -9,6 +9,7 @@ from streamer.boxes import Box
 from streamer.frame import Alpha
 from streamer.matting.flow import AlphaCarrier
 from streamer.matting.keys import Lead
+from streamer.matting.work import Work
 
 _DOUBT = 12.0
 """Grey levels of residual at which a key counts for 1/e of what it would."""
@@ -26,10 +27,14 @@ class Blender:
     Args:
         size: (H, W) of the alphas.
         luma_size: (h, w) of the residuals.
+        work: counted in.
     """
 
-    def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
-        self._carrier = AlphaCarrier(size, luma_size)
+    def __init__(
+        self, size: tuple[int, int], luma_size: tuple[int, int], work: Work | None = None
+    ) -> None:
+        self._work = work or Work()
+        self._carrier = AlphaCarrier(size, luma_size, self._work)
         self._size = (size[1], size[0])
         self._other: Alpha = np.empty(size, np.uint8)
         self._small = [np.empty(luma_size, np.float32) for _ in range(2)]
@@ -68,6 +73,7 @@ class Blender:
             cv2.resize(small, self._size, dst=large, interpolation=cv2.INTER_LINEAR)
         if place.is_empty:
             return
+        self._work.mixed += place.width * place.height / out.size
         here = place.slices
         one, other = (weight[here] for weight in self._weights)
         cv2.blendLinear(out[here], self._other[here], one, other, dst=out[here])

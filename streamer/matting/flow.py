@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from streamer.boxes import Box
 from streamer.frame import Alpha
 from streamer.matting.luma import Luma
+from streamer.matting.work import Work
 
 Flow = NDArray[np.float32]
 
@@ -37,9 +38,13 @@ class FlowFinder:
     Args:
         size: (h, w) of the luma pictures.
         finest_scale: halvings of them at which the search ends; 0 is the finest, 1 costs a third.
+        work: counted in.
     """
 
-    def __init__(self, size: tuple[int, int], finest_scale: int = 0) -> None:
+    def __init__(
+        self, size: tuple[int, int], finest_scale: int = 0, work: Work | None = None
+    ) -> None:
+        self._work = work or Work()
         # Down to the finest scale but with wide steps and without the variational refinement, which
         # smooths the subject's motion into that of the background: half the error of the presets.
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -57,6 +62,7 @@ class FlowFinder:
 
     def find(self, now: Luma, other: Luma, flow: Flow) -> None:
         """Update *flow*, which holds a guess, so that it leads from *now* to *other*."""
+        self._work.flows += 1
         self._search.calc(now, other, flow)
         # Patches that went astray stand alone.
         cv2.split(flow, self._parts)
@@ -78,6 +84,7 @@ class FlowFinder:
 
     def difference(self, one: Luma, other: Luma, out: Residual) -> None:
         """Write by how much *one* and *other* differ as they stand into *out*."""
+        self._work.compared += 1
         cv2.absdiff(one, other, dst=self._gap)
         cv2.boxFilter(self._gap, cv2.CV_32F, (_AREA, _AREA), dst=out)
 
@@ -96,9 +103,13 @@ class AlphaCarrier:
     Args:
         size: (H, W) of the alphas.
         luma_size: (h, w) of the flows.
+        work: counted in.
     """
 
-    def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
+    def __init__(
+        self, size: tuple[int, int], luma_size: tuple[int, int], work: Work | None = None
+    ) -> None:
+        self._work = work or Work()
         height, width = size
         self._width, self._height = width, height
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -119,6 +130,7 @@ class AlphaCarrier:
         )
         if place.is_empty:
             return
+        self._work.carried += place.width * place.height / alpha.size
         here = place.slices
         cv2.add(self._map[here], self._grid[here], dst=self._map[here])
         cv2.remap(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
 from streamer.matting.luma import Luma, Shrinker, mean_difference
 from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
+from streamer.matting.work import Work
 from streamer.protocols import Segmenter
 
 _LOST = 18.0
@@ -48,6 +49,8 @@ class Tally:
     scenes: int = 0
     lost: int = 0
     """Frames whose carried matte was not trusted, and left empty."""
+    work: Work = field(default_factory=Work)
+    """Beside the model's."""
 
 
 class _Held:
@@ -102,8 +105,8 @@ class Track:
         self._tally = tally
         self._shrinker = Shrinker(height, width)
         self._luma_size = self._shrinker.size
-        self._finder = FlowFinder(self._luma_size, self._effort.finest_scale)
-        self._blender = Blender((height, width), self._luma_size)
+        self._finder = FlowFinder(self._luma_size, self._effort.finest_scale, tally.work)
+        self._blender = Blender((height, width), self._luma_size, tally.work)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
         self._looker = Looker(segmenter, self._spare[0], self._effort)
         self._keys: list[Key] = []
@@ -165,6 +168,7 @@ class Track:
         held = self._idle.pop() if self._idle else _Held(self._luma_size)
         held.frame, held.alpha, held.number = frame, alpha, self._number
         self._shrinker.shrink(frame.image, held.luma)
+        self._tally.work.shrunk += 1
         held.blind = is_blind(held.luma)
         return held
 

@@ -16,7 +16,7 @@ from typing import Any
 from streamer.config import MattingConfig
 from streamer.cpu import giving_way
 from streamer.frame import Alpha, Frame, Matte
-from streamer.matting.asking import Background, Direct
+from streamer.matting.asking import Asking, Background, Direct
 from streamer.matting.track import Tally, Track
 from streamer.protocols import ModelInfo, Segmenter
 
@@ -29,13 +29,21 @@ class Tracked:
         segmenter: the model; owned from here on and closed with this.
         config: intervals and delay.
         live: frames do not wait for the model, which runs in a thread.
+        asking: how the model is asked; as *live* says, where absent.
     """
 
-    def __init__(self, segmenter: Segmenter, config: MattingConfig, *, live: bool) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        config: MattingConfig,
+        *,
+        live: bool,
+        asking: Asking | None = None,
+    ) -> None:
         self._segmenter = segmenter
         self._config = config
         self._live = live
-        self._asking: Direct | Background = Background() if live else Direct()
+        self._asking: Asking = asking or (Background() if live else Direct())
         self._track: Track | None = None
         self._tally = Tally()
 

@@ -107,3 +107,51 @@ def test_what_cannot_be_done_is_told(streamer, tmp_path, config, arguments, code
     assert result.exit_code == code
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+LIVE = ("--live", "--clips", "moving,talking", "--frames", 12, "--size", "160x90", "--out", "o")
+
+
+def test_a_simulated_machine_shows_what_a_viewer_sees(streamer, tmp_path, config):
+    result = streamer(
+        "eval", config("mine"), "--set", "matting.mode=tracked", *LIVE, "--machine", "weak"
+    )
+    assert result.exit_code == 0, result.output
+    assert "leak %" in result.stdout
+    report = json.loads((tmp_path / "o" / "eval.json").read_text())
+    assert report["live"] == "weak"
+    (found,) = report["configurations"]
+    assert found["machine"]["cores"] == 2
+    assert found["matting"]["mode"] == "tracked"
+    assert list(found["clips"]) == ["moving", "talking"]
+    moving = found["clips"]["moving"]
+    assert moving["shown"] + moving["late"] + moving["lost"] == moving["frames"] == 6
+    for name in ("mad", "dtssd", "leak", "leak_worst", "loss", "empty", "latency_p95_ms"):
+        assert moving[name] is not None, name
+    assert moving["cpu_ms"]["matting"] > 0
+    assert len(moving["by_frame"]["mad"]) == len(moving["by_frame"]["index"])
+    for name in ("moving-error.png", "moving-worst-mine.png"):
+        assert cv2.imread(str(tmp_path / "o" / name)) is not None, name
+
+
+@pytest.mark.parametrize("machine", [(), ("--machine", "this")], ids=["real", "this"])
+def test_this_machine_is_watched_or_reckoned_with(streamer, tmp_path, config, machine):
+    result = streamer("eval", config("mine"), *LIVE, *machine)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "o" / "eval.json").read_text())
+    assert report["live"] == (machine[-1] if machine else "real")
+    moving = report["configurations"][0]["clips"]["moving"]
+    assert moving["shown"] + moving["late"] + moving["lost"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--live", "--machine", "fast"), "--machine: 'fast': no such machine: choose from weak,"),
+        (("--machine", "weak"), "--machine is for --live"),
+    ],
+)
+def test_a_machine_that_cannot_be_is_refused(streamer, config, arguments, said):
+    result = streamer("eval", config("mine"), *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr

@@ -1,0 +1,174 @@
+"""`streamer eval --live`: what a viewer of a live stream sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamer.cli.failures import say
+from streamer.cli.progress import Downloads, counting
+from streamer.cli.tables import print_table
+from streamer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamer.config import Config
+    from streamer.evaluation import Clip
+    from streamer.evaluation.live import Watched
+    from streamer.evaluation.measuring import Figures
+
+THIS = "this"
+"""The simulated machine that is like the present one."""
+
+_HEADINGS = {
+    "shown": "in time",
+    "late": "late",
+    "lost": "lost",
+    "empty": "empty",
+    "mad": "MAD e3",
+    "dtssd": "dtSSD e2",
+    "leak": "leak %",
+    "leak_worst": "worst",
+    "loss": "loss %",
+    "loss_worst": "worst",
+    "latency_p95_ms": "p95 ms",
+    "begun_s": "begun s",
+}
+_SHARES = frozenset({"leak", "leak_worst", "loss", "loss_worst"})
+
+Watch = Callable[["Clip", Callable[[], None]], "Watched"]
+
+
+def check_machine(name: str | None) -> None:
+    """Raises ConfigError where no machine is called so."""
+    from streamer.evaluation.live import MACHINES
+
+    if name is not None and name not in (*MACHINES, THIS):
+        known = ", ".join((*MACHINES, THIS))
+        raise ConfigError(f"--machine: {name!r}: no such machine: choose from {known}")
+
+
+def watch_configurations(
+    configurations: Sequence[tuple[str, Config]],
+    clips: Sequence[Clip],
+    machine: str | None,
+    out: Path,
+) -> dict[str, Any]:
+    """
+    Play *clips* live to each configuration, print what was seen, and draw it into *out*.
+
+    Args:
+        configurations: names and what they stand for; their sources and sinks do not matter.
+        clips: what is played.
+        machine: which one is simulated; the real pipeline on the present one when None.
+        out: a folder.
+
+    Returns:
+        What goes into `eval.json`.
+    """
+    from streamer.evaluation import rounded
+    from streamer.evaluation.live import average
+
+    rows: list[tuple[str, str, Figures]] = []
+    seen: dict[str, dict[str, Watched]] = {}
+    report = []
+    for name, config in configurations:
+        with _watching(name, config, machine) as (watch, facts):
+            for clip in clips:
+                with counting(f"{name}: {clip.name}", clip.frames) as advance:
+                    seen.setdefault(clip.name, {})[name] = watch(clip, advance)
+            found = {clip.name: seen[clip.name][name] for clip in clips}
+            report.append(
+                {
+                    "name": name,
+                    **facts(),
+                    "average": rounded(average(found.values())),
+                    "clips": {clip: watched.as_json() for clip, watched in found.items()},
+                }
+            )
+        rows += [(clip, name, watched.figures()) for clip, watched in found.items()]
+        rows.append(("average", name, average(found.values())))
+    for clip_name, by_name in seen.items():
+        _draw(out, clip_name, by_name)
+    _table(rows)
+    return {"live": machine or "real", "configurations": report}
+
+
+@contextmanager
+def _watching(
+    name: str, config: Config, machine: str | None
+) -> Iterator[tuple[Watch, Callable[[], dict[str, Any]]]]:
+    """What plays a clip to *config*, and what there is to say of it afterwards."""
+    from dataclasses import asdict
+
+    from streamer.evaluation.live import MACHINES, Judge, Queues, Simulation, VirtualAsking
+    from streamer.evaluation.live.calibrating import calibrate
+    from streamer.evaluation.live.watching import watch
+    from streamer.loading import load_matting
+
+    if machine is None:
+        with Downloads() as downloads:
+            yield lambda clip, advance: watch(clip, config, downloads, advance), dict
+        return
+    asking = VirtualAsking()
+    with Downloads() as downloads:
+        matting, fallback = load_matting(
+            config, downloads, live=True, through=asking.through, asking=asking
+        )
+    if fallback:
+        say(f"note: {name}: not the first choice of model: {fallback}")
+    try:
+        matting.warm_up()
+        chosen = MACHINES.get(machine) or calibrate(asking.segmenter)
+        queues = Queues(config.pipeline.ring_capacity, config.pipeline.sink_queue)
+        simulation = Simulation(matting, asking, chosen, queues)
+
+        def play(clip: Clip, advance: Callable[[], None]) -> Watched:
+            judge = Judge(clip, advance)
+            simulation.play(judge)
+            return judge.close()
+
+        yield (
+            play,
+            lambda: {
+                "machine": asdict(chosen),
+                "model": None if matting.info is None else asdict(matting.info),
+                "matting": matting.statistics(),
+            },
+        )
+    finally:
+        matting.close()
+
+
+def _table(rows: Sequence[tuple[str, str, Figures]]) -> None:
+    print_table(
+        ["clip", "configuration", *_HEADINGS.values()],
+        (
+            [clip, name, *(_number(key, figures[key]) for key in _HEADINGS)]
+            for clip, name, figures in rows
+        ),
+    )
+
+
+def _number(key: str, value: float | None) -> str:
+    from streamer.evaluation.live import COUNTS
+
+    if value is None:
+        return "-"
+    if key in COUNTS:
+        return f"{value:.0f}"
+    if key in _SHARES:
+        return f"{100 * value:.2f}"
+    return f"{value:.1f}"
+
+
+def _draw(out: Path, clip: str, by_name: dict[str, Watched]) -> None:
+    from streamer.evaluation.plots import chart, worst_sheet
+    from streamer.sinks.picture import write_picture
+
+    lines = {name: watched.by_frame(watched.mad) for name, watched in by_name.items()}
+    write_picture(out / f"{clip}-error.png", chart(f"{clip}: MAD e3 by frame, live", lines))
+    for name, watched in by_name.items():
+        if watched.worst:
+            write_picture(out / f"{clip}-worst-{name}.png", worst_sheet(watched.worst))

@@ -1,0 +1,297 @@
+"""A live stream on a machine that is only reckoned with: the same numbers on every other one."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from streamer.copying import Uncopyable
+from streamer.evaluation.live.cores import Cores
+from streamer.evaluation.live.judging import Judge
+from streamer.evaluation.live.machines import Machine
+from streamer.frame import Alpha, Frame, Image, Matte, Stamp
+from streamer.matting.effort import View
+from streamer.matting.keys import Key
+from streamer.matting.looking import Looker
+from streamer.matting.work import Work
+from streamer.protocols import Matting, ModelInfo, Segmenter
+
+
+class CountedSegmenter(Uncopyable):
+    """Another segmenter, and at which sizes it was run."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._sides: list[int] = []
+        self._segmenter = segmenter
+
+    @property
+    def info(self) -> ModelInfo:
+        """See `Segmenter.info`."""
+        return self._segmenter.info
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """See `Segmenter.sizes`."""
+        return self._segmenter.sizes
+
+    def warm_up(self) -> None:
+        """See `Segmenter.warm_up`; does not count."""
+        self._segmenter.warm_up()
+
+    def segment(self, image: Image, out: Alpha, size: tuple[int, int] | None = None) -> None:
+        """See `Segmenter.segment`."""
+        self._segmenter.segment(image, out, size)
+        self._sides.append(max(size or self.info.input_size))
+
+    def take_sides(self) -> list[int]:
+        """The longer sides of the inputs that it was run at since the last call."""
+        sides, self._sides = self._sides, []
+        return sides
+
+    def reset(self) -> None:
+        """See `Segmenter.reset`."""
+        self._segmenter.reset()
+
+    def close(self) -> None:
+        """See `Segmenter.close`."""
+        self._segmenter.close()
+
+
+class VirtualAsking:
+    """
+    Asks at once, and hands the answer out when the simulation says that it is there.
+
+    Attributes:
+        answered: whether the answer is there; set by the simulation.
+    """
+
+    def __init__(self) -> None:
+        self.answered = False
+        self._segmenter: CountedSegmenter | None = None
+        self._asked: list[int] | None = None
+        self._key: Key | None = None
+
+    def through(self, segmenter: Segmenter) -> CountedSegmenter:
+        """*segmenter*, from which it is known what an answer takes."""
+        self._segmenter = CountedSegmenter(segmenter)
+        return self._segmenter
+
+    @property
+    def segmenter(self) -> CountedSegmenter:
+        """The model, once it went through this."""
+        assert self._segmenter is not None  # noqa: S101 - callers know
+        return self._segmenter
+
+    @property
+    def busy(self) -> bool:
+        """See `Asking.busy`."""
+        return self._key is not None
+
+    def ask(self, key: Key, image: Image, looker: Looker, view: View) -> None:
+        """See `Asking.ask`. Raises SegmentError."""
+        looker.look(key, image, view)
+        self._key, self.answered = key, False
+        self._asked = self.take_sides()
+
+    def answer(self) -> Key | None:
+        """See `Asking.answer`."""
+        if not self.answered:
+            return None
+        key, self._key = self._key, None
+        self.answered = False
+        return key
+
+    def take_sides(self) -> list[int]:
+        """The sizes that the model was run at since the last call."""
+        return self._segmenter.take_sides() if self._segmenter is not None else []
+
+    def take_asked(self) -> list[int] | None:
+        """The sizes that a question took which was asked since the last call."""
+        asked, self._asked = self._asked, None
+        return asked
+
+    def forget(self) -> None:
+        """What was asked is of another stream."""
+        self._key = self._asked = None
+        self.answered = False
+        self.take_sides()
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """How many frames may wait for whom; see `PipelineConfig`."""
+
+    ring: int = 4
+    sink: int = 4
+
+
+class Simulation:
+    """
+    Plays clips at their pace to a matting, on a machine that is reckoned with.
+
+    As in the pipeline, capture, matting and sink are a thread each, the model gives way to them,
+    and of full queues the oldest frame goes.
+
+    Args:
+        matting: asks by *asking*, and its segmenter goes through that; borrowed.
+        asking: how it asks the model.
+        machine: what things cost.
+        queues: how long they are.
+    """
+
+    def __init__(
+        self,
+        matting: Matting,
+        asking: VirtualAsking,
+        machine: Machine,
+        queues: Queues,
+    ) -> None:
+        self._matting = matting
+        self._asking = asking
+        self._machine = machine
+        self._queues = queues
+        self._epoch = -1
+
+    def play(self, judge: Judge) -> None:
+        """
+        Show all of its clip to *judge*.
+
+        Raises:
+            SegmentError: a matte could not be made.
+        """
+        self._epoch += 1
+        self._asking.forget()
+        self._matting.flush()
+        _Run(self._matting, self._asking, self._machine, self._queues, self._epoch, judge).run()
+
+
+class _Run:
+    """One clip on one machine: what happens, in the order in which it happens."""
+
+    def __init__(
+        self,
+        matting: Matting,
+        asking: VirtualAsking,
+        machine: Machine,
+        queues: Queues,
+        epoch: int,
+        judge: Judge,
+    ) -> None:
+        self._matting, self._asking = matting, asking
+        self._machine, self._queues, self._epoch = machine, queues, epoch
+        self._clip, self._judge = judge.clip, judge
+        self._size = (self._clip.height, self._clip.width)
+        self._cores = Cores(machine.cores, machine.crowding)
+        self._next = 0
+        self._decoding: int | None = None
+        self._ring: deque[Frame] = deque()
+        self._ready: list[Matte] = []
+        """Mattes that the call which is being paid for has returned."""
+        self._mattes: deque[Matte] = deque()
+        """Those that wait for the sink."""
+        self._showing: Matte | None = None
+        self._done = self._work()
+
+    def run(self) -> None:
+        """Play to the end; what is held then is not shown."""
+        while self._step():
+            self._begin_what_can()
+
+    def _step(self) -> bool:
+        """Go on to the next thing that happens; whether there is one."""
+        due_s = self._due_s() if self._decoding is None else math.inf
+        end_s = self._cores.next_end_s()
+        if min(due_s, end_s) == math.inf:
+            return False
+        for name in self._cores.advance(max(self._cores.now_s, min(due_s, end_s))):
+            self._end(name)
+        return True
+
+    def _due_s(self) -> float:
+        return self._next / self._clip.fps if self._next < self._clip.frames else math.inf
+
+    def _begin_what_can(self) -> None:
+        if self._decoding is None and self._due_s() <= self._cores.now_s:
+            self._decoding, self._next = self._next, self._next + 1
+            self._start("capture", self._machine.decode_s(self._size))
+        if self._ring and not self._cores.runs("matting"):
+            self._matte(self._ring.popleft())
+        if self._mattes and self._showing is None:
+            self._showing = self._mattes.popleft()
+            self._start("sink", self._machine.show_s(self._size))
+
+    def _end(self, name: str) -> None:
+        match name:
+            case "capture":
+                assert self._decoding is not None  # noqa: S101 - it has ended
+                self._capture(self._decoding)
+                self._decoding = None
+            case "matting":
+                for matte in self._ready:
+                    self._put(matte)
+                self._ready = []
+            case "model":
+                self._asking.answered = True
+            case "sink":
+                assert self._showing is not None  # noqa: S101 - it has ended
+                shown, self._showing = self._showing, None
+                self._judge.show(shown.stamp.index, shown.alpha, self._cores.now_s)
+
+    def _capture(self, index: int) -> None:
+        image = self._judge.capture(index)
+        if len(self._ring) >= self._queues.ring:
+            self._judge.lose(self._ring.popleft().stamp.index)
+        stamp = Stamp(index, index, Fraction(1, self._clip.fps), 0, self._epoch)
+        self._ring.append(Frame(image, stamp))
+
+    def _matte(self, frame: Frame) -> None:
+        alpha = np.empty(self._size, np.uint8)
+        self._ready = list(self._matting.matte(frame, alpha))
+        sides = self._asking.take_sides()
+        # Outside of a question the model has run in the matting's own thread.
+        self._start(
+            "matting",
+            self._machine.matting_s(self._work_since(), self._size) + self._machine.model_s(sides),
+            threads=self._machine.cores if sides else 1,
+        )
+        if (asked := self._asking.take_asked()) is not None:
+            self._start(
+                "model",
+                self._machine.model_s(asked),
+                threads=self._machine.cores,
+                gives_way=True,
+                apart=self._machine.answer_s is not None,
+            )
+
+    def _put(self, matte: Matte) -> None:
+        if len(self._mattes) >= self._queues.sink:
+            self._judge.lose(self._mattes.popleft().stamp.index)
+        self._mattes.append(matte)
+
+    def _start(
+        self,
+        name: str,
+        cpu_s: float,
+        *,
+        threads: int = 1,
+        gives_way: bool = False,
+        apart: bool = False,
+    ) -> None:
+        self._cores.start(name, cpu_s, threads=threads, gives_way=gives_way, apart=apart)
+        if not apart:
+            self._judge.spend(name, cpu_s)
+
+    def _work(self) -> Work:
+        return Work(**self._matting.statistics().get("work", {}))
+
+    def _work_since(self) -> Work:
+        """What was done since the last call."""
+        before, self._done = self._done, self._work()
+        return self._done.since(before)
