@@ -29,23 +29,27 @@ class Claim:
 
     Args:
         path: the file.
-        replace: it may be there already; its content stays as it is.
+        replace: it may have content already, which stays as it is.
 
     Attributes:
-        made: it was not there.
+        made: it was not there, or empty: so a run leaves it that is killed before its first frame.
 
     Raises:
         SinkError: it exists, it cannot be written, or another recording goes into it.
     """
 
     def __init__(self, path: Path, *, replace: bool) -> None:
-        self.made = False
         self._path = path
         self._release: Callable[[], None] | None = None
         try:
             while self._release is None:
-                handle = self._open(replace=replace)
+                exclusive = 0 if replace or _is_blank(path) else os.O_EXCL
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | exclusive, 0o666)
                 self._release = _locked(path, handle)
+            self.made = _is_blank(path)
+            if not (self.made or replace):
+                self.release()
+                raise FileExistsError
         except BlockingIOError as error:
             raise SinkError(
                 f"{path}: another recording goes into it: name another file, "
@@ -60,25 +64,27 @@ class Claim:
             raise refusal(path, error) from error
 
     def release(self, *, delete: bool = False) -> None:
-        """Let others have the file; with *delete*, nobody. Twice is once."""
+        """
+        Let others have the file; with *delete*, nobody. Twice is once.
+
+        Only a regular file is deleted: pipes, devices and links are the user's.
+        """
         release, self._release = self._release, None
         if release is None:
             return
-        if delete:
+        if delete and self._path.is_file() and not self._path.is_symlink():
             with suppress(OSError):
                 self._path.unlink()
         release()
 
-    def _open(self, *, replace: bool) -> int:
-        try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
-            self.made = False
-            if not replace:
-                raise
-            return os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
-        self.made = True
-        return handle
+
+def _is_blank(path: Path) -> bool:
+    """Whether nothing has been written into the file at *path*; never of a pipe or device."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and not status.st_size
 
 
 def _locked(path: Path, handle: int) -> Callable[[], None] | None:
