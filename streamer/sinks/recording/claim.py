@@ -2,8 +2,8 @@
 A file that one recording has to itself, until it ends or its process dies, however that happens.
 
 The lock is the system's, on the file itself, so that it holds between users and containers and
-leaves nothing behind. Windows' locks would keep FFmpeg from writing, and a file that is open from
-being deleted: there it is a file of its own in the folder for temporary files.
+leaves nothing behind. Windows' locks, and those of SMB, would keep FFmpeg from writing: there it is
+a file of its own in the folder for temporary files, which only this machine sees.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from filelock import FileLock, Timeout
 
 from streamer.errors import SinkError
 from streamer.sinks.paths import refusal
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_SMB = ("cifs ", "smb3 ")
+"""What Linux calls file systems whose `flock` keeps other descriptors from writing (flock(2))."""
 
 
 class Claim:
@@ -97,7 +101,7 @@ def _locked(path: Path, handle: int) -> Callable[[], None] | None:
     Raises:
         BlockingIOError: another has it.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32" or _is_on_smb(handle):
         os.close(handle)
         return lock_beside(path)
     import fcntl
@@ -117,6 +121,19 @@ def _locked(path: Path, handle: int) -> Callable[[], None] | None:
             return lambda: os.close(handle)
     os.close(handle)
     return None
+
+
+def _is_on_smb(handle: int) -> bool:
+    """Whether the file that is open as *handle* lies on an SMB share, as far as Linux says."""
+    device = os.fstat(handle).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = _MOUNTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    # "36 35 0:53 / /mnt/share rw shared:1 - cifs //server/share rw", proc_pid_mountinfo(5)
+    parts = (line.partition(" - ") for line in mounts)
+    return any(number in where.split()[2:3] and kind.startswith(_SMB) for where, _, kind in parts)
 
 
 def lock_beside(path: Path) -> Callable[[], None]:

@@ -267,3 +267,28 @@ def test_a_part_whose_name_is_what_the_stream_reads_takes_the_next(tmp_path: Pat
     sink.close()
     assert sink.statistics()["path"].endswith("a-3.mp4")
     assert read.read_bytes() == b"read"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the file system so")
+@pytest.mark.parametrize("kind", ["cifs", "smb3", "ext4"])
+def test_on_a_share_whose_locks_keep_ffmpeg_from_writing_the_name_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    device = tmp_path.stat().st_dev
+    where = f"{os.major(device)}:{os.minor(device)} / /mnt/a\\040b rw,relatime shared:1"
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"35 1 9999:0 / / rw - cifs //a/b rw\n36 35 {where} - {kind} //a/c rw\n")
+    monkeypatch.setattr(claim, "_MOUNTS", mounts)
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "a.mp4"
+    taken = Claim(path, replace=False)
+    with path.open("rb") as other:
+        if kind == "ext4":
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(SinkError, match=TAKEN):
+        Claim(path, replace=True)
+    taken.release(delete=True)
+    assert not path.exists()
