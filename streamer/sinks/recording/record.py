@@ -147,7 +147,7 @@ class RecordSink:
         if self._film is None or self._audio is None:
             return
         try:
-            self._film.add_audio(packet, self._audio.time_base)
+            self._film.add_audio(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             self._give_up(error)
             raise refusal(self._path, error) from error
