@@ -23,6 +23,8 @@ from streamer.ring import DropReason, Lease
 
 _MOST_AUDIO = 4096
 """Packets that may wait for their frames: more than a minute's."""
+_AHEAD_S = 3
+"""Audio is on another clock if it is so far ahead, of its frame and of newer audio."""
 
 
 class InHand:
@@ -285,10 +287,17 @@ class SinkWorker:
         sink = self._sink
         while self._audio and isinstance(sink, AudioSink):
             packet = self._audio[0]
-            if until_s is not None and packet.pts * self._audio_base > until_s:
+            at_s = packet.pts * self._audio_base
+            if until_s is not None and at_s > until_s and not self._is_astray(at_s, until_s):
                 return
             self._audio.popleft()
-            self._call(partial(sink.write_audio, packet))
+            if until_s is None or at_s <= until_s:
+                self._call(partial(sink.write_audio, packet))
+
+    def _is_astray(self, at_s: Fraction, until_s: Fraction) -> bool:
+        """Whether audio of that time would only hold up what comes after it."""
+        newest_s = self._audio[-1].pts * self._audio_base
+        return at_s - max(until_s, newest_s) > _AHEAD_S
 
     def _call(self, function: Callable[[], None]) -> None:
         self._busy_since_ns = time.monotonic_ns()

@@ -7,6 +7,8 @@ from fractions import Fraction
 from streamer.frame import Stamp
 
 _NOMINAL_FPS = Fraction(25)
+_LONGEST_S = 1
+"""What lies further apart has a gap between: no picture is so long."""
 
 
 class Timeline:
@@ -20,7 +22,7 @@ class Timeline:
     Args:
         time_base: seconds in one unit of the file's timestamps.
         fps: the nominal rate, from which a frame's length is taken; the distance of the last two
-            frames, and 1/25 s before there are two, where it is None.
+            frames that were at most 1 s apart, and 1/25 s before there are any, where it is None.
     """
 
     def __init__(self, time_base: Fraction, fps: Fraction | None) -> None:
@@ -45,10 +47,11 @@ class Timeline:
         if self._last is None:
             self._shift, self._last = -pts, 0
             return 0
-        if pts + self._shift <= self._last:
+        step = pts + self._shift - self._last
+        if step <= 0:
             self._shift = self._last + self.step - pts
-        elif not self._fixed_step:
-            self.step = pts + self._shift - self._last
+        elif not self._fixed_step and step * self.time_base <= _LONGEST_S:
+            self.step = step
         self._last = pts + self._shift
         return self._last
 

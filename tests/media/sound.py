@@ -49,15 +49,17 @@ def aac(seconds: float, beeps_s: tuple[float, ...] = ()) -> tuple[AudioTrack, li
 _ENCODERS = {"mp3": "libmp3lame", "opus": "libopus"}
 
 
-def encoded(codec: str, layout: str = "mono") -> tuple[AudioTrack, list[AudioPacket]]:
-    """Two seconds with a beep at 0.5 and 1.5 s, from 0 on."""
+def encoded(
+    codec: str, layout: str = "mono", rate: int = RATE
+) -> tuple[AudioTrack, list[AudioPacket]]:
+    """Two seconds with a beep at 0.5 and 1.5 s, from 0 on; times in units of 1/RATE."""
     context = av.CodecContext.create(_ENCODERS.get(codec, codec), "w")
     form = context.codec.audio_formats[0].name
-    context.sample_rate, context.layout, context.format = RATE, layout, form
-    context.time_base = Fraction(1, RATE)
+    context.sample_rate, context.layout, context.format = rate, layout, form
+    context.time_base = Fraction(1, rate)
     context.flags |= av.codec.context.Flags.global_header
     context.open()
-    resampler = av.AudioResampler(form, layout, RATE, frame_size=context.frame_size or 1024)
+    resampler = av.AudioResampler(form, layout, rate, frame_size=context.frame_size or 1024)
     packets = []
     for frame in [*frames(samples(2.0, (0.5, 1.5))), None]:
         for part in resampler.resample(frame):
@@ -66,7 +68,7 @@ def encoded(codec: str, layout: str = "mono") -> tuple[AudioTrack, list[AudioPac
     made = [AudioPacket(bytes(p), round(p.pts * p.time_base * RATE)) for p in packets if p.size]
     head = bytes(context.extradata or b"")
     channels = context.layout.nb_channels
-    return AudioTrack(codec, RATE, channels, Fraction(1, RATE), head), [
+    return AudioTrack(codec, rate, channels, Fraction(1, RATE), head), [
         p for p in made if p.pts >= 0
     ]
 

@@ -2,8 +2,8 @@
 A file that one recording has to itself, until it ends or its process dies, however that happens.
 
 The lock is the system's, on the file itself, so that it holds between users and containers and
-leaves nothing behind. Windows' locks would keep FFmpeg from writing, and a file that is open from
-being deleted: there it is a file of its own in the folder for temporary files.
+leaves nothing behind. Windows' locks, and those of SMB, would keep FFmpeg from writing: there it is
+a file of its own in the folder for temporary files, which only this machine sees.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from filelock import FileLock, Timeout
 from streamer.errors import SinkError
 from streamer.sinks.paths import refusal
 
+_MOUNTS = Path("/proc/self/mountinfo")
+_SMB = ("cifs ", "smb3 ")
+"""What Linux calls file systems whose `flock` keeps other descriptors from writing (flock(2))."""
+
 
 class Claim:
     """
@@ -29,23 +33,27 @@ class Claim:
 
     Args:
         path: the file.
-        replace: it may be there already; its content stays as it is.
+        replace: it may have content already, which stays as it is.
 
     Attributes:
-        made: it was not there.
+        made: it was not there, or empty: so a run leaves it that is killed before its first frame.
 
     Raises:
         SinkError: it exists, it cannot be written, or another recording goes into it.
     """
 
     def __init__(self, path: Path, *, replace: bool) -> None:
-        self.made = False
         self._path = path
         self._release: Callable[[], None] | None = None
         try:
             while self._release is None:
-                handle = self._open(replace=replace)
+                exclusive = 0 if replace or _is_blank(path) else os.O_EXCL
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | exclusive, 0o666)
                 self._release = _locked(path, handle)
+            self.made = _is_blank(path)
+            if not (self.made or replace):
+                self.release()
+                raise FileExistsError
         except BlockingIOError as error:
             raise SinkError(
                 f"{path}: another recording goes into it: name another file, "
@@ -60,25 +68,27 @@ class Claim:
             raise refusal(path, error) from error
 
     def release(self, *, delete: bool = False) -> None:
-        """Let others have the file; with *delete*, nobody. Twice is once."""
+        """
+        Let others have the file; with *delete*, nobody. Twice is once.
+
+        Only a regular file is deleted: pipes, devices and links are the user's.
+        """
         release, self._release = self._release, None
         if release is None:
             return
-        if delete:
+        if delete and self._path.is_file() and not self._path.is_symlink():
             with suppress(OSError):
                 self._path.unlink()
         release()
 
-    def _open(self, *, replace: bool) -> int:
-        try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:
-            self.made = False
-            if not replace:
-                raise
-            return os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
-        self.made = True
-        return handle
+
+def _is_blank(path: Path) -> bool:
+    """Whether nothing has been written into the file at *path*; never of a pipe or device."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and not status.st_size
 
 
 def _locked(path: Path, handle: int) -> Callable[[], None] | None:
@@ -91,7 +101,7 @@ def _locked(path: Path, handle: int) -> Callable[[], None] | None:
     Raises:
         BlockingIOError: another has it.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32" or _is_on_smb(handle):
         os.close(handle)
         return lock_beside(path)
     import fcntl
@@ -111,6 +121,19 @@ def _locked(path: Path, handle: int) -> Callable[[], None] | None:
             return lambda: os.close(handle)
     os.close(handle)
     return None
+
+
+def _is_on_smb(handle: int) -> bool:
+    """Whether the file that is open as *handle* lies on an SMB share, as far as Linux says."""
+    device = os.fstat(handle).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = _MOUNTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    # "36 35 0:53 / /mnt/share rw shared:1 - cifs //server/share rw", proc_pid_mountinfo(5)
+    parts = (line.partition(" - ") for line in mounts)
+    return any(number in where.split()[2:3] and kind.startswith(_SMB) for where, _, kind in parts)
 
 
 def lock_beside(path: Path) -> Callable[[], None]:

@@ -30,6 +30,7 @@ from streamer.packets import AudioPacket, AudioTrack
 from streamer.sinks.canvas import Canvas
 from streamer.sinks.recording.alpha_beside import AlphaBeside, mark
 from streamer.sinks.recording.formats import Container, Encoding
+from streamer.sinks.recording.leaps import Leaps
 from streamer.sinks.recording.length import tell_length
 from streamer.sinks.recording.palette import Palette
 from streamer.sinks.recording.recoder import Recoder
@@ -111,6 +112,8 @@ class Film:
         self._next_s: Fraction | None = None
         self._least_s = encoding.least_s
         rate = min(fps or _NOMINAL_FPS, encoding.most_fps)
+        self._audio_base = Fraction(1) if audio is None else audio.time_base
+        self._leaps = None if audio is None else Leaps(self._audio_base)
         self._recoder: Recoder | None = None
         if audio is not None and audio.codec not in kind.container.audio:
             assert kind.container.recoded is not None  # noqa: S101 - callers know
@@ -183,13 +186,17 @@ class Film:
         """Of a picture, in units of the timeline."""
         return max(self._timeline.step, math.ceil(self._least_s / self._timeline.time_base))
 
-    def add_audio(self, packet: AudioPacket, time_base: Fraction) -> None:
+    def add_audio(self, packet: AudioPacket) -> None:
         """Write one packet of audio; one from before the first picture is left out."""
-        pts = self._timeline.moved(packet.pts, time_base)
-        if pts is None:
-            return
-        moved = AudioPacket(packet.data, pts)
-        self._write_audio([moved] if self._recoder is None else self._recoder.feed(moved))
+        if self._leaps is not None:
+            self._take_audio(self._leaps.feed(packet))
+
+    def _take_audio(self, packets: Sequence[AudioPacket]) -> None:
+        for packet in packets:
+            pts = self._timeline.moved(packet.pts, self._audio_base)
+            if pts is not None:
+                moved = AudioPacket(packet.data, pts)
+                self._write_audio([moved] if self._recoder is None else self._recoder.feed(moved))
 
     def _write_audio(self, packets: Sequence[AudioPacket]) -> None:
         for packet in packets:
@@ -199,6 +206,8 @@ class Film:
 
     def finish(self) -> None:
         """Write what the encoders still hold, and the end."""
+        if self._leaps is not None:
+            self._take_audio(self._leaps.finish())
         if self._recoder is not None:
             self._write_audio(self._recoder.finish())
         if self._beside is not None:

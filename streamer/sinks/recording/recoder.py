@@ -67,6 +67,8 @@ class Recoder:
         channels = self._encoder.layout.nb_channels
         self.track = AudioTrack(codec, rate, channels, Fraction(1, rate), config)
         self._resampler: AudioResampler | None = None
+        self._kind = ("", "", 0)
+        """Format, layout and rate of what is resampled."""
         self._samples = AudioFifo()
         self._first = 0
         """Time of the next sample to be encoded, in units of the new track."""
@@ -79,16 +81,11 @@ class Recoder:
         """What is ready after one more packet; of one that cannot be decoded, nothing."""
         given: Packet[AudioStream] = Packet(packet.data)  # type: ignore[assignment] # of no stream yet
         given.pts, given.time_base = packet.pts, self._base
-        try:
-            parts = [p for frame in self._decoder.decode(given) for p in self._resampled(frame)]
-        except av.FFmpegError:
-            self._lost = True
-            return []
-        return [packet for part in parts for packet in self._take(part)]
+        return self._decoded(given)
 
     def finish(self) -> list[AudioPacket]:
         """What is left."""
-        ready = []
+        ready = self._decoded(None) + self._drained()
         rest = self._samples.read(0, partial=True) if self._samples.samples else None
         if rest is not None:
             ready += self._encode(rest)
@@ -98,19 +95,38 @@ class Recoder:
         """Raise av.FFmpegError where the channels are of no layout that can be mixed."""
         silence = AudioFrame("s16", self._decoder.layout.name, 32)
         silence.sample_rate = self._decoder.sample_rate
-        self._resampled(silence)
-        self._resampler = None
+        self._new_resampler().resample(silence)
 
-    def _resampled(self, frame: AudioFrame) -> list[AudioFrame]:
-        if self._resampler is not None:
-            try:
-                return self._resampler.resample(frame)
-            except ValueError:
-                # The source's rate or channels have changed.
-                self._samples = AudioFifo()
+    def _decoded(self, given: Packet[AudioStream] | None) -> list[AudioPacket]:
+        """What is ready after *given*; None at the end."""
+        ready: list[AudioPacket] = []
+        try:
+            for frame in self._decoder.decode(given):
+                ready += self._resampled(frame)
+        except av.FFmpegError:
+            self._lost = True
+        return ready
+
+    def _resampled(self, frame: AudioFrame) -> list[AudioPacket]:
+        ready: list[AudioPacket] = []
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or kind != self._kind:
+            ready = self._drained()
+            self._kind, self._resampler = kind, self._new_resampler()
+            self._lost = self._begun
+        for part in self._resampler.resample(frame):
+            ready += self._take(part)
+        return ready
+
+    def _drained(self) -> list[AudioPacket]:
+        """Take what the resampler holds back, which is given up."""
+        resampler, self._resampler = self._resampler, None
+        rest = [] if resampler is None else resampler.resample(None)
+        return [packet for part in rest for packet in self._take(part)]
+
+    def _new_resampler(self) -> AudioResampler:
         encoder = self._encoder
-        self._resampler = AudioResampler(encoder.format, encoder.layout, encoder.sample_rate)
-        return self._resampler.resample(frame)
+        return AudioResampler(encoder.format, encoder.layout, encoder.sample_rate)
 
     def _take(self, part: AudioFrame) -> list[AudioPacket]:
         """Put *part* where it belongs, and encode what makes a whole frame."""
@@ -124,14 +140,12 @@ class Recoder:
             if not self._in_step and self._begun and off < 0:
                 return []
             if not self._in_step or self._lost:
-                ready = self._leave_off()
-                self._first = due if not self._begun else max(due, self._first)
-                self._off = 0.0
+                ready = self._go_on_at(due)
             else:
                 self._follow(off)
         self._begun = self._in_step = True
         self._lost = False
-        part.pts = None
+        part.pts, part.time_base = None, self.track.time_base
         self._samples.write(part)
         while (whole := self._samples.read(self._encoder.frame_size)) is not None:
             ready += self._encode(whole)
@@ -148,19 +162,31 @@ class Recoder:
         elif self._samples.samples:
             self._samples.read(min(-step, self._samples.samples))
 
-    def _leave_off(self) -> list[AudioPacket]:
-        """Encode what waits for a whole frame, with silence after it."""
-        if not self._samples.samples:
+    def _go_on_at(self, due: int) -> list[AudioPacket]:
+        """Encode what waits for a whole frame, unless *due* is in it; silence goes before *due*."""
+        self._off = 0.0
+        waiting, size = self._samples.samples, self._encoder.frame_size
+        missing = due - self._first - waiting
+        if not waiting:
+            self._first = due if not self._begun else max(due, self._first)
             return []
+        if missing <= 0:
+            return []
+        self._samples.write(self._silence(min(missing, size - waiting)))
+        if waiting + missing < size:
+            return []
+        whole = self._samples.read(size)
+        ready = [] if whole is None else self._encode(whole)
+        self._first = due
+        return ready
+
+    def _silence(self, samples: int) -> AudioFrame:
         encoder = self._encoder
-        missing = encoder.frame_size - self._samples.samples
-        silence = AudioFrame(encoder.format.name, encoder.layout.name, missing)
+        silence = AudioFrame(encoder.format.name, encoder.layout.name, samples)
         silence.sample_rate = encoder.sample_rate
         for plane in silence.planes:
             plane.update(bytes(plane.buffer_size))
-        self._samples.write(silence)
-        whole = self._samples.read(encoder.frame_size)
-        return [] if whole is None else self._encode(whole)
+        return silence
 
     def _encode(self, frame: AudioFrame | None) -> list[AudioPacket]:
         if frame is not None:

@@ -147,7 +147,7 @@ class RecordSink:
         if self._film is None or self._audio is None:
             return
         try:
-            self._film.add_audio(packet, self._audio.time_base)
+            self._film.add_audio(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             self._give_up(error)
             raise refusal(self._path, error) from error
@@ -161,12 +161,14 @@ class RecordSink:
             SinkError: it could not be finished; as `write`.
         """
         self._composer.close()
-        if self._film is not None:
-            self._finish()
-        elif self._claim is not None:
-            self._claim.release(delete=self._claim.made)
-        if self._first_claim is not None:
-            self._first_claim.release()
+        try:
+            if self._film is not None:
+                self._finish()
+            elif self._claim is not None:
+                self._claim.release(delete=self._claim.made)
+        finally:
+            if self._first_claim is not None:
+                self._first_claim.release()
 
     def statistics(self) -> dict[str, Any]:
         """
@@ -195,6 +197,8 @@ class RecordSink:
         while True:
             number += 1
             self._path = self._template.with_stem(f"{self._template.stem}-{number}")
+            if is_among(self._path, self._kept):
+                continue
             try:
                 self._take_name()
             except SinkError as error:

@@ -19,6 +19,7 @@ class Timeline:
         self.step = max(1, round(1 / ((rate or Fraction(25)) * time_base)))
         self.offset = 0
         """Units that are added to the stream's own timestamps now."""
+        self._former_offset = 0
         self._last: int | None = None
 
     @property
@@ -31,12 +32,24 @@ class Timeline:
         placed = self.next if pts is None else pts + self.offset
         if self._last is not None and placed <= self._last:
             if pts is not None and self._last - placed > self._reset_units:
+                self._former_offset = self.offset
                 self.offset += self._last + self.step - placed
                 placed = self._last + self.step
             else:
                 placed = self._last + 1
         self._last = placed
         return placed
+
+    def offset_of(self, pts: Fraction) -> int:
+        """
+        Units that are added to the time *pts* of what goes with the frames, such as sound.
+
+        As the clock is set back, some of it still says the old time: it keeps the offset that
+        brings it nearest to the latest frame.
+        """
+        last = self._last or 0
+        offsets = (self.offset, self._former_offset)
+        return min(offsets, key=lambda offset: abs(pts + offset - last))
 
 
 def exact(value: float) -> Fraction:

@@ -210,12 +210,16 @@ class RtspSource:
         return self._reader.rate if self._timed else None
 
     def _audio(self, reader: VideoReader) -> tuple[AudioPacket, ...]:
-        """What came beside the video, moved as that was."""
+        """What came beside the video, each packet moved as the pictures of its clock were."""
         packets = reader.take_audio()
         if reader.audio is None or not self._timeline.offset:
             return tuple(packets)
-        offset = round(self._timeline.offset * reader.time_base / reader.audio.time_base)
-        return tuple(AudioPacket(packet.data, packet.pts + offset) for packet in packets)
+        units = reader.audio.time_base / self._time_base
+        offsets = (self._timeline.offset_of(packet.pts * units) for packet in packets)
+        return tuple(
+            AudioPacket(packet.data, packet.pts + round(offset / units))
+            for packet, offset in zip(packets, offsets, strict=True)
+        )
 
     def _next_due(self, turn_s: float) -> tuple[VideoFrame, int]:
         """

@@ -54,3 +54,11 @@ def test_without_a_rate_a_frame_is_as_long_as_the_one_before():
     for pts in (0, 100):
         timeline.place(stamp(pts))
     assert timeline.place(stamp(0, epoch=1)) == 200
+
+
+def test_without_a_rate_an_hour_without_frames_is_no_frames_length():
+    timeline = Timeline(MS, None)
+    for pts in (0, 100, 3_600_100):
+        timeline.place(stamp(pts))
+    assert timeline.step == 100
+    assert timeline.seconds == 3600.2

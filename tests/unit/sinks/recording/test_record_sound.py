@@ -199,6 +199,55 @@ def test_times_that_jitter_cost_no_sound(tmp_path: Path, name: str):
     assert heard_s == pytest.approx(len(packets) * 1536 / track.sample_rate, abs=0.1)
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "aac"), ("a.mp4", "ac3"), ("a.webm", "ac3")])
+@pytest.mark.parametrize("off_s", [-10, -1, 1, 10])
+@pytest.mark.parametrize("index", [0, 10, -1])
+def test_one_packet_of_a_wrong_time_costs_no_other_sound(
+    tmp_path: Path, name: str, codec: str, off_s: int, index: int
+):
+    track, packets = sound.encoded(codec)
+    wrong = packets[index]
+    packets[index] = replace(wrong, pts=wrong.pts + off_s * sound.RATE)
+    sink = RecordSink(tmp_path / name, Composer("cutout"))
+    sink.open(replace(stream_info(), audio=track))
+    for number in range(60):
+        sink.write(*shot(number))
+        while packets and packets[0].pts * track.time_base <= Fraction(number, 30) + max(off_s, 0):
+            sink.write_audio(packets.pop(0))
+    sink.close()
+    assert sound.heard_s(str(tmp_path / name)) == pytest.approx([0.5, 1.5], abs=0.03)
+    with av.open(str(tmp_path / name)) as film:
+        assert film.duration / 1e6 == pytest.approx(2.0, abs=0.07)
+
+
+def test_sound_whose_clock_goes_on_elsewhere_is_believed(tmp_path: Path):
+    track, packets = sound.encoded("aac")
+    packets = [replace(p, pts=p.pts + sound.RATE * (p.pts > sound.RATE)) for p in packets]
+    record(tmp_path / "a.mp4", track, packets, frames=90)
+    assert sound.heard_s(str(tmp_path / "a.mp4")) == pytest.approx([0.5, 2.5], abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
+@pytest.mark.parametrize("rates", [(48_000, 44_100), (44_100, 48_000), (32_000, 48_000)])
+def test_sound_that_changes_its_rate_and_channels_stays_in_step_and_whole(
+    tmp_path: Path, name: str, rates: tuple[int, int]
+):
+    track, before = sound.encoded("ac3", "mono", rates[0])
+    track = replace(track, time_base=Fraction(1, sound.RATE))
+    _, after = sound.encoded("ac3", "stereo", rates[1])
+    begin = round(1536 * sound.RATE / rates[0])
+    length = len(before) * begin
+    moved = [replace(p, pts=p.pts + before[0].pts + length - after[0].pts) for p in after]
+    record(tmp_path / name, track, before + moved, frames=120)
+    since_s = (moved[0].pts - after[0].pts) / sound.RATE
+    expected = [0.5, 1.5, since_s + 0.5, since_s + 1.5]
+    assert sound.heard_s(str(tmp_path / name)) == pytest.approx(expected, abs=0.004)
+    whole_s = sum(1536 * len(p) / r for p, r in zip((before, after), rates, strict=True))
+    with av.open(str(tmp_path / name)) as film:
+        heard_s = sum(frame.samples / frame.sample_rate for frame in film.decode(audio=0))
+    assert heard_s == pytest.approx(whole_s, abs=0.06)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
 @pytest.mark.parametrize("channels", [1, 4, 6, 7, 8, 9, 16])
 def test_no_number_of_channels_ends_a_recording(

@@ -28,3 +28,15 @@ def test_a_late_timestamp_comes_right_after_its_predecessor():
 
 def test_after_a_clock_set_back_the_rest_goes_on():
     assert placed(90_000, 90_040, 0, 40, 80) == [90_000, 90_040, 90_080, 90_120, 90_160]
+
+
+def test_what_goes_with_the_frames_is_moved_by_the_offset_of_its_own_clock():
+    line = timeline()
+    for pts in (999_960, 1_000_000, 0):
+        line.place(pts)
+    assert line.offset_of(Fraction(999_990)) == 0
+    assert line.offset_of(Fraction(-20)) == line.offset_of(Fraction(50)) == 1_000_040
+    for pts in (40, 5000, 0):
+        line.place(pts)
+    assert line.offset_of(Fraction(4990)) == 1_000_040
+    assert line.offset_of(Fraction(10)) == 1_005_080

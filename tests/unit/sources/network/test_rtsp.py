@@ -4,6 +4,7 @@ import socket
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from streamer.errors import (
     SourceTimeout,
     SourceTlsError,
 )
+from streamer.packets import AudioPacket, AudioTrack
+from streamer.sources.decoding import Timeline
 from streamer.sources.network.rtsp import RtspSource
 from streamer.sources.network.stream_options import whole_url
 from tests.unit.sources.clips import encode
@@ -286,3 +289,18 @@ def test_an_interlaced_camera_that_falls_silent_times_out(tmp_path):
     finally:
         source.close()
         server.close()
+
+
+def test_sound_from_before_a_clock_was_set_back_stays_where_it_was():
+    source = RtspSource(RtspSourceConfig.model_validate({"type": "rtsp", "url": "rtsp://a/b"}))
+    source._time_base = Fraction(1, 90_000)
+    source._timeline = Timeline(source._time_base, Fraction(25))
+    for pts in (1000 * 90_000, 0):
+        source._timeline.place(pts)
+    heard_ms = [999_980, 1_000_000, 1_000_020, -10, 10, 30]
+    reader = SimpleNamespace(
+        audio=AudioTrack("aac", 48_000, 1, Fraction(1, 1000), b".."),
+        take_audio=lambda: [AudioPacket(b"", ms) for ms in heard_ms],
+    )
+    moved = [packet.pts for packet in source._audio(reader)]
+    assert moved == [999_980, 1_000_000, 1_000_020, 1_000_030, 1_000_050, 1_000_070]
