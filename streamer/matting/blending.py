@@ -7,13 +7,20 @@ import numpy as np
 
 from streamer.boxes import Box
 from streamer.frame import Alpha
-from streamer.matting.flow import AlphaCarrier
+from streamer.matting.flow import AlphaCarrier, Enlarger, Residual
 from streamer.matting.keys import Lead
+from streamer.matting.luma import Luma
 from streamer.matting.work import Work
 
 _DOUBT = 12.0
 """Grey levels of residual at which a key counts for 1/e of what it would."""
 _LEAST = 1e-3
+_AREA = 5
+"""That a residual is averaged over."""
+_PER_EDGE = 0.6
+"""Grey levels of residual that an edge of one explains."""
+_TRUSTED, _UNTRUSTED = 12.0, 24.0
+"""Grey levels of residual up to which a carried alpha is shown, and from which it is not."""
 _CALM_GAIN = 0.2
 """How far a calm place follows each new estimate."""
 _CALM, _MOVED = 20, 80
@@ -34,11 +41,14 @@ class Blender:
         self, size: tuple[int, int], luma_size: tuple[int, int], work: Work | None = None
     ) -> None:
         self._work = work or Work()
+        self._enlarger = Enlarger(size, luma_size)
         self._carrier = AlphaCarrier(size, luma_size, self._work)
         self._size = (size[1], size[0])
         self._other: Alpha = np.empty(size, np.uint8)
         self._small = [np.empty(luma_size, np.float32) for _ in range(2)]
         self._weights = [np.empty(size, np.float32) for _ in range(2)]
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+        self._trust = np.empty(luma_size, np.uint8)
         self._calm = np.empty(size, np.uint8)
         self._rise: Alpha = np.empty(size, np.uint8)
         self._fall: Alpha = np.empty(size, np.uint8)
@@ -61,22 +71,53 @@ class Blender:
         """
         self.carry(first, place, out)
         self.carry(second, place, self._other)
-        for lead, part, small, large in zip(
-            (first, second), (1 - share, share), self._small, self._weights, strict=True
-        ):
+        for lead, part, small in zip((first, second), (1 - share, share), self._small, strict=True):
             # part * exp(-(residual / doubt)^2): a Gaussian of the photometric error.
             np.multiply(lead.residual, lead.residual, out=small)
             np.multiply(small, -1 / _DOUBT**2, out=small)
             np.exp(small, out=small)
             np.add(small, _LEAST, out=small)
             np.multiply(small, part, out=small)
-            cv2.resize(small, self._size, dst=large, interpolation=cv2.INTER_LINEAR)
         if place.is_empty:
             return
         self._work.mixed += place.width * place.height / out.size
+        one, other = (
+            self._enlarger.enlarge(small, place, large)
+            for small, large in zip(self._small, self._weights, strict=True)
+        )
         here = place.slices
-        one, other = (weight[here] for weight in self._weights)
         cv2.blendLinear(out[here], self._other[here], one, other, dst=out[here])
+
+    def distrust(self, luma: Luma, residual: Residual, place: Box, alpha: Alpha) -> bool:
+        """
+        Take out of *alpha* what is not explained, within *place*.
+
+        Where a picture has edges, a flow that is off by a part of a pixel leaves more unexplained.
+
+        Args:
+            luma: (h, w), of the frame.
+            residual: likewise: what the flow leaves unexplained.
+            place: where there is a subject.
+            alpha: (H, W); updated.
+
+        Returns:
+            Whether there was anything.
+        """
+        trust = self._trust
+        cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, self._kernel, dst=trust)
+        cv2.boxFilter(trust, cv2.CV_32F, (_AREA, _AREA), dst=self._small[0])
+        np.multiply(self._small[0], _PER_EDGE, out=self._small[0])
+        np.add(self._small[0], _UNTRUSTED, out=self._small[0])
+        np.subtract(self._small[0], residual, out=self._small[0])
+        np.multiply(self._small[0], 255 / (_UNTRUSTED - _TRUSTED), out=self._small[0])
+        np.clip(self._small[0], 0, 255, out=self._small[0])
+        np.copyto(trust, self._small[0], casting="unsafe")
+        if place.is_empty or trust.min() == 255:
+            return False
+        large = self._enlarger.enlarge(trust, place, self._other)
+        here = place.slices
+        cv2.multiply(alpha[here], large, dst=alpha[here], scale=1 / 255)
+        return True
 
     def agree(self, estimate: Alpha, second: Alpha, known: Alpha) -> None:
         """Replace *estimate* by the median of the three, pixel by pixel; *second* is a scratch."""

@@ -33,12 +33,14 @@ class Effort:
     """
     finest_scale: int
     """Halvings of the luma picture at which the flow ends."""
+    stride: int
+    """Pixels from one patch to the next that the flow is made of: 8 is half as dear as 5."""
 
 
 EFFORTS = {
-    "fast": Effort(0.5, 14.0, "glance", search_s=0.4, doubtful=1.0, finest_scale=1),
-    "balanced": Effort(0.6, 10.0, "glance", search_s=0.4, doubtful=0.15, finest_scale=0),
-    "best": Effort(0.95, 7.0, "whole", search_s=0.1, doubtful=0.08, finest_scale=0),
+    "fast": Effort(0.5, 14.0, "glance", search_s=0.4, doubtful=1.0, finest_scale=1, stride=5),
+    "balanced": Effort(0.6, 10.0, "glance", search_s=0.4, doubtful=0.15, finest_scale=0, stride=6),
+    "best": Effort(0.95, 7.0, "whole", search_s=0.1, doubtful=0.08, finest_scale=0, stride=5),
 }
 
 

@@ -7,7 +7,8 @@ A flow is (h, w, 2) float32 in pixels of the luma picture: what is at (x, y) now
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ Flow = NDArray[np.float32]
 
 Residual = NDArray[np.float32]
 """(h, w) float32: grey levels that a flow leaves unexplained, averaged over small areas."""
+
+_Number = TypeVar("_Number", np.uint8, np.float32)
 
 _AREA = 5
 _MEDIAN = 5
@@ -38,31 +41,42 @@ class FlowFinder:
     Args:
         size: (h, w) of the luma pictures.
         finest_scale: halvings of them at which the search ends; 0 is the finest, 1 costs a third.
+        stride: pixels from one patch of 8x8 to the next.
         work: counted in.
+
+    Attributes:
+        patches: of a search, at its finest scale.
     """
 
     def __init__(
-        self, size: tuple[int, int], finest_scale: int = 0, work: Work | None = None
+        self,
+        size: tuple[int, int],
+        finest_scale: int = 0,
+        stride: int = 5,
+        work: Work | None = None,
     ) -> None:
         self._work = work or Work()
         # Down to the finest scale but with wide steps and without the variational refinement, which
         # smooths the subject's motion into that of the background: half the error of the presets.
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._search.setFinestScale(finest_scale)
-        self._search.setPatchStride(5)
+        self._search.setPatchStride(stride)
         self._search.setGradientDescentIterations(6)
         self._search.setVariationalRefinementIterations(0)
         height, width = size
+        self.patches = (height >> finest_scale) * (width >> finest_scale) // stride**2
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
         self._map = np.empty((height, width, 2), np.float32)
         self._parts = [np.empty(size, np.float32) for _ in range(2)]
+        self._step: Flow = np.empty_like(self._map)
         self._seen = np.empty(size, np.uint8)
         self._gap = np.empty(size, np.uint8)
 
     def find(self, now: Luma, other: Luma, flow: Flow) -> None:
         """Update *flow*, which holds a guess, so that it leads from *now* to *other*."""
         self._work.flows += 1
+        self._work.patches += self.patches
         self._search.calc(now, other, flow)
         # Patches that went astray stand alone.
         cv2.split(flow, self._parts)
@@ -88,12 +102,80 @@ class FlowFinder:
         cv2.absdiff(one, other, dst=self._gap)
         cv2.boxFilter(self._gap, cv2.CV_32F, (_AREA, _AREA), dst=out)
 
+    def through(self, way: Flow, on: Flow, out: Flow) -> None:
+        """Write where one gets who goes *way*, and from there *on*, into *out*."""
+        cv2.add(self._grid, way, dst=self._map)
+        cv2.remap(
+            on, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
+        )
+        cv2.add(out, way, dst=out)
+
+    def across(self, one: Flow, other: Flow, out: Flow) -> None:
+        """
+        Write the way from one picture to another into *out*, of which *one* and *other* both lead
+        to a third. A guess: it is right where both are and neighbours move alike.
+        """
+        # The way x goes so that other(p + x) + x is one(p): three steps of a fixed point.
+        cv2.subtract(one, other, dst=out)
+        for _ in range(2):
+            cv2.add(self._grid, out, dst=self._map)
+            cv2.remap(
+                other,
+                self._map,
+                _ONE_MAP,
+                cv2.INTER_LINEAR,
+                dst=self._step,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            cv2.subtract(one, self._step, dst=out)
+
     def carry(self, picture: Luma, flow: Flow, out: Luma) -> None:
         """Write *picture*, as it was where *flow* leads to, into *out*; its border goes on."""
         cv2.add(self._grid, flow, dst=self._map)
         cv2.remap(
             picture, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
         )
+
+
+class Enlarger:
+    """
+    Brings parts of small arrays to full size.
+
+    Args:
+        size: (H, W) of the frames.
+        luma_size: (h, w) of the arrays.
+    """
+
+    def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
+        self._size, self._luma_size = size, luma_size
+
+    def enlarge(
+        self, small: NDArray[_Number], place: Box, out: NDArray[_Number]
+    ) -> NDArray[_Number]:
+        """
+        What *small* is in *place*, interpolated; a view of *out*.
+
+        Args:
+            small: (h, w) or (h, w, channels).
+            place: in pixels of the frame; not empty.
+            out: (H, W) or (H, W, channels); what is there is overwritten.
+        """
+        rows, down = self._part(place.top, place.bottom, 0)
+        columns, across = self._part(place.left, place.right, 1)
+        # To the nearest pixel: what is enlarged is smooth.
+        whole = out[: down.stop - down.start, : across.stop - across.start]
+        cv2.resize(
+            small[rows, columns], whole.shape[1::-1], dst=whole, interpolation=cv2.INTER_LINEAR
+        )
+        top, left = place.top - down.start, place.left - across.start
+        return whole[top : top + place.height, left : left + place.width]
+
+    def _part(self, first: int, last: int, axis: int) -> tuple[slice, slice]:
+        """Which part of the small array covers that of the frame, and what of that it covers."""
+        scale = self._size[axis] / self._luma_size[axis]
+        start = max(0, math.floor(first / scale) - 1)
+        stop = min(self._luma_size[axis], math.ceil(last / scale) + 1)
+        return slice(start, stop), slice(round(start * scale), round(stop * scale))
 
 
 class AlphaCarrier:
@@ -110,8 +192,8 @@ class AlphaCarrier:
         self, size: tuple[int, int], luma_size: tuple[int, int], work: Work | None = None
     ) -> None:
         self._work = work or Work()
+        self._enlarger = Enlarger(size, luma_size)
         height, width = size
-        self._width, self._height = width, height
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
         self._map = np.empty((height, width, 2), np.float32)
@@ -124,20 +206,13 @@ class AlphaCarrier:
 
         Where that is beyond the frame, its border goes on.
         """
-        np.multiply(flow, self._scale, out=self._scaled)
-        cv2.resize(
-            self._scaled, (self._width, self._height), dst=self._map, interpolation=cv2.INTER_LINEAR
-        )
         if place.is_empty:
             return
         self._work.carried += place.width * place.height / alpha.size
+        np.multiply(flow, self._scale, out=self._scaled)
+        way = self._enlarger.enlarge(self._scaled, place, self._map)
         here = place.slices
-        cv2.add(self._map[here], self._grid[here], dst=self._map[here])
+        cv2.add(way, self._grid[here], dst=way)
         cv2.remap(
-            alpha,
-            self._map[here],
-            _ONE_MAP,
-            cv2.INTER_LINEAR,
-            dst=out[here],
-            borderMode=cv2.BORDER_REPLICATE,
+            alpha, way, _ONE_MAP, cv2.INTER_LINEAR, dst=out[here], borderMode=cv2.BORDER_REPLICATE
         )

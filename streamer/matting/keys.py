@@ -41,10 +41,21 @@ class Key:
         self.calm: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where `known` was not carried far, and fits."""
         self.has_known = False
+        self.older: Key | None = None
+        """The key that was the newest when the model was asked for this, and its number then…"""
+        self.older_number = 0
+        self.back: Flow = np.zeros((*luma_size, 2), np.float32)
+        """…and the way there."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
         self.is_empty = False
         """There is no subject."""
+        self.is_rough = False
+        """The whole frame was looked at, and its subjects not yet more closely."""
+
+    def leads_back(self) -> bool:
+        """Whether there is a way `back`, to a key that is still what it was."""
+        return self.older is not None and self.older.number == self.older_number
 
 
 class Lead:
@@ -84,11 +95,18 @@ class Lead:
         finder.find(luma, key.luma, self.flow)
         finder.residual(luma, key.luma, self.flow, self.residual)
 
-    def copy(self, other: Lead) -> None:
-        """Become the same way as *other*."""
-        self.key, self._number, self.still = other.key, other._number, other.still
-        np.copyto(self.flow, other.flow)
-        np.copyto(self.residual, other.residual)
+    def guess_across(self, finder: FlowFinder, other: Lead, key: Key) -> None:
+        """Become a guess of the way to *key*, where *other* leads to the key before that."""
+        self.key, self._number, self.still = key, key.number, False
+        finder.across(other.flow, key.back, self.flow)
+
+    def go_back(self, finder: FlowFinder, luma: Luma, other: Lead) -> None:
+        """Lead from *luma*, where *other* begins, over the key that it leads to, to the older."""
+        newer = other.key
+        assert newer.older is not None  # noqa: S101 - callers know
+        self.key, self._number, self.still = newer.older, newer.older.number, False
+        finder.through(other.flow, newer.back, self.flow)
+        finder.residual(luma, self.key.luma, self.flow, self.residual)
 
     def calm(self, out: Alpha) -> None:
         """Write 1 where hardly anything moves and the picture is explained into *out*, else 0."""

@@ -30,10 +30,14 @@ class Looker:
         segmenter: borrowed.
         key: one like those to come, for its sizes.
         effort: how finely it looks.
+        hasty: who was not known is shown as a glance saw them, and looked at closely afterwards.
     """
 
-    def __init__(self, segmenter: Segmenter, key: Key, effort: Effort) -> None:
+    def __init__(
+        self, segmenter: Segmenter, key: Key, effort: Effort, *, hasty: bool = False
+    ) -> None:
         self._segmenter = segmenter
+        self._hasty = hasty
         height, width = key.alpha.shape
         self._sizes = {max(size): size for size in segmenter.sizes}
         self._sides = list(self._sizes)
@@ -46,7 +50,7 @@ class Looker:
 
     def look(self, key: Key, image: Image, view: View) -> None:
         """
-        Fill the alpha of *key*, `near` and `is_empty`, from *image* and what is `known`.
+        Fill the alpha of *key* and what follows from it, from *image* and what is `known`.
 
         Raises:
             SegmentError: inference failed; the alpha is undefined.
@@ -58,6 +62,11 @@ class Looker:
             found = self._search(image, glance=view == "glance")
             # What is known is looked at even where the search missed it: it may have failed.
             subjects = found + [box for box in known if not any(map(box.overlaps, found))]
+        key.is_rough = bool(found) and not known and view == "glance" and self._hasty
+        if key.is_rough:
+            np.copyto(key.alpha, self._whole)
+            self._finish(key)
+            return
         complete = self._look_at(self._planner.follow(subjects), image, key.alpha)
         if known and not complete:
             subjects = (
@@ -70,6 +79,10 @@ class Looker:
             if not searched:
                 self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
+        self._finish(key)
+
+    def _finish(self, key: Key) -> None:
+        """Draw what follows from the alpha of *key*."""
         key.is_empty = not find_subjects(key.alpha)
         if key.is_empty:
             key.alpha.fill(0)

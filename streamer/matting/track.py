@@ -25,6 +25,8 @@ from streamer.protocols import Segmenter
 
 _LOST = 18.0
 """Grey levels that the flow leaves unexplained: what it carries is no matte of this frame."""
+_LIVE_LOST = 36.0
+"""Likewise of a live stream, which leaves out what is not explained place by place."""
 _STALL_S = 5.0
 """Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
 _FADE = 6
@@ -35,6 +37,10 @@ _JUMP = 18.0
 """Mean change in grey levels from one frame to the next that is a cut, while no key is known."""
 _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
+_MISSES = 3
+"""Searches without a find, of which the last is a closer look at the whole frame…"""
+_LIVE_MISSES = 8
+"""…which a live stream, that may wait a second for it, takes less often."""
 _STILL_SEARCHES = 4
 """While nothing moves the whole frame is looked at so many times less often."""
 
@@ -105,10 +111,12 @@ class Track:
         self._tally = tally
         self._shrinker = Shrinker(height, width)
         self._luma_size = self._shrinker.size
-        self._finder = FlowFinder(self._luma_size, self._effort.finest_scale, tally.work)
+        self._finder = FlowFinder(
+            self._luma_size, self._effort.finest_scale, self._effort.stride, tally.work
+        )
         self._blender = Blender((height, width), self._luma_size, tally.work)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
-        self._looker = Looker(segmenter, self._spare[0], self._effort)
+        self._looker = Looker(segmenter, self._spare[0], self._effort, hasty=live)
         self._keys: list[Key] = []
         """Of this scene, oldest first."""
         self._asked: Key | None = None
@@ -121,7 +129,8 @@ class Track:
         self._guess: Lead | None = None
         """Of the frame that came last, to the newest key."""
         self._coming = Lead(self._luma_size)
-        """Likewise, to the key that the model is working on."""
+        """Likewise, to the key that the model works on, or has just answered for: a guess."""
+        self._least = np.empty(self._luma_size, np.float32)
         self._near: Alpha = np.empty(self._luma_size, np.uint8)
         self._previous: Luma = np.zeros(self._luma_size, np.uint8)
         self._number = -1
@@ -152,7 +161,7 @@ class Track:
         if not held.blind and not self._asking.busy and (view := self._view(held)):
             self._ask(held, view)
             self._hear()
-        elif self._asked is not None:
+        elif self._asked is not None and not self._knows_who():
             self._coming.follow(self._finder, held.luma, self._asked, self._coming)
         mattes = []
         while self._is_ready():
@@ -162,6 +171,10 @@ class Track:
     def flush(self) -> list[Matte]:
         """See `Matting.flush`."""
         return [self._give() for _ in range(len(self._made) + len(self._held))]
+
+    def _knows_who(self) -> bool:
+        """Whether the newest key has a subject, to which frames lead."""
+        return bool(self._keys) and not self._keys[-1].is_empty
 
     def _hold(self, frame: Frame, alpha: Alpha) -> _Held:
         self._number += 1
@@ -205,7 +218,10 @@ class Track:
         searched_s = now_s - self._searched_s
         if newest.is_empty:
             due = searched_s >= _EMPTY_S or (not held.lead.still and searched_s >= least_s)
-            return ("whole" if self._misses % 3 == 2 else search) if due else None
+            rest = _LIVE_MISSES if self._live else _MISSES
+            return ("whole" if self._misses % rest == rest - 1 else search) if due else None
+        if newest.is_rough:
+            return "crops"
         if searched_s >= least_s and is_new(held.lead.residual, self._near):
             return search
         if held.lead.still:
@@ -223,7 +239,11 @@ class Track:
         key = self._spare.pop() if self._spare else Key(self._shape[:2], self._luma_size)
         key.number, key.scene, key.pts_s = held.number, self._scene, held.frame.stamp.pts_s
         np.copyto(key.luma, held.luma)
-        key.has_known = bool(self._keys) and not self._keys[-1].is_empty
+        key.older = self._keys[-1] if self._keys else None
+        if key.older is not None:
+            key.older_number = key.older.number
+            np.copyto(key.back, held.lead.flow)
+        key.has_known = self._knows_who()
         if key.has_known:
             self._strain(held.lead)
             self._blender.carry(held.lead, self._place(), key.known)
@@ -244,9 +264,11 @@ class Track:
         if key.scene != self._scene:
             self._spare.append(key)
             return
-        if self._guess is not None:
-            self._leads[0].copy(self._guess)
-        self._guess = self._coming if key.number < self._number else None
+        guess, self._guess = self._guess, None
+        if key.number < self._number:
+            if guess is not None and self._knows_who() and guess.leads_to(self._keys[-1]):
+                self._coming.guess_across(self._finder, guess, key)
+            self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
         self._keys.append(key)
         oldest = self._held[0].number if self._held else self._number
@@ -315,13 +337,18 @@ class Track:
         if second is not None:
             strain = min(strain, self._strain(second))
             place = place.joined(self._place())
-        if strain > _LOST:
+        if strain > (_LIVE_LOST if self._live else _LOST):
             self._tally.lost += 1
             return None
         if second is None:
             self._blender.carry(first, place, held.alpha)
         else:
             self._blender.between(first, second, share, place, held.alpha)
+        if self._live:
+            residual = first.residual
+            if second is not None:
+                residual = np.minimum(residual, second.residual, out=self._least)
+            self._blender.distrust(held.luma, residual, place, held.alpha)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
 
     def _lead(self, held: _Held, key: Key, slot: int) -> Lead:
@@ -329,6 +356,15 @@ class Track:
         if held.lead.leads_to(key):
             return held.lead
         lead = self._leads[slot]
+        newest = self._keys[-1]
+        if (
+            self._live
+            and held.lead.leads_to(newest)
+            and newest.older is key
+            and newest.leads_back()
+        ):
+            lead.go_back(self._finder, held.luma, held.lead)
+            return lead
         lead.follow(self._finder, held.luma, key, lead)
         return lead
 

@@ -14,7 +14,9 @@ class Work:
     compared: int = 0
     """Pairs of small pictures."""
     flows: int = 0
-    """Searches for the flow between two of them."""
+    """Searches for the flow between two of them…"""
+    patches: int = 0
+    """…and the patches of these, at the finest scale."""
     carried: float = 0.0
     """Alphas, in whole frames: half of one is 0.5."""
     mixed: float = 0.0

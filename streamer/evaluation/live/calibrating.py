@@ -100,21 +100,25 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
     lumas = [np.empty(shrinker.size, np.uint8) for _ in range(2)]
     for picture, luma in zip((pictures[0], pictures[-1]), lumas, strict=True):
         shrinker.shrink(picture, luma)
-    finder = FlowFinder(shrinker.size)
+    coarse, fine = FlowFinder(shrinker.size, stride=8), FlowFinder(shrinker.size, stride=5)
     key = Key((clip.height, clip.width), shrinker.size)
     key.luma[:], key.alpha[:] = lumas[0], clip.alpha(0)
     leads = [Lead(shrinker.size) for _ in range(2)]
     for lead in leads:
-        lead.follow(finder, lumas[1], key, None)
+        lead.follow(fine, lumas[1], key, None)
     blender = Blender((clip.height, clip.width), shrinker.size)
     whole = Box(0, 0, clip.width, clip.height)
     out = np.empty((clip.height, clip.width), np.uint8)
     residual = np.empty(shrinker.size, np.float32)
     carry = _cost(lambda: blender.carry(leads[0], whole, out))
+    few = _cost(lambda: leads[0].follow(coarse, lumas[1], key, None))
+    many = _cost(lambda: leads[0].follow(fine, lumas[1], key, None))
+    patches = max(0.0, (many - few) / (fine.patches - coarse.patches))
     return (
         {
-            "compare": _cost(lambda: finder.difference(lumas[0], lumas[1], residual)),
-            "flow": _cost(lambda: leads[0].follow(finder, lumas[1], key, None)),
+            "compare": _cost(lambda: fine.difference(lumas[0], lumas[1], residual)),
+            "flow": max(0.0, few - patches * coarse.patches),
+            "patches": 1000 * patches,
         },
         {
             "shrink": _cost(lambda: shrinker.shrink(pictures[0], lumas[0])),

@@ -23,7 +23,9 @@ class Costs:
     compare: float = 0.0
     """Two small pictures compared."""
     flow: float = 0.0
-    """A flow searched between them."""
+    """A flow searched between them, without…"""
+    patches: float = 0.0
+    """…each thousand of its patches."""
     carry: float = 0.0
     """A whole alpha carried along a flow."""
     mix: float = 0.0
@@ -56,6 +58,7 @@ class Machine:
         """CPU seconds of *work* on frames of *size*, (H, W)."""
         costs = self.costs
         small = costs.compare * work.compared + costs.flow * work.flows
+        small += costs.patches * work.patches / 1000
         large = costs.shrink * work.shrunk + costs.carry * work.carried + costs.mix * work.mixed
         return (small + large * _share(size)) / 1000
 
@@ -91,7 +94,8 @@ _WEAK = Costs(
     decode=2.95,
     shrink=0.7,
     compare=0.05,
-    flow=9.5,
+    flow=2.6,
+    patches=2.8,
     carry=6.0,
     mix=3.0,
     show=12.0,
