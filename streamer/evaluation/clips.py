@@ -12,7 +12,8 @@ import numpy as np
 from streamer.errors import ConfigError
 from streamer.evaluation.backdrops import BACKDROPS
 from streamer.evaluation.subjects import MAKERS
-from streamer.evaluation.truth import Actor, Camera, Clip, Pose, Scene
+from streamer.evaluation.scenery import Actor, Camera, Pose, Scene
+from streamer.evaluation.truth import Clip
 from streamer.frame import Image
 
 FRAMES = 90
