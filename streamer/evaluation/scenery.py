@@ -62,7 +62,10 @@ class Scene:
     shake: Drift = lambda _: (0.0, 0.0)
     """How far the whole view has moved, in pixels."""
     extras: tuple[Actor, ...] = ()
-    """What moves in the background, behind every actor; it does not count in the alpha."""
+    """
+    What moves in the background, behind every actor. It does not count in the alpha, is out of
+    focus, and is not blurred by the shutter.
+    """
 
 
 @dataclass(frozen=True, slots=True)

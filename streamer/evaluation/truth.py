@@ -163,9 +163,10 @@ class Clip:
         poses = [shift(*_plus(scene.drift(index), scene.shake(index)))]
         extras, actors = [], []
         for number, extra in enumerate(scene.extras, 1):
-            own = self._layer(scene, extra, index, scene.drift)
+            place = self._place(scene, extra, index, scene.drift)
+            own = layer([(extra.look(index), place)], size, density=1)
             labels[own.box][own.alpha > 127] = number
-            poses.append(self._place(scene, extra, index, scene.drift))
+            poses.append(place)
             extras.append(own)
         for number, actor in enumerate(scene.actors, len(poses)):
             own = self._layer(scene, actor, index)
@@ -181,15 +182,13 @@ class Clip:
         subjects = 1 + len(extras)
         return _Cover(tuple(extras), tuple(actors), alpha, labels, tuple(poses), subjects)
 
-    def _layer(self, scene: Scene, actor: Actor, index: int, drift: Drift = _stays) -> Layer:
+    def _layer(self, scene: Scene, actor: Actor, index: int) -> Layer:
         count = self.camera.exposures
         moments = [index + self.camera.shutter * ((n + 0.5) / count - 0.5) for n in range(count)]
-        placed = [(actor.look(at), self._place(scene, actor, at, drift)) for at in moments]
+        placed = [(actor.look(at), self._place(scene, actor, at)) for at in moments]
         return layer(placed, (self.width, self.height))
 
-    def _place(
-        self, scene: Scene, actor: Actor, moment: float, drift: Drift = _stays
-    ) -> Affine:
+    def _place(self, scene: Scene, actor: Actor, moment: float, drift: Drift = _stays) -> Affine:
         """From the sprite's pixels to the frame's."""
         pose = actor.pose(moment)
         scale = pose.height * self.height / actor.sprite.lit.shape[0]
@@ -208,13 +207,12 @@ class Clip:
             gain = np.asarray(self.camera.gain(index), np.float32)
             if np.any(gain != 1):
                 picture *= gain
-        if self.camera.noise:
-            grain = random.standard_normal(picture.shape, np.float32)
-            grain *= self.camera.noise
-            picture += grain
-        np.rint(picture, out=picture)
-        np.clip(picture, 0, 255, out=picture)
-        return picture.astype(np.uint8)
+        if not self.camera.noise:
+            return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        grain = random.standard_normal(picture.shape, np.float32)
+        grain *= self.camera.noise
+        # It rounds to even and clips, as above, in one pass.
+        return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
 
     def _view(self, index: int) -> NDArray[np.float32]:
         """What is before the camera, (H, W, 3) in [0, 255]."""
