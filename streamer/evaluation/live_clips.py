@@ -118,11 +118,11 @@ def _person(stage: Stage, number: int, way: Way) -> tuple[Actor, ...]:
     return _sitter(stage, way)
 
 
-def _sits(x: float = 0.5, height: float = 0.92) -> Way:
+def _sits(x: float = 0.5, height: float = 0.92, y: float = 1.04) -> Way:
     """One who talks: slight and slow movements, never quite at rest."""
     return lambda t: Pose(
         x + 0.014 * math.sin(0.043 * t) + 0.004 * math.sin(0.17 * t),
-        1.04 + 0.005 * math.sin(0.2 * t),
+        y + 0.005 * math.sin(0.2 * t),
         height + 0.006 * math.sin(0.05 * t),
         1.5 * math.sin(0.06 * t),
     )
@@ -212,7 +212,7 @@ _MOTIONS = (
     _Motion(
         "handheld",
         "the camera is held in a hand",
-        lambda s, n: _person(s, n, _sits(height=0.82)),
+        lambda s, n: _person(s, n, _sits(height=0.86, y=1.1)),
         tremor=0.02,
     ),
 )
