@@ -86,11 +86,11 @@ def branch(scale: float, random: np.random.Generator) -> Loop:
 
 
 def chair(scale: float, random: np.random.Generator) -> Loop:
-    """An office chair that turns, 160 by 260 units, in 48 phases; the anchor is on the floor."""
+    """An office chair that turns, 160 by 260 units, in 24 phases; the anchor is on the floor."""
     colour = tuple(np.array((60, 56, 52)) * random.uniform(0.7, 1.8))
     phases = []
-    for step in range(48):
-        angle = 2 * math.pi * step / 48
+    for step in range(24):
+        angle = 2 * math.pi * step / 24
         face, side = math.cos(angle), math.sin(angle)
         back_at, wide = 80 - 34 * side, 12 + 40 * abs(face)
         sheet = Sheet.blank(160, 260, scale)
@@ -100,6 +100,7 @@ def chair(scale: float, random: np.random.Generator) -> Loop:
                 [(80, 222), (80 + 56 * math.cos(way), 240 + 10 * math.sin(way))], 5, (40, 40, 42)
             )
         sheet.limb([(80, 160), (80, 224)], 6, (60, 60, 62))
+        sheet.limb([(back_at, 96), (back_at, 150), (80, 158)], 5, (60, 60, 62))
         back = np.array(
             [(-wide, 8), (0, 2), (wide, 8), (wide * 0.9, 100), (0, 112), (-wide * 0.9, 100)]
         )

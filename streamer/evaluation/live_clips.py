@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamer.evaluation import extras
+from streamer.evaluation.casting import person, seated
 from streamer.evaluation.drawing import Sprite
 from streamer.evaluation.rooms import furnished, papered
 from streamer.evaluation.scenery import Actor, Camera, Pose, Scene, Way
-from streamer.evaluation.sitters import BODY_UNITS, SEEN_UNITS, Sitter, sitter
 from streamer.evaluation.staging import Entry, Stage, eased
 from streamer.evaluation.streets import park, street
 from streamer.frame import Image
@@ -34,88 +34,6 @@ class _Motion:
     camera: Camera = field(default_factory=Camera)
     tremor: float = 0.0
     """Of the hand that holds the camera, in heights of the frame."""
-
-
-def _drawn(stage: Stage, waving: bool = False) -> Sitter:
-    # A webcam's picture is some 510 units high; a fifth more for who leans in.
-    return sitter(1.2 * stage.height / 510, stage.random(), waving)
-
-
-def _bodied(way: Way) -> Way:
-    """The way of a body alone, where *way* is that of a person from the head to the anchor."""
-
-    def at(t: float) -> Pose:
-        pose = way(t)
-        return Pose(pose.x, pose.y, pose.height * BODY_UNITS / SEEN_UNITS, pose.degrees)
-
-    return at
-
-
-def _sitter(
-    stage: Stage, way: Way, *, waving: bool = False, talks: bool = True
-) -> tuple[Actor, ...]:
-    """A drawn person: the body, its head, which nods and turns a little, and arms that wave."""
-    drawn = _drawn(stage, waving)
-    phase = float(stage.random().uniform(0, 6))
-    body = _bodied(way)
-
-    def nods(t: float) -> float:
-        return 2.6 * math.sin(0.13 * t + phase) + 1.4 * math.sin(0.31 * t)
-
-    def speaks(t: float) -> int:
-        """Which mouth: shut between words and between sentences."""
-        open_ = math.sin(0.9 * t + phase) + math.sin(0.53 * t)
-        return (
-            0 if not talks or math.sin(0.05 * t + phase) < -0.5 else int(np.clip(open_ + 1, 0, 2))
-        )
-
-    head = Actor(
-        drawn.heads[0],
-        stage.fixed_to(drawn.body, body, drawn.neck, drawn.heads[0], nods),
-        lambda t: drawn.heads[speaks(t)],
-        part=True,
-    )
-    arms = _arms(stage, drawn, body) if waving else ()
-    return (Actor(drawn.body, body), head, *arms)
-
-
-def _arms(stage: Stage, drawn: Sitter, body: Way) -> tuple[Actor, ...]:
-    """Both arms: from rest up into waving, and down again, the right one quicker than the left."""
-    arms = []
-    for side, shoulder, rate in zip((-1, 1), drawn.shoulders, (0.3, 0.48), strict=True):
-
-        def lifted(t: float, side: int = side) -> float:
-            start = 30 if side > 0 else 70
-            return eased((t - start) / 14) - eased((t - 190 - side * 10) / 18)
-
-        def raises(t: float, side: int = side, lifted: Callable[[float], float] = lifted) -> float:
-            return side * (8 + 66 * lifted(t) + 7 * lifted(t) * math.sin(0.21 * t))
-
-        def waves(
-            t: float,
-            side: int = side,
-            rate: float = rate,
-            lifted: Callable[[float], float] = lifted,
-        ) -> float:
-            """From hanging down, 180 degrees, to pointing up and swinging."""
-            up = lifted(t)
-            return side * (180 + 104 * up + 28 * up * math.sin(rate * t))
-
-        upper = Actor(
-            drawn.upper_arm,
-            stage.fixed_to(drawn.body, body, shoulder, drawn.upper_arm, raises),
-            part=True,
-        )
-        lower = stage.fixed_to(drawn.upper_arm, upper.pose, drawn.elbow, drawn.forearm, waves)
-        arms += [Actor(drawn.forearm, lower, part=True), upper]
-    return tuple(arms)
-
-
-def _person(stage: Stage, number: int, way: Way) -> tuple[Actor, ...]:
-    """The photographed person for every third number; somebody drawn for the others."""
-    if number % 3 == 0:
-        return (stage.actor("portrait", way),)
-    return _sitter(stage, way)
 
 
 def _sits(x: float = 0.5, height: float = 0.92, y: float = 1.04) -> Way:
@@ -163,8 +81,8 @@ def _walks(start: float, end: float, first: float, last: float, height: float) -
 
 
 def _passing(stage: Stage, number: int) -> tuple[Actor, ...]:
-    behind = _sitter(stage, _walks(-0.3, 1.3, 40, 200, 0.74), talks=False)
-    return (*behind, *_person(stage, number, _sits(0.46)))
+    behind = seated(stage, _walks(-0.3, 1.3, 40, 200, 0.74), talks=False)
+    return (*behind, *person(stage, number, _sits(0.46)))
 
 
 def _exposure(index: int) -> tuple[float, float, float]:
@@ -176,20 +94,20 @@ def _exposure(index: int) -> tuple[float, float, float]:
 
 
 _MOTIONS = (
-    _Motion("talking", "a person who talks", lambda s, n: _person(s, n, _sits())),
+    _Motion("talking", "a person who talks", lambda s, n: person(s, n, _sits())),
     _Motion(
         "waving",
         "a person who waves both hands",
-        lambda s, _: _sitter(s, _sits(height=0.8), waving=True),
+        lambda s, _: seated(s, _sits(height=0.8), waving=True),
         Camera(shutter=0.4, exposures=3),
     ),
-    _Motion("leaning", "a person who leans in and back", lambda s, n: _person(s, n, _leans)),
-    _Motion("standing", "a person who stands up and sits down", lambda s, _: _sitter(s, _stands)),
-    _Motion("leaving", "a person who leaves and comes back", lambda s, n: _person(s, n, _leaves)),
+    _Motion("leaning", "a person who leans in and back", lambda s, n: person(s, n, _leans)),
+    _Motion("standing", "a person who stands up and sits down", lambda s, _: seated(s, _stands)),
+    _Motion("leaving", "a person who leaves and comes back", lambda s, n: person(s, n, _leaves)),
     _Motion(
         "walking",
         "a person who walks through the picture and back",
-        lambda s, _: _sitter(
+        lambda s, _: seated(
             s,
             lambda t: (
                 _walks(0.12, 1.3, 10, 105, 0.8) if t < 120 else _walks(1.3, -0.3, 120, 240, 0.8)
@@ -200,19 +118,19 @@ _MOTIONS = (
     _Motion(
         "exposure",
         "the camera changes exposure and white balance",
-        lambda s, n: _person(s, n, _sits()),
+        lambda s, n: person(s, n, _sits()),
         Camera(gain=_exposure),
     ),
     _Motion(
         "dim",
         "little light and strong noise",
-        lambda s, n: _person(s, n, _sits()),
+        lambda s, n: person(s, n, _sits()),
         Camera(noise=7.0, gain=lambda _: 0.45),
     ),
     _Motion(
         "handheld",
         "the camera is held in a hand",
-        lambda s, n: _person(s, n, _sits(height=0.86, y=1.1)),
+        lambda s, n: person(s, n, _sits(height=0.86, y=1.1)),
         tremor=0.02,
     ),
 )
@@ -287,7 +205,7 @@ def _branch(x: float, unit: float, random: np.random.Generator) -> Actor:
 
 def _chair(stage: Stage, _: int) -> tuple[Actor, ...]:
     loop = extras.chair(1.6 * stage.height / 720, stage.random())
-    return (Actor(loop[0], lambda _: Pose(0.82, 0.98, 0.56), lambda t: loop[int(0.6 * t) % 48]),)
+    return (Actor(loop[0], lambda _: Pose(0.82, 0.98, 0.56), lambda t: loop[int(0.3 * t) % 24]),)
 
 
 def _monitor(stage: Stage, _: int) -> tuple[Actor, ...]:
@@ -322,7 +240,7 @@ def _with(name: str, what: str, place: int, extra: Cast) -> Entry:
 
     def scenes(stage: Stage) -> Sequence[tuple[int, Scene]]:
         stage, number = stage.of(place), stage.seed + place
-        actors = _person(stage, number, _sits())
+        actors = person(stage, number, _sits())
         return [(0, Scene(_room(stage, number), actors, extras=extra(stage, number)))]
 
     description = f"{what} behind a person who talks"
