@@ -25,7 +25,7 @@ from streamer.compositing.clean import Despill, Foreground, LightWrap
 from streamer.compositing.stills import foreground_of
 from streamer.config import RefineConfig
 from streamer.evaluation import make_clip
-from streamer.evaluation.truth import Camera
+from streamer.evaluation.scenery import Camera
 from streamer.frame import Alpha, Image
 from streamer.refining import Refiner
 from streamer.tuning import Tuning

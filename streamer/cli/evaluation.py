@@ -41,10 +41,13 @@ def evaluate(
     ] = None,
     clips: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Clips by name; `normal`, `safety`, `all`. [normal]"),
+        typer.Option(
+            metavar="A,B",
+            help="Clips by name; `normal`, `safety`, `all` (both), `live`, `live_moving`. [normal]",
+        ),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, max=900, help="How many of each clip. [90]")
+        int | None, typer.Option(min=1, max=900, help="How many of each clip. [90, live: 240]")
     ] = None,
     overrides: Overrides = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path(
@@ -192,7 +195,7 @@ def _compare_configurations(
         for clip, by_name in results.items()
         for name, measured in by_name.items()
     ]
-    for kind in ("normal", "safety"):
+    for kind in dict.fromkeys(kinds.values()):
         several = [clip for clip in results if kinds[clip] == kind]
         if len(several) > 1:
             rows += [
@@ -214,7 +217,7 @@ def _measure(
     """Run one configuration over all clips; its results go into *results* by clip and name."""
     from dataclasses import asdict
 
-    from streamer.evaluation import FRAMES, evaluate, make_clip
+    from streamer.evaluation import evaluate, make_clip
     from streamer.loading import load_matting
 
     width, height, seed = scene
@@ -225,9 +228,7 @@ def _measure(
     try:
         matting.warm_up()
         for epoch, clip_name in enumerate(clips):
-            clip = make_clip(
-                clip_name, width=width, height=height, frames=frames or FRAMES, seed=seed
-            )
+            clip = make_clip(clip_name, width=width, height=height, frames=frames, seed=seed)
             with counting(f"{name}: {clip_name}", clip.frames) as advance:
                 found = evaluate(clip, matting, epoch=epoch, advance=advance)
             results.setdefault(clip_name, {})[name] = found
@@ -244,8 +245,8 @@ def _chosen(text: str | None) -> list[str]:
     for word in (text or "normal").split(","):
         match word.strip():
             case "all":
-                chosen.update(dict.fromkeys(clip_names()))
-            case "normal" | "safety" as kind:
+                chosen.update(dict.fromkeys(clip_names("normal", "safety")))
+            case "normal" | "safety" | "live" | "live_moving" as kind:
                 chosen.update(dict.fromkeys(clip_names(kind)))
             case name if name in clip_names():
                 chosen[name] = None

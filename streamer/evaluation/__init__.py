@@ -1,6 +1,6 @@
 """How good mattes are: clips with known alpha, figures, and what drives a matting over them."""
 
-from streamer.evaluation.clips import FRAMES, check_size, clip_catalogue, clip_names, make_clip
+from streamer.evaluation.clips import check_size, clip_catalogue, clip_names, make_clip
 from streamer.evaluation.driving import Answer, run_matting
 from streamer.evaluation.measuring import (
     COLUMNS,
@@ -13,6 +13,7 @@ from streamer.evaluation.measuring import (
 )
 from streamer.evaluation.pictures import has_photographs
 from streamer.evaluation.predictions import pair
+from streamer.evaluation.staging import FRAMES
 from streamer.evaluation.truth import Clip, Motion
 
 __all__ = [

@@ -3,151 +3,77 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
-
-import numpy as np
+from collections.abc import Sequence
 
 from streamer.errors import ConfigError
-from streamer.evaluation.backdrops import BACKDROPS
-from streamer.evaluation.subjects import MAKERS
-from streamer.evaluation.truth import Actor, Camera, Clip, Pose, Scene
-from streamer.frame import Image
-
-FRAMES = 90
-"""Of each clip, where not said otherwise: three seconds."""
-
-Way = Callable[[float], Pose]
+from streamer.evaluation.live_clips import LIVE
+from streamer.evaluation.scenery import Camera, Pose, Scene
+from streamer.evaluation.staging import Entry, Stage, breathes, eased, stays, sways
+from streamer.evaluation.truth import Clip, Kind
 
 
-class _Stage:
-    """Makes the parts of one clip for its size and seed."""
-
-    def __init__(self, width: int, height: int, seed: int) -> None:
-        self.width, self.height = width, height
-        self._seed = seed
-        self._made = 0
-
-    def actor(self, subject: str, way: Way) -> Actor:
-        """A *subject* on its *way*, with pixels enough to be as tall as the frame."""
-        return Actor(MAKERS[subject](round(1.6 * self.height), self._random()), way)
-
-    def backdrop(self, name: str) -> Image:
-        """A backdrop with room to move in."""
-        size = (round(self.width * 1.4), round(self.height * 1.4))
-        return BACKDROPS[name](*size, self._random())
-
-    def shake(self, strength: float) -> Callable[[float], tuple[float, float]]:
-        """A hand's tremor of some *strength* in heights of the frame: a sum of slow sines."""
-        random = self._random()
-        rates = random.uniform(0.1, 0.55, (2, 4))
-        phases = random.uniform(0, 2 * math.pi, (2, 4))
-        reach = strength * self.height / 2
-
-        def at(moment: float) -> tuple[float, float]:
-            x, y = np.sin(rates * moment + phases).sum(axis=1) * reach
-            return float(x), float(y)
-
-        return at
-
-    def _random(self) -> np.random.Generator:
-        self._made += 1
-        return np.random.default_rng((self._seed, self._made))
+def _still(stage: Stage) -> Sequence[tuple[int, Scene]]:
+    return [(0, Scene(stage.backdrop("room"), (stage.actor("portrait", stays(0.5, 1.0, 0.9)),)))]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A clip of the catalogue, not yet made."""
-
-    name: str
-    description: str
-    kind: Literal["normal", "safety"]
-    scenes: Callable[[_Stage], Sequence[tuple[int, Scene]]]
-    camera: Camera = field(default_factory=Camera)
-    empty_will_do: Callable[[int], bool] = lambda _: False
-
-
-def _stays(x: float, y: float, height: float) -> Way:
-    return lambda _: Pose(x, y, height)
-
-
-def _breathes(x: float, y: float, height: float) -> Way:
-    """Slight movements of one who sits before a camera."""
-    return lambda t: Pose(
-        x + 0.012 * math.sin(0.11 * t),
-        y + 0.006 * math.sin(0.23 * t),
-        height,
-        1.2 * math.sin(0.07 * t),
-    )
-
-
-def _sways(x: float, y: float, height: float, reach: float, period: float) -> Way:
-    return lambda t: Pose(x + reach * math.sin(2 * math.pi * t / period), y, height)
-
-
-def _still(stage: _Stage) -> Sequence[tuple[int, Scene]]:
-    return [(0, Scene(stage.backdrop("room"), (stage.actor("portrait", _stays(0.5, 1.0, 0.9)),)))]
-
-
-def _talking(stage: _Stage) -> Sequence[tuple[int, Scene]]:
-    actor = stage.actor("portrait", _breathes(0.46, 1.03, 0.95))
+def _talking(stage: Stage) -> Sequence[tuple[int, Scene]]:
+    actor = stage.actor("portrait", breathes(0.46, 1.03, 0.95))
     return [(0, Scene(stage.backdrop("bokeh"), (actor,)))]
 
 
-def _moving(stage: _Stage) -> Sequence[tuple[int, Scene]]:
-    actor = stage.actor("portrait", _sways(0.5, 1.0, 0.85, 0.24, 96))
+def _moving(stage: Stage) -> Sequence[tuple[int, Scene]]:
+    actor = stage.actor("portrait", sways(0.5, 1.0, 0.85, 0.24, 96))
     return [(0, Scene(stage.backdrop("room"), (actor,)))]
 
 
-def _panning(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _panning(stage: Stage) -> Sequence[tuple[int, Scene]]:
     def drift(t: float) -> tuple[float, float]:
         return 0.16 * stage.width * math.sin(2 * math.pi * t / 120), 0.0
 
-    actor = stage.actor("horse", _sways(0.5, 0.56, 0.72, 0.06, 80))
+    actor = stage.actor("horse", sways(0.5, 0.56, 0.72, 0.06, 80))
     return [(0, Scene(stage.backdrop("meadow"), (actor,), drift))]
 
 
-def _rotating(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _rotating(stage: Stage) -> Sequence[tuple[int, Scene]]:
     actor = stage.actor("cup", lambda t: Pose(0.5, 0.5, 0.7, 2.5 * t))
     return [(0, Scene(stage.backdrop("bricks"), (actor,)))]
 
 
-def _scaling(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _scaling(stage: Stage) -> Sequence[tuple[int, Scene]]:
     def way(t: float) -> Pose:
         return Pose(0.52, 1.0, 0.7 + 0.28 * math.sin(2 * math.pi * t / 90))
 
     return [(0, Scene(stage.backdrop("bokeh"), (stage.actor("portrait", way),)))]
 
 
-def _strands(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _strands(stage: Stage) -> Sequence[tuple[int, Scene]]:
     def way(t: float) -> Pose:
         return Pose(0.5 + 0.1 * math.sin(0.08 * t), 0.5, 0.92, 5 * math.sin(0.1 * t))
 
     return [(0, Scene(stage.backdrop("room"), (stage.actor("figure", way),)))]
 
 
-def _leaving(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _leaving(stage: Stage) -> Sequence[tuple[int, Scene]]:
     def way(t: float) -> Pose:
         """Out to the left by frame 35, away till 50, back by 80."""
-        out = _eased((t - 10) / 25) - _eased((t - 50) / 30)
+        out = eased((t - 10) / 25) - eased((t - 50) / 30)
         return Pose(0.5 - 0.95 * out, 1.0, 0.85)
 
     return [(0, Scene(stage.backdrop("room"), (stage.actor("portrait", way),)))]
 
 
-def _crossing(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _crossing(stage: Stage) -> Sequence[tuple[int, Scene]]:
     def there(t: float) -> Pose:
-        return Pose(0.22 + 0.56 * _eased(t / 85), 0.56, 0.84)
+        return Pose(0.22 + 0.56 * eased(t / 85), 0.56, 0.84)
 
     def back(t: float) -> Pose:
-        return Pose(0.78 - 0.56 * _eased(t / 85), 1.0, 0.78)
+        return Pose(0.78 - 0.56 * eased(t / 85), 1.0, 0.78)
 
     actors = (stage.actor("figure", there), stage.actor("portrait", back))
     return [(0, Scene(stage.backdrop("room"), actors))]
 
 
-def _fast(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _fast(stage: Stage) -> Sequence[tuple[int, Scene]]:
     def way(t: float) -> Pose:
         """Through the whole frame in 9 frames (0.3 s), from frame 15, and back from frame 55."""
         there = min(max((t - 15) / 9, 0), 1) - min(max((t - 55) / 9, 0), 1)
@@ -156,15 +82,15 @@ def _fast(stage: _Stage) -> Sequence[tuple[int, Scene]]:
     return [(0, Scene(stage.backdrop("room"), (stage.actor("cup", way),)))]
 
 
-def _shaking(stage: _Stage) -> Sequence[tuple[int, Scene]]:
-    actor = stage.actor("portrait", _breathes(0.52, 1.06, 0.92))
+def _shaking(stage: Stage) -> Sequence[tuple[int, Scene]]:
+    actor = stage.actor("portrait", breathes(0.52, 1.06, 0.92))
     return [(0, Scene(stage.backdrop("bricks"), (actor,), shake=stage.shake(0.012)))]
 
 
-def _cuts(stage: _Stage) -> Sequence[tuple[int, Scene]]:
-    portrait = stage.actor("portrait", _breathes(0.3, 1.0, 0.85))
-    cup = stage.actor("cup", _sways(0.65, 0.52, 0.62, 0.05, 60))
-    figure = stage.actor("figure", _breathes(0.45, 0.5, 0.9))
+def _cuts(stage: Stage) -> Sequence[tuple[int, Scene]]:
+    portrait = stage.actor("portrait", breathes(0.3, 1.0, 0.85))
+    cup = stage.actor("cup", sways(0.65, 0.52, 0.62, 0.05, 60))
+    figure = stage.actor("figure", breathes(0.45, 0.5, 0.9))
     return [
         (0, Scene(stage.backdrop("room"), (portrait,))),
         (30, Scene(stage.backdrop("meadow"), (cup,))),
@@ -172,14 +98,8 @@ def _cuts(stage: _Stage) -> Sequence[tuple[int, Scene]]:
     ]
 
 
-def _nobody(stage: _Stage) -> Sequence[tuple[int, Scene]]:
+def _nobody(stage: Stage) -> Sequence[tuple[int, Scene]]:
     return [(0, Scene(stage.backdrop("room")))]
-
-
-def _eased(t: float) -> float:
-    """From 0 to 1 while *t* does, beginning and ending slowly."""
-    t = min(max(t, 0.0), 1.0)
-    return t * t * (3 - 2 * t)
 
 
 def _lights(index: int) -> float:
@@ -234,17 +154,18 @@ CATALOGUE: tuple[Entry, ...] = (
         _talking,
         Camera(covered=lambda index: 30 <= index < 60),
     ),
+    *LIVE,
 )
 
 
-def clip_catalogue() -> list[tuple[str, str, str]]:
+def clip_catalogue() -> list[tuple[str, Kind, str]]:
     """(name, kind, description) of every clip."""
     return [(entry.name, entry.kind, entry.description) for entry in CATALOGUE]
 
 
-def clip_names(kind: Literal["normal", "safety"] | None = None) -> list[str]:
-    """Names of the catalogue's clips, or of one *kind* of them."""
-    return [entry.name for entry in CATALOGUE if kind in (None, entry.kind)]
+def clip_names(*kinds: Kind) -> list[str]:
+    """Names of the catalogue's clips, or of those of some *kinds*."""
+    return [entry.name for entry in CATALOGUE if not kinds or entry.kind in kinds]
 
 
 def check_size(width: int, height: int) -> None:
@@ -258,7 +179,7 @@ def make_clip(
     *,
     width: int = 1280,
     height: int = 720,
-    frames: int = FRAMES,
+    frames: int | None = None,
     seed: int = 0,
 ) -> Clip:
     """
@@ -268,7 +189,8 @@ def make_clip(
         name: one of `clip_names()`.
         width: pixels, even.
         height: pixels, even.
-        frames: how many; where they are more than 90, the clip goes on.
+        frames: how many; the clip goes on for as long as it is asked to. 90 when None, and 240 of
+            live clips.
         seed: of all that is random.
 
     Raises:
@@ -278,9 +200,10 @@ def make_clip(
     if not found:
         raise ConfigError(f"{name}: no such clip: choose from {', '.join(clip_names())}")
     check_size(width, height)
+    entry = found[0]
+    frames = entry.frames if frames is None else frames
     if frames < 1:
         raise ConfigError(f"clip {name}: of {frames} frames: must be 1 or more")
-    entry = found[0]
     return Clip(
         name=entry.name,
         description=entry.description,
@@ -289,7 +212,7 @@ def make_clip(
         height=height,
         frames=frames,
         seed=seed,
-        scenes=entry.scenes(_Stage(width, height, seed)),
+        scenes=entry.scenes(Stage(width, height, seed)),
         camera=entry.camera,
         empty_will_do=entry.empty_will_do,
     )

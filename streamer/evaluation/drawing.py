@@ -15,6 +15,9 @@ from streamer.frame import Image
 Points = NDArray[np.float64]
 """(n, 2): x and y."""
 
+Colour = tuple[float, float, float]
+"""Blue, green and red in [0, 255]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
@@ -49,6 +52,12 @@ class Sheet:
         size = (max(2, round(picture.shape[1] * zoom)), 2 * height)
         large = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
         return cls(large.astype(np.uint8, copy=False), zoom)
+
+    @classmethod
+    def blank(cls, width: float, height: float, scale: float) -> Sheet:
+        """A sheet of *width* by *height* units for a sprite with *scale* pixels in each."""
+        shape = (2 * round(height * scale), 2 * round(width * scale), 3)
+        return cls(np.zeros(shape, np.uint8), 2 * scale)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,6 +95,39 @@ class Sheet:
         middle = np.mean(np.array(joints), axis=0)
         self._shade(mask, (float(middle[0]), float(middle[1])), 3 * radius, colour)
 
+    def solid(self, points: Points, colour: Colour, bulge: float) -> None:
+        """Draw a body within a smooth line through *points*, rounded off *bulge* from its rim."""
+        outline = _rounded(points)
+        place = self._place(outline, 1)
+        if not self.alpha[place].size:
+            return
+        mask = self._filled(outline, place)
+        inside = cv2.distanceTransform(
+            cv2.copyMakeBorder((mask > 127).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT),
+            cv2.DIST_L2,
+            5,
+        )[1:-1, 1:-1]
+        rise = np.minimum(inside / (bulge * self.zoom), 1)
+        dome = cv2.GaussianBlur(np.sqrt(1 - (1 - rise) ** 2), (0, 0), bulge * self.zoom / 6)
+        slope_x = cv2.Sobel(dome, cv2.CV_32F, 1, 0) * (bulge * self.zoom / 8)
+        slope_y = cv2.Sobel(dome, cv2.CV_32F, 0, 1) * (bulge * self.zoom / 8)
+        facing = (0.55 - 0.35 * -slope_x - 0.5 * -slope_y) / np.sqrt(1 + slope_x**2 + slope_y**2)
+        light = np.clip(0.56 + 0.8 * facing, 0.4, 1.25)
+        self._lay(mask, light[..., None] * np.array(colour, np.float32), place)
+
+    def tint(
+        self, points: Points, colour: Colour, strength: float = 1.0, blur: float = 0.5
+    ) -> None:
+        """Colour what is opaque within a smooth line through *points*, with a blurred edge."""
+        outline = _rounded(points)
+        place = self._place(outline, 3 * blur)
+        if not self.alpha[place].size:
+            return
+        mask = cv2.GaussianBlur(self._filled(outline, place), (0, 0), blur * self.zoom)
+        part = mask.astype(np.float32)[..., None] * (strength / 255)
+        colours = self.colours[place]
+        colours[:] = colours * (1 - part) + np.array(colour, np.float32) * part
+
     def hair(
         self,
         centre: tuple[float, float],
@@ -94,9 +136,11 @@ class Sheet:
         count: int,
         random: np.random.Generator,
         colours: tuple[tuple[int, int, int], tuple[int, int, int]],
+        lengths: tuple[float, float] = (0.25, 0.6),
     ) -> None:
         """
-        Draw *count* bent strands that leave an ellipse between two angles.
+        Draw *count* bent strands that leave an ellipse between two angles; *lengths* is how far
+        the shortest and the longest reach, in mean radii.
 
         They are as wide as half a pixel of the sprite up to a pixel and a half, so their alpha is
         partial nearly everywhere.
@@ -105,7 +149,7 @@ class Sheet:
         for angle in np.radians(random.uniform(*degrees, count)):
             out = np.array([math.cos(angle), math.sin(angle)])
             root = np.array(centre) + out * radii * random.uniform(0.8, 0.95)
-            reach = float(np.mean(radii)) * random.uniform(0.25, 0.6)
+            reach = float(np.mean(radii)) * random.uniform(*lengths)
             side = np.array([-out[1], out[0]]) * reach * random.uniform(-0.7, 0.7)
             fall = np.array([0, reach * random.uniform(0, 0.6)])
             t = np.linspace(0, 1, 12)[:, None]
@@ -139,6 +183,22 @@ class Sheet:
         line = self._fixed(curve) - (corner * 16).astype(np.int32)
         cv2.polylines(mask, [line], False, (255,), width, cv2.LINE_AA, 4)
         self._lay(mask, colour, place)
+
+    def _place(self, outline: Points, margin: float) -> tuple[slice, ...]:
+        """The part of the sheet around an outline."""
+        corner = np.floor((outline.min(axis=0) - margin) * self.zoom).astype(int)
+        end = np.ceil((outline.max(axis=0) + margin) * self.zoom).astype(int) + 1
+        (left, top), (right, bottom) = np.clip([corner, end], 0, self.size)
+        return np.s_[top:bottom, left:right]
+
+    def _filled(self, outline: Points, place: tuple[slice, ...]) -> NDArray[np.uint8]:
+        """The mask of what is within an outline, of a part of the sheet."""
+        mask = np.zeros_like(self.alpha[place])
+        corner = np.array([place[1].start, place[0].start]) * 16
+        cv2.fillPoly(
+            mask, [(self._fixed(outline) - corner).astype(np.int32)], (255,), cv2.LINE_AA, 4
+        )
+        return mask
 
     def _fixed(self, points: Points) -> NDArray[np.int32]:
         return np.rint(points * self.zoom * 16).astype(np.int32)
@@ -182,6 +242,17 @@ class Sheet:
         bare = (alpha[..., None] == 0) & (part > 0)
         colours[:] = np.where(bare, paint, colours * (1 - part) + paint * part)
         np.maximum(alpha, mask, out=alpha)
+
+
+def oval(x: float, y: float, wide: float, tall: float) -> Points:
+    """An ellipse's rim, by its middle and its half axes."""
+    angles = np.linspace(0, 2 * math.pi, 16, endpoint=False)
+    return np.stack([x + np.cos(angles) * wide, y + np.sin(angles) * tall], axis=1)
+
+
+def moved(points: Points, x: float, y: float) -> Points:
+    """All *points* moved by *x* and *y*."""
+    return np.asarray(np.add(points, (x, y)), np.float64)
 
 
 def _rounded(points: Points) -> Points:

@@ -17,66 +17,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.evaluation.drawing import Sprite
+from streamer.evaluation.placing import Affine, Layer, chain, inverse, layer, shift
+from streamer.evaluation.scenery import Actor, Camera, Drift, Scene
 from streamer.frame import Alpha, Image
 
-Affine = NDArray[np.float64]
-"""(2, 3): (x, y) goes to `A @ (x, y, 1)`; pixel centres lie at whole numbers."""
+Kind = Literal["normal", "safety", "live", "live_moving"]
+"""
+`normal`: a subject that a model should find; `safety`: the right matte or an empty one; `live`:
+people before a webcam in a still room; `live_moving`: the same before what moves.
+"""
 
 _KEPT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Where a subject is at a moment."""
-
-    x: float
-    """Of its anchor, in widths of the frame."""
-    y: float
-    """Of its anchor, in heights of the frame."""
-    height: float
-    """Of the whole subject, in heights of the frame."""
-    degrees: float = 0.0
-    """Counter-clockwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """A subject and its way; `pose` takes the time in frames, which need not be whole."""
-
-    sprite: Sprite
-    pose: Callable[[float], Pose]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What is before the camera, from one cut to the next. Later actors stand before earlier."""
-
-    backdrop: Image
-    """Larger than the frame; its middle is where the camera looks."""
-    actors: tuple[Actor, ...] = ()
-    drift: Callable[[float], tuple[float, float]] = lambda _: (0.0, 0.0)
-    """How far the backdrop has moved behind the actors, in pixels."""
-    shake: Callable[[float], tuple[float, float]] = lambda _: (0.0, 0.0)
-    """How far all that is seen has moved, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """What becomes of the light."""
-
-    noise: float = 2.0
-    """Standard deviation of the sensor's noise, in levels of 255."""
-    gain: Callable[[int], float] = lambda _: 1.0
-    """By frame: 0 is darkness."""
-    covered: Callable[[int], bool] = lambda _: False
-    """By frame: something lies on the lens; no subject is to be seen."""
-    shutter: float = 0.0
-    """How long it is open, in frames: what moves meanwhile is blurred."""
-    exposures: int = 1
-    """Moments that are averaged while the shutter is open."""
-    bitrate: int | None = None
-    """Bits a second of H.264 that the frames have been through; None: none."""
+def _stays(_: float) -> tuple[float, float]:
+    return 0.0, 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +48,18 @@ class Motion:
 
 @dataclass(frozen=True, slots=True)
 class _Cover:
-    """One frame before the camera's part: colours weighted by alpha, and each actor's alpha."""
+    """One frame before the camera's part."""
 
-    lit: NDArray[np.float32]
+    extras: tuple[Layer, ...]
+    actors: tuple[Layer, ...]
     alpha: NDArray[np.float32]
+    """(H, W) in [0, 255]: of all actors together."""
     labels: NDArray[np.uint8]
+    """(H, W): 0 the backdrop, then the extras in their order, then the actors."""
     poses: tuple[Affine, ...]
+    """By label."""
+    subjects: int
+    """The first label of an actor."""
 
 
 @dataclass(eq=False)
@@ -113,8 +74,7 @@ class Clip:
     name: str
     description: str
     """One line."""
-    kind: Literal["normal", "safety"]
-    """`normal`: a subject that a model should find; `safety`: the right matte or an empty one."""
+    kind: Kind
     width: int
     height: int
     frames: int
@@ -165,7 +125,7 @@ class Clip:
             np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32)
         )
         for label, (pose, earlier) in enumerate(zip(now.poses, before.poses, strict=True)):
-            back = _chain(earlier, _inverse(pose)) - np.eye(2, 3)
+            back = chain(earlier, inverse(pose)) - np.eye(2, 3)
             here = now.labels == label
             x, y = grid_x[here], grid_y[here]
             flow[here, 0] = -(back[0, 0] * x + back[0, 1] * y + back[0, 2])
@@ -178,7 +138,7 @@ class Clip:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(255,),
         )
-        return Motion(flow, came_from == now.labels, now.labels > 0)
+        return Motion(flow, came_from == now.labels, now.labels >= now.subjects)
 
     def _check(self, index: int) -> None:
         if not 0 <= index < self.frames:
@@ -198,33 +158,41 @@ class Clip:
     def _expose(self, scene: Scene, index: int) -> _Cover:
         """Average what is seen while the shutter is open."""
         size = (self.width, self.height)
+        alpha = np.zeros(size[::-1], np.float32)
+        labels = np.zeros(size[::-1], np.uint8)
+        poses = [shift(*_plus(scene.drift(index), scene.shake(index)))]
+        extras, actors = [], []
+        for number, extra in enumerate(scene.extras, 1):
+            place = self._place(scene, extra, index, scene.drift)
+            own = layer([(extra.look(index), place)], size, density=1)
+            labels[own.box][own.alpha > 127] = number
+            poses.append(place)
+            extras.append(own)
+        for number, actor in enumerate(scene.actors, len(poses)):
+            own = self._layer(scene, actor, index)
+            near = _surroundings(own, size)
+            if actor.part:
+                near &= alpha < 4
+                near[own.box] |= own.alpha > 127
+            labels[near] = number
+            alpha[own.box] *= 1 - own.alpha / 255
+            alpha[own.box] += own.alpha
+            poses.append(self._place(scene, actor, index))
+            actors.append(own)
+        subjects = 1 + len(extras)
+        return _Cover(tuple(extras), tuple(actors), alpha, labels, tuple(poses), subjects)
+
+    def _layer(self, scene: Scene, actor: Actor, index: int) -> Layer:
         count = self.camera.exposures
         moments = [index + self.camera.shutter * ((n + 0.5) / count - 0.5) for n in range(count)]
-        alpha = np.zeros(size[::-1], np.float32)
-        lit = np.zeros((*size[::-1], 3), np.float32)
-        labels = np.zeros(size[::-1], np.uint8)
-        poses = [_shift(*_plus(scene.drift(index), scene.shake(index)))]
-        reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17))
-        for number, actor in enumerate(scene.actors, 1):
-            own = np.zeros((*size[::-1], 4), np.float32)
-            for moment in moments:
-                _warp(actor.sprite, self._place(scene, actor, moment), own, 1 / count)
-            rest = 1 - own[..., 3] / 255
-            lit *= rest[..., None]
-            lit += own[..., :3]
-            alpha *= rest
-            alpha += own[..., 3]
-            near = (own[::4, ::4, 3] > 4).astype(np.uint8)
-            wide = cv2.resize(cv2.dilate(near, reach), size, interpolation=cv2.INTER_NEAREST)
-            labels[wide > 0] = number
-            poses.append(self._place(scene, actor, index))
-        return _Cover(lit, alpha, labels, tuple(poses))
+        placed = [(actor.look(at), self._place(scene, actor, at)) for at in moments]
+        return layer(placed, (self.width, self.height))
 
-    def _place(self, scene: Scene, actor: Actor, moment: float) -> Affine:
+    def _place(self, scene: Scene, actor: Actor, moment: float, drift: Drift = _stays) -> Affine:
         """From the sprite's pixels to the frame's."""
         pose = actor.pose(moment)
         scale = pose.height * self.height / actor.sprite.lit.shape[0]
-        dx, dy = scene.shake(moment)
+        dx, dy = _plus(scene.shake(moment), drift(moment))
         turn = cv2.getRotationMatrix2D(actor.sprite.anchor, pose.degrees, scale)
         turn[0, 2] += pose.x * self.width + dx - actor.sprite.anchor[0]
         turn[1, 2] += pose.y * self.height + dy - actor.sprite.anchor[1]
@@ -232,27 +200,40 @@ class Clip:
 
     def _picture(self, index: int) -> Image:
         random = np.random.default_rng((self.seed, index))
-        size = (self.width, self.height)
         if self.camera.covered(index):
             picture = np.full((self.height, self.width, 3), (10.0, 9.0, 14.0), np.float32)
         else:
-            scene, cover = self._scene(index), self._cover(index)
-            middle = (
-                (scene.backdrop.shape[1] - self.width) / 2,
-                (scene.backdrop.shape[0] - self.height) / 2,
-            )
-            place = _chain(cover.poses[0], _shift(-middle[0], -middle[1]))
-            behind = cv2.warpAffine(
-                scene.backdrop, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-            )
-            picture = behind.astype(np.float32)
-            picture *= (1 - cover.alpha / 255)[..., None]
-            picture += cover.lit
-            picture *= self.camera.gain(index)
-        if self.camera.noise:
-            grain = random.standard_normal(picture.shape, np.float32)
-            picture += self.camera.noise * grain
-        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+            picture = self._view(index)
+            gain = np.asarray(self.camera.gain(index), np.float32)
+            if np.any(gain != 1):
+                picture *= gain
+        if not self.camera.noise:
+            return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        grain = random.standard_normal(picture.shape, np.float32)
+        grain *= self.camera.noise
+        # It rounds to even and clips, as above, in one pass.
+        return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
+
+    def _view(self, index: int) -> NDArray[np.float32]:
+        """What is before the camera, (H, W, 3) in [0, 255]."""
+        scene, cover = self._scene(index), self._cover(index)
+        middle = (
+            (scene.backdrop.shape[1] - self.width) / 2,
+            (scene.backdrop.shape[0] - self.height) / 2,
+        )
+        behind = cv2.warpAffine(
+            scene.backdrop,
+            chain(cover.poses[0], shift(-middle[0], -middle[1])),
+            (self.width, self.height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        picture = np.asarray(behind.astype(np.float32), np.float32)
+        for extra in cover.extras:
+            extra.over(picture)
+        for actor in cover.actors:
+            actor.over(picture)
+        return picture
 
     def _compressed(self, index: int) -> Image:
         from streamer.evaluation.film import decode, encode
@@ -271,38 +252,15 @@ class Clip:
         raise IndexError(f"{self.name}: frame {index} was lost in compression")
 
 
-def _warp(sprite: Sprite, place: Affine, out: NDArray[np.float32], weight: float) -> None:
-    """Add *weight* times the sprite to *out*, (H, W, 4), sampled at twice the frame's density."""
-    tall, wide = sprite.lit.shape[:2]
-    corners = np.array([(0, 0, 1), (wide, 0, 1), (0, tall, 1), (wide, tall, 1)]) @ place.T
-    x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
-    x1 = min(int(np.ceil(corners[:, 0].max())) + 3, out.shape[1])
-    y1 = min(int(np.ceil(corners[:, 1].max())) + 3, out.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return
-    # Pixel p of the frame is the mean of pixels 2p and 2p + 1 of the dense picture.
-    dense = np.array([[2, 0, 0.5 - 2 * x0], [0, 2, 0.5 - 2 * y0]])
-    large = cv2.warpAffine(
-        sprite.lit, _chain(dense, place), (2 * (x1 - x0), 2 * (y1 - y0)), flags=cv2.INTER_LINEAR
-    )
-    small = cv2.resize(
-        large.astype(np.float32), (int(x1 - x0), int(y1 - y0)), interpolation=cv2.INTER_AREA
-    )
-    out[y0:y1, x0:x1] += weight * small
-
-
-def _chain(then: Affine, first: Affine) -> Affine:
-    """The one affine map that does *first* and *then*."""
-    both = np.vstack([then, (0, 0, 1)]) @ np.vstack([first, (0, 0, 1)])
-    return np.asarray(both[:2], np.float64)
-
-
-def _inverse(affine: Affine) -> Affine:
-    return np.asarray(cv2.invertAffineTransform(affine), np.float64)
-
-
-def _shift(x: float, y: float) -> Affine:
-    return np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
+def _surroundings(own: Layer, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H, W): where a layer is, and some 32 px around it."""
+    rows, columns = (slice(-(-part.start // 4), -(-part.stop // 4)) for part in own.box)
+    near = np.zeros((-(-size[1] // 4), -(-size[0] // 4)), np.uint8)
+    top, left = (-part.start % 4 for part in own.box)
+    near[rows, columns] = own.alpha[top::4, left::4] > 4
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17))
+    wide = cv2.resize(cv2.dilate(near, reach), size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(wide > 0, np.bool_)
 
 
 def _plus(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer.cli.evaluation import _chosen
+
 CONFIG = """
 source: {{type: synthetic}}
 model: {{name: {model}}}
@@ -36,6 +38,22 @@ def test_the_clips_are_listed_with_what_they_show(streamer):
     assert result.exit_code == 0
     assert "two people who pass each other" in result.stdout
     assert "safety" in result.stdout
+
+
+@pytest.mark.parametrize(("kind", "count"), [("live", 10), ("live_moving", 12), ("all", 18)])
+def test_kinds_of_clips_are_chosen_by_their_name(kind, count):
+    names = _chosen(kind)
+    assert len(names) == count
+    assert any(name.startswith("webcam-") for name in names) == (kind != "all")
+
+
+def test_live_clips_have_an_average_of_their_own(streamer, config):
+    clips = "webcam-dim,webcam-standing,still,talking"
+    result = streamer("eval", config("mine"), "--clips", clips, *SMALL, "--out", "o")
+    assert result.exit_code == 0, result.output
+    assert "average, normal" in result.stdout
+    assert "average, live" in result.stdout
+    assert "average, live_moving" not in result.stdout
 
 
 def test_a_configuration_is_measured_over_the_clips_that_were_chosen(streamer, tmp_path, config):

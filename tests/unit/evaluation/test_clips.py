@@ -4,7 +4,7 @@ import pytest
 
 from streamer.errors import ConfigError
 from streamer.evaluation import clip_names, make_clip, pictures
-from streamer.evaluation.truth import Camera
+from streamer.evaluation.scenery import Camera
 
 SMALL = {"width": 192, "height": 108}
 
