@@ -43,7 +43,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="A,B",
-            help="Clips by name; `normal`, `safety`, `all` (both), `live`, `live_moving`. [normal]",
+            help="Clips by name; `normal` (usual), `safety`, `all` (both); `live` and "
+            "`live_moving` (usual with --live).",
         ),
     ] = None,
     frames: Annotated[
@@ -140,7 +141,6 @@ def _compare_configurations(
     from streamer.cli.live_evaluation import check_machine, watch_configurations
     from streamer.config import load_config
     from streamer.evaluation import (
-        FRAMES,
         average,
         clip_catalogue,
         has_photographs,
@@ -150,7 +150,7 @@ def _compare_configurations(
 
     check_machine(machine)
 
-    chosen = _chosen(clips)
+    chosen = _chosen(clips or ("live,live_moving" if live else "normal"))
     width, height = _size(size)
     configurations = list(
         zip(_names(paths), [load_config(p, overrides) for p in paths], strict=True)
@@ -169,8 +169,7 @@ def _compare_configurations(
     }
     if live:
         made = [
-            make_clip(name, width=width, height=height, frames=frames or FRAMES, seed=seed)
-            for name in chosen
+            make_clip(name, width=width, height=height, frames=frames, seed=seed) for name in chosen
         ]
         _write(out / "eval.json", report | watch_configurations(configurations, made, machine, out))
         typer.echo(f"\n{out / 'eval.json'}, and plots beside it")
@@ -238,11 +237,11 @@ def _measure(
         matting.close()
 
 
-def _chosen(text: str | None) -> list[str]:
+def _chosen(text: str) -> list[str]:
     from streamer.evaluation import clip_names
 
     chosen: dict[str, None] = {}
-    for word in (text or "normal").split(","):
+    for word in text.split(","):
         match word.strip():
             case "all":
                 chosen.update(dict.fromkeys(clip_names("normal", "safety")))

@@ -83,16 +83,30 @@ def watch_configurations(
                 {
                     "name": name,
                     **facts(),
-                    "average": rounded(average(found.values())),
+                    "average": {
+                        kind: rounded(average(found[clip] for clip in names))
+                        for kind, names in _kinds(clips).items()
+                    },
                     "clips": {clip: watched.as_json() for clip, watched in found.items()},
                 }
             )
         rows += [(clip, name, watched.figures()) for clip, watched in found.items()]
-        rows.append(("average", name, average(found.values())))
+        rows += [
+            (f"average, {kind}", name, average(found[clip] for clip in names))
+            for kind, names in _kinds(clips).items()
+        ]
     for clip_name, by_name in seen.items():
         _draw(out, clip_name, by_name)
     _table(rows)
     return {"live": machine or "real", "configurations": report}
+
+
+def _kinds(clips: Sequence[Clip]) -> dict[str, list[str]]:
+    """Names of *clips* by their kind."""
+    kinds: dict[str, list[str]] = {}
+    for clip in clips:
+        kinds.setdefault(clip.kind, []).append(clip.name)
+    return kinds
 
 
 @contextmanager
