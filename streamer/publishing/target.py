@@ -15,10 +15,10 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 
 import av
 
-from streamer.config.stream_urls import authority_may_end
 from streamer.errors import ConfigError, public_url, redact
 from streamer.publishing.wire import Failure
 from streamer.tls import authorities
+from streamer.urls import authority_may_end
 
 Transport = Literal["tcp", "udp"]
 

@@ -83,9 +83,9 @@ def test_a_viewer_that_was_too_slow_goes_on_with_a_key_frame_and_whole_packets(s
             while not wanted and number < 5000:
                 number += 1
                 key = mount.take_key_request()
-                mount.send_video(tiny_packet(number, key=key, size=1000))
-                if key:
+                if key:  # noted first: it may be read before this thread goes on
                     wanted.append(number)
+                mount.send_video(tiny_packet(number, key=key, size=1000))
                 time.sleep(0.002)
 
         feeder = threading.Thread(target=feed)
