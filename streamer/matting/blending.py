@@ -119,6 +119,23 @@ class Blender:
         cv2.multiply(alpha[here], large, dst=alpha[here], scale=1 / 255)
         return True
 
+    def give_and_take(self, came: Alpha, gone: Alpha, alpha: Alpha) -> None:
+        """Make *alpha* 255 where *came* is and 0 where *gone* is: both (h, w), of 0 and 255."""
+        for mask, is_gone in ((gone, True), (came, False)):
+            place = self._enlarger.around(mask)
+            if place.is_empty:
+                continue
+            large = self._enlarger.enlarge(mask, place, self._other)
+            here = place.slices
+            if is_gone:
+                cv2.subtract(alpha[here], large, dst=alpha[here])
+            else:
+                cv2.max(alpha[here], large, dst=alpha[here])
+
+    def shrink(self, alpha: Alpha, out: Alpha) -> None:
+        """Write samples of *alpha*, (H, W), into *out*, (h, w)."""
+        cv2.resize(alpha, out.shape[::-1], dst=out, interpolation=cv2.INTER_NEAREST)
+
     def agree(self, estimate: Alpha, second: Alpha, known: Alpha) -> None:
         """Replace *estimate* by the median of the three, pixel by pixel; *second* is a scratch."""
         cv2.min(estimate, second, dst=self._fall)

@@ -170,6 +170,19 @@ class Enlarger:
         top, left = place.top - down.start, place.left - across.start
         return whole[top : top + place.height, left : left + place.width]
 
+    def around(self, mask: Alpha) -> Box:
+        """Where in the frame *mask*, (h, w) uint8, is not 0; a little more, for what is soft."""
+        left, top, wide, tall = cv2.boundingRect(mask)
+        if not wide or not tall:
+            return Box(0, 0, 0, 0)
+        down, across = (self._size[axis] / self._luma_size[axis] for axis in (0, 1))
+        return Box(
+            max(0, math.floor((left - 1) * across)),
+            max(0, math.floor((top - 1) * down)),
+            min(self._size[1], math.ceil((left + wide + 1) * across)),
+            min(self._size[0], math.ceil((top + tall + 1) * down)),
+        )
+
     def _part(self, first: int, last: int, axis: int) -> tuple[slice, slice]:
         """Which part of the small array covers that of the frame, and what of that it covers."""
         scale = self._size[axis] / self._luma_size[axis]

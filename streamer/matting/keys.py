@@ -7,7 +7,7 @@ import numpy as np
 
 from streamer.frame import Alpha
 from streamer.matting.flow import Flow, FlowFinder, Residual
-from streamer.matting.luma import Luma
+from streamer.matting.luma import Colours, Luma
 
 _STILL = 2.0
 """Grey levels by which no small area of two pictures may differ if they show the same..."""
@@ -35,6 +35,7 @@ class Key:
         self.scene = 0
         self.pts_s = 0.0
         self.luma: Luma = np.empty(luma_size, np.uint8)
+        self.colours: Colours = np.empty((*luma_size, 3), np.uint8)
         self.alpha: Alpha = np.empty(size, np.uint8)
         self.known: Alpha = np.empty(size, np.uint8)
         """What the alpha was taken for before the model was asked; if `has_known`."""

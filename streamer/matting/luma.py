@@ -11,6 +11,9 @@ from streamer.frame import Image
 Luma = NDArray[np.uint8]
 """(h, w) uint8, a whole frame at the size that `luma_size` gives."""
 
+Colours = NDArray[np.uint8]
+"""(h, w, 3) uint8 BGR, likewise."""
+
 _LONG_PX = 320
 _SHORT_PX = 16
 """Dense inverse search needs as much."""
@@ -31,14 +34,29 @@ class Shrinker:
     """
 
     def __init__(self, height: int, width: int) -> None:
-        self._grey = np.empty((height, width), np.uint8)
         self.size = luma_size(height, width)
+        self._halves: list[Colours] = []
+        # Halving is far quicker than any other way of making a picture smaller.
+        while height >= 2 * self.size[0] and width >= 2 * self.size[1]:
+            height, width = height // 2, width // 2
+            self._halves.append(np.empty((height, width, 3), np.uint8))
+        self._colours: Colours = np.empty((*self.size, 3), np.uint8)
 
-    def shrink(self, image: Image, out: Luma) -> None:
-        """Write the luma of *image*, (H, W, 3) BGR, averaged over areas, into *out*."""
-        cv2.cvtColor(image, cv2.COLOR_BGR2GRAY, dst=self._grey)
-        height, width = self.size
-        cv2.resize(self._grey, (width, height), dst=out, interpolation=cv2.INTER_AREA)
+    def shrink(self, image: Image, out: Luma, colours: Colours | None = None) -> None:
+        """
+        Write the luma of *image*, (H, W, 3) BGR, averaged over areas, into *out*.
+
+        And the small picture itself into *colours*, (h, w, 3), where that is given.
+        """
+        for half in self._halves:
+            tall, wide = 2 * half.shape[0], 2 * half.shape[1]
+            cv2.resize(
+                image[:tall, :wide], half.shape[1::-1], dst=half, interpolation=cv2.INTER_AREA
+            )
+            image = half
+        small = self._colours if colours is None else colours
+        cv2.resize(image, self.size[::-1], dst=small, interpolation=cv2.INTER_AREA)
+        cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=out)
 
 
 def mean_difference(a: Luma, b: Luma) -> float:

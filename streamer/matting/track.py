@@ -18,7 +18,8 @@ from streamer.matting.effort import View, effort_of
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
-from streamer.matting.luma import Luma, Shrinker, mean_difference
+from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
+from streamer.matting.plate import Plate
 from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
 from streamer.matting.work import Work
 from streamer.protocols import Segmenter
@@ -71,6 +72,7 @@ class _Held:
 
     def __init__(self, luma_size: tuple[int, int]) -> None:
         self.luma: Luma = np.empty(luma_size, np.uint8)
+        self.colours: Colours = np.empty((*luma_size, 3), np.uint8)
         self.lead = Lead(luma_size)
         """The way to the key that was the newest when the frame came."""
 
@@ -130,6 +132,8 @@ class Track:
         """Of the frame that came last, to the newest key."""
         self._coming = Lead(self._luma_size)
         """Likewise, to the key that the model works on, or has just answered for: a guess."""
+        self._plate = Plate(self._luma_size) if live else None
+        self._small: Alpha = np.empty(self._luma_size, np.uint8)
         self._least = np.empty(self._luma_size, np.float32)
         self._near: Alpha = np.empty(self._luma_size, np.uint8)
         self._previous: Luma = np.zeros(self._luma_size, np.uint8)
@@ -180,7 +184,7 @@ class Track:
         self._number += 1
         held = self._idle.pop() if self._idle else _Held(self._luma_size)
         held.frame, held.alpha, held.number = frame, alpha, self._number
-        self._shrinker.shrink(frame.image, held.luma)
+        self._shrinker.shrink(frame.image, held.luma, held.colours)
         self._tally.work.shrunk += 1
         held.blind = is_blind(held.luma)
         return held
@@ -205,6 +209,8 @@ class Track:
         self._spare += self._keys
         self._keys.clear()
         self._guess = None
+        if self._plate is not None:
+            self._plate.forget()
         self._alone = held.number
 
     def _view(self, held: _Held) -> View | None:
@@ -239,6 +245,7 @@ class Track:
         key = self._spare.pop() if self._spare else Key(self._shape[:2], self._luma_size)
         key.number, key.scene, key.pts_s = held.number, self._scene, held.frame.stamp.pts_s
         np.copyto(key.luma, held.luma)
+        np.copyto(key.colours, held.colours)
         key.older = self._keys[-1] if self._keys else None
         if key.older is not None:
             key.older_number = key.older.number
@@ -270,6 +277,9 @@ class Track:
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
+        if self._plate is not None:
+            self._blender.shrink(key.alpha, self._small)
+            self._plate.learn(key.colours, self._small, key.near)
         self._keys.append(key)
         oldest = self._held[0].number if self._held else self._number
         coming = self._held[0].number if self._held else self._number + 1
@@ -349,6 +359,12 @@ class Track:
             if second is not None:
                 residual = np.minimum(residual, second.residual, out=self._least)
             self._blender.distrust(held.luma, residual, place, held.alpha)
+        if self._plate is not None:
+            self._blender.shrink(held.alpha, self._small)
+            self._tally.work.plates += 1
+            if told := self._plate.tell(held.colours, self._small, self._near, residual):
+                gone, came = told
+                self._blender.give_and_take(came, gone, held.alpha)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
 
     def _lead(self, held: _Held, key: Key, slot: int) -> Lead:

@@ -17,6 +17,8 @@ class Work:
     """Searches for the flow between two of them…"""
     patches: int = 0
     """…and the patches of these, at the finest scale."""
+    plates: int = 0
+    """Frames that were compared with the room."""
     carried: float = 0.0
     """Alphas, in whole frames: half of one is 0.5."""
     mixed: float = 0.0

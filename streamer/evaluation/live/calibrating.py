@@ -25,6 +25,7 @@ from streamer.matting.blending import Blender
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.luma import Shrinker
+from streamer.matting.plate import Plate
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Segmenter
 from streamer.sinks import make_sink
@@ -109,7 +110,13 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
     blender = Blender((clip.height, clip.width), shrinker.size)
     whole = Box(0, 0, clip.width, clip.height)
     out = np.empty((clip.height, clip.width), np.uint8)
-    residual = np.empty(shrinker.size, np.float32)
+    residual = np.zeros(shrinker.size, np.float32)
+    colours = np.empty((*shrinker.size, 3), np.uint8)
+    shrinker.shrink(pictures[0], lumas[0], colours)
+    small = np.empty(shrinker.size, np.uint8)
+    blender.shrink(key.alpha, small)
+    plate = Plate(shrinker.size)
+    plate.learn(colours, small, small)
     carry = _cost(lambda: blender.carry(leads[0], whole, out))
     few = _cost(lambda: leads[0].follow(coarse, lumas[1], key, None))
     many = _cost(lambda: leads[0].follow(fine, lumas[1], key, None))
@@ -119,6 +126,7 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
             "compare": _cost(lambda: fine.difference(lumas[0], lumas[1], residual)),
             "flow": max(0.0, few - patches * coarse.patches),
             "patches": 1000 * patches,
+            "plate": _cost(lambda: plate.tell(colours, small, small, residual)),
         },
         {
             "shrink": _cost(lambda: shrinker.shrink(pictures[0], lumas[0])),

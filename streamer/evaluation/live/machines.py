@@ -26,6 +26,8 @@ class Costs:
     """A flow searched between them, without…"""
     patches: float = 0.0
     """…each thousand of its patches."""
+    plate: float = 0.0
+    """A frame compared with the room."""
     carry: float = 0.0
     """A whole alpha carried along a flow."""
     mix: float = 0.0
@@ -58,7 +60,7 @@ class Machine:
         """CPU seconds of *work* on frames of *size*, (H, W)."""
         costs = self.costs
         small = costs.compare * work.compared + costs.flow * work.flows
-        small += costs.patches * work.patches / 1000
+        small += costs.patches * work.patches / 1000 + costs.plate * work.plates
         large = costs.shrink * work.shrunk + costs.carry * work.carried + costs.mix * work.mixed
         return (small + large * _share(size)) / 1000
 
@@ -92,10 +94,11 @@ def _share(size: tuple[int, int]) -> float:
 
 _WEAK = Costs(
     decode=2.95,
-    shrink=0.7,
+    shrink=0.5,
     compare=0.05,
     flow=2.6,
     patches=2.8,
+    plate=1.4,
     carry=6.0,
     mix=3.0,
     show=12.0,

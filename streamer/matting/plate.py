@@ -1,0 +1,155 @@
+"""
+The room as it looked where no subject was, at the size of the luma picture.
+
+It says at once where a subject has gone from, and what of it has come, between two answers of the
+model. Only a camera that stands has one.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import Alpha
+from streamer.matting.flow import Residual
+from streamer.matting.luma import Colours
+
+_ALIKE = 14
+"""Levels by which a place of the room may differ from one key frame to the next."""
+_SURE = 2
+"""Key frames that agree on a place, from which on what differs there has come."""
+_MOST_SURE = 4
+_QUIET, _QUIET_NOISE = 5.0, 1.5
+"""Levels by which the room differs from itself, and per level of noise."""
+_NEW, _NEW_NOISE = 22.0, 3.0
+"""Likewise, what is not the room differs by."""
+_BETTER = 6.0
+"""Levels by which the room explains a place better than the flow does."""
+_STANDS = (6, 18)
+"""Levels that half, and 85 of 100, places of the room differ by at most; else the camera moves."""
+_BINS = 4
+"""Bits of each colour in the histograms."""
+_LIKE = 0.6
+"""Share of a colour's pixels that were a subject's."""
+_KNOWN = 96
+"""An alpha from which a place is the subject's already."""
+_LEAST_PX = 24
+"""Of a subject, for what has come to be a part of it."""
+
+
+class Plate:
+    """
+    Remembers the room of one scene, and the colours of its subjects.
+
+    Args:
+        size: (h, w) of the small pictures.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._room: Colours = np.zeros((*size, 3), np.uint8)
+        self._sure = np.zeros(size, np.uint8)
+        """Key frames in a row that agreed; 0 where the room was never seen."""
+        self._gaps: Colours = np.empty((*size, 3), np.uint8)
+        self._gap = np.empty(size, np.uint8)
+        self._place = np.empty(size, np.uint8)
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+        colours = 1 << (3 * _BINS)
+        self._of_subjects = np.zeros(colours, np.float32)
+        self._of_room = np.zeros(colours, np.float32)
+        self._is_like = np.zeros(colours, np.bool_)
+
+    def forget(self) -> None:
+        """Another scene begins."""
+        self._sure.fill(0)
+        self._of_subjects.fill(0)
+        self._of_room.fill(0)
+        self._is_like.fill(False)
+
+    def learn(self, colours: Colours, subject: Alpha, near: Alpha) -> None:
+        """
+        Take in a key frame.
+
+        Args:
+            colours: (h, w, 3) of its picture.
+            subject: (h, w) uint8, its alpha.
+            near: (h, w) uint8, 0 where there is certainly the room.
+        """
+        away = near == 0
+        self._compare(colours)
+        alike = self._gap <= _ALIKE
+        known = self._sure > 0
+        np.add(self._sure, 1, out=self._sure, where=away & alike & known)
+        np.minimum(self._sure, _MOST_SURE, out=self._sure)
+        self._sure[away & ~(alike & known)] = 1
+        np.copyto(self._room, colours, where=away[..., None])
+        bins = self._bins(colours)
+        for counts, here in ((self._of_subjects, subject > 200), (self._of_room, away)):
+            np.multiply(counts, 0.5, out=counts)
+            counts += np.bincount(bins[here], minlength=len(counts))
+        share = self._of_subjects / np.maximum(self._of_subjects + self._of_room, 1e-6)
+        np.greater_equal(share, _LIKE, out=self._is_like)
+
+    def tell(
+        self, colours: Colours, alpha: Alpha, near: Alpha, residual: Residual
+    ) -> tuple[Alpha, Alpha] | None:
+        """
+        Where the subject has gone from and where it has come to, since the key frame.
+
+        Args:
+            colours: (h, w, 3) of the frame.
+            alpha: (h, w) uint8, carried to it.
+            near: (h, w) uint8, 0 away from the subject, likewise.
+            residual: (h, w), what the flow leaves unexplained.
+
+        Returns:
+            Two masks, (h, w) uint8 of 0 and 255; None where the room is not known, or moves.
+        """
+        known = self._sure > 0
+        room = known & (near == 0)
+        count = np.count_nonzero(room)
+        if count < 0.1 * room.size:
+            return None
+        self._compare(colours)
+        counts = cv2.calcHist([self._gap], [0], _mask(room), [256], [0, 256]).cumsum()
+        noise, most = (float(np.searchsorted(counts, share * count)) for share in (0.5, 0.85))
+        if noise > _STANDS[0] or most > _STANDS[1]:
+            return None
+        gap = cv2.blur(self._gap, (3, 3))
+        gone = known & (gap < _QUIET + _QUIET_NOISE * noise) & (residual > gap + _BETTER)
+        differs = (gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
+        come = differs & self._is_like[self._bins(colours)]
+        came = _mask(come)
+        cv2.morphologyEx(came, cv2.MORPH_CLOSE, self._kernel, dst=came)
+        # Without the rim of a pixel that goes on around what is known.
+        came[alpha > _KNOWN] = 0
+        cv2.morphologyEx(came, cv2.MORPH_OPEN, self._kernel, dst=came)
+        return _mask(gone), _beside(came, alpha)
+
+    def _compare(self, colours: Colours) -> None:
+        """Write the largest difference of the three colours from the room's into `_gap`."""
+        cv2.absdiff(colours, self._room, dst=self._gaps)
+        blue, green, red = cv2.split(self._gaps)
+        cv2.max(blue, green, dst=self._gap)
+        cv2.max(self._gap, red, dst=self._gap)
+
+    @staticmethod
+    def _bins(colours: Colours) -> NDArray[np.uint16]:
+        """Which bin of the histograms each place belongs to."""
+        part = colours >> (8 - _BINS)
+        blue, green, red = (part[..., channel].astype(np.uint16) for channel in range(3))
+        return np.asarray((blue << (2 * _BINS)) | (green << _BINS) | red, np.uint16)
+
+
+def _beside(came: Alpha, alpha: Alpha) -> Alpha:
+    """What of *came* is joined to the subject in *alpha*; both (h, w) uint8."""
+    subject = _mask(alpha > _KNOWN)
+    _, labels = cv2.connectedComponents(cv2.bitwise_or(came, subject), connectivity=8)
+    counts = np.bincount(labels[subject > 0], minlength=int(labels.max()) + 1)
+    joined = counts >= _LEAST_PX
+    joined[0] = False
+    return _mask(joined[labels] & (came > 0))
+
+
+def _mask(where: NDArray[np.bool_]) -> Alpha:
+    return np.where(where, np.uint8(255), np.uint8(0))

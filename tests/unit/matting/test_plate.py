@@ -1,0 +1,107 @@
+"""The room behind a subject, remembered: where it has gone from, and where it has come to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamer.matting.plate import Plate
+
+SIZE = (90, 160)
+COAT = (200, 60, 40)
+BODY = np.s_[40:90, 60:100]
+ARM = np.s_[50:60, 100:130]
+APART = np.s_[10:25, 130:150]
+
+
+def room(shift: int = 0) -> np.ndarray:
+    """A wall with a pattern, so that a camera that moves sees another picture."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    levels = 120 + 60 * (((rows // 6) + (columns + shift) // 6) % 2)
+    return np.repeat(levels[..., None], 3, axis=2).astype(np.uint8)
+
+
+def scene(*places: tuple[slice, slice], colour: tuple[int, int, int] = COAT, shift: int = 0):
+    """The room with something of that colour in *places*, and where that is."""
+    picture, alpha = room(shift), np.zeros(SIZE, np.uint8)
+    for place in places:
+        picture[place] = colour
+        alpha[place] = 255
+    return picture, alpha
+
+
+def near(alpha: np.ndarray) -> np.ndarray:
+    around = np.zeros_like(alpha)
+    rows, columns = np.nonzero(alpha)
+    if rows.size:
+        around[max(0, rows.min() - 6) : rows.max() + 7, max(0, columns.min() - 6) :][
+            :, : columns.max() - columns.min() + 13
+        ] = 255
+    return around
+
+
+@pytest.fixture
+def plate() -> Plate:
+    """Of two key frames without anybody, and two with the body alone."""
+    made = Plate(SIZE)
+    for picture, alpha in (scene(), scene(), scene(BODY), scene(BODY)):
+        made.learn(picture, alpha, near(alpha))
+    return made
+
+
+NOTHING_UNEXPLAINED = np.zeros(SIZE, np.float32)
+ALL_UNEXPLAINED = np.full(SIZE, 40, np.float32)
+
+
+def told(plate: Plate, picture: np.ndarray, residual: np.ndarray = ALL_UNEXPLAINED):
+    _, alpha = scene(BODY)
+    return plate.tell(picture, alpha, near(alpha), residual)
+
+
+def test_a_limb_that_has_come_is_the_subjects(plate):
+    gone, came = told(plate, scene(BODY, ARM)[0])
+    assert (came[ARM][:, 2:] == 255).mean() > 0.8
+    came[ARM] = 0
+    assert not came.any()
+    assert not gone[BODY].any()
+
+
+def test_what_stands_apart_is_not(plate):
+    _, came = told(plate, scene(BODY, APART)[0])
+    assert not came.any()
+
+
+def test_what_has_another_colour_is_not(plate):
+    picture, _ = scene(BODY)
+    picture[ARM] = (30, 200, 30)
+    _, came = told(plate, picture)
+    assert not came.any()
+
+
+def test_where_the_room_is_seen_again_the_subject_has_gone(plate):
+    moved, _ = scene(ARM)
+    gone, _ = told(plate, moved)
+    assert (gone[BODY][8:-8, 8:-8] == 255).mean() > 0.9
+
+
+def test_where_the_flow_explains_the_picture_as_well_nothing_has_gone(plate):
+    gone, _ = told(plate, scene(ARM)[0], NOTHING_UNEXPLAINED)
+    assert not gone.any()
+
+
+def test_a_camera_that_moves_has_no_plate(plate):
+    assert told(plate, scene(BODY, ARM, shift=3)[0]) is None
+
+
+def test_another_scene_has_none_yet(plate):
+    plate.forget()
+    assert told(plate, scene(BODY, ARM)[0]) is None
+
+
+def test_what_changes_in_the_room_is_no_limb(plate):
+    """A place that differs from one key frame to the next says nothing when it differs again."""
+    changed, alpha = scene(BODY)
+    changed[ARM] = (10, 10, 10)
+    plate.learn(changed, alpha, near(alpha))
+    _, came = told(plate, scene(BODY, ARM)[0])
+    assert not came[ARM][:, 8:].any(), "but for what is so near that it may be the subject's"
