@@ -23,6 +23,8 @@ _GOOD = 40.0
 """Standard deviation of luma in good light; levels here are meant for it."""
 _LEAST = 0.4
 """Of them, in any light: there is noise."""
+_INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (19, 19))
+"""What is taken off `Key.near`, so that a subject without what is around it is left."""
 _NEW_SHARE = 0.004
 """Of the picture that is unexplained where something has come in."""
 
@@ -40,13 +42,28 @@ def contrast(luma: Luma) -> float:
     return float(np.clip(deviation[0, 0] / _GOOD, _LEAST, 1.0))
 
 
-def is_cut(before: Luma, luma: Luma, residual: Residual) -> bool:
-    """Whether *luma* is of another scene than the picture *before*, given its way to a key."""
+def is_cut(before: Luma, luma: Luma, residual: Residual, near: Alpha | None = None) -> bool:
+    """
+    Whether *luma* is of another scene than the picture *before*, given its way to a key.
+
+    Where a subject is known, which is within *near*, (h, w) uint8, not 0, it must be unexplained as
+    well: the street behind it may change as it likes.
+    """
     scale = contrast(luma)
     if mean_difference(before, luma) < _CUT_STEP * scale:
         return False
+    if near is not None and explains_subject(luma, residual, near):
+        return False
     share = float(np.count_nonzero(residual > _UNEXPLAINED * scale)) / residual.size
     return share > _CUT_SHARE
+
+
+def explains_subject(luma: Luma, residual: Residual, near: Alpha) -> bool:
+    """Whether a subject that is within *near* is where *residual*, of the way to it, is small."""
+    inner = np.asarray(cv2.erode(near, _INNER), np.uint8)
+    if not inner.any():
+        return False
+    return unexplained(residual, inner) < _UNEXPLAINED * contrast(luma)
 
 
 def unexplained(residual: Residual, weight: Alpha) -> float:

@@ -20,7 +20,7 @@ from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
 from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
 from streamer.matting.plate import Plate
-from streamer.matting.scene import is_blind, is_cut, is_new, unexplained
+from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new, unexplained
 from streamer.matting.work import Work
 from streamer.protocols import Segmenter
 
@@ -200,7 +200,8 @@ class Track:
         held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess)
         self._guess = held.lead
         held.strain = self._strain(held.lead)
-        return is_cut(self._previous, held.luma, held.lead.residual)
+        near = self._near if self._knows_who() else None
+        return is_cut(self._previous, held.luma, held.lead.residual, near)
 
     def _begin_scene(self, held: _Held) -> None:
         self._scene += 1
@@ -268,7 +269,7 @@ class Track:
         if key is None or key is not self._asked:
             return  # of another stream
         self._asked = None
-        if key.scene != self._scene:
+        if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
         guess, self._guess = self._guess, None
@@ -286,6 +287,15 @@ class Track:
         self._turned = coming if key.number < coming else key.number - _FADE
         while len(self._keys) > 2 and self._keys[1].number <= oldest:
             self._spare.append(self._keys.pop(0))
+
+    def _goes_on(self, key: Key) -> bool:
+        """Whether the subject of *key* is still there, though its scene seemed to have ended."""
+        if key.is_empty or self._blind or self._keys:
+            return False
+        key.older = None
+        self._coming.follow(self._finder, self._previous, key, None)
+        self._strain(self._coming)
+        return explains_subject(self._previous, self._coming.residual, self._near)
 
     def _is_ready(self) -> bool:
         """Whether the oldest frame need not wait any longer; live, all wait equally long."""

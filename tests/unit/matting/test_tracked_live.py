@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
@@ -121,6 +122,22 @@ def test_an_answer_for_the_scene_before_is_dropped():
     film = footage("moving", 5) + footage("nobody", 20)
     told = run(live(film, 8), film)
     assert not any(one.alpha.any() for one in told)
+
+
+def test_a_subject_stays_while_another_picture_is_behind_it_in_each_frame():
+    """A window of a train, a screen: no flow explains it, and the one before it goes on."""
+    calm = footage("talking", 50)
+    street = footage("rotating", 1).images[0]
+    turns = (street, street[::-1], street[:, ::-1], street[::-1, ::-1])
+    images = []
+    for index, (image, alpha) in enumerate(zip(calm.images, calm.alphas, strict=True)):
+        other = turns[index % 4]
+        share = (cv2.dilate(alpha, np.ones((5, 5), np.uint8)) / 255.0)[..., None]
+        images.append(np.rint(image * share + other * (1 - share)).astype(np.uint8))
+    film = Footage(images, calm.alphas)
+    told = run(live(film, 6), film)
+    assert not any(one.origin == "empty" for one in told[10:])
+    assert errors(told[16:], film).mean() < 0.03
 
 
 @pytest.mark.parametrize("name", ["nobody", "covered", "lights"])
