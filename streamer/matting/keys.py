@@ -42,6 +42,8 @@ class Key:
         self.calm: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where `known` was not carried far, and fits."""
         self.has_known = False
+        self.knows_closely = False
+        """What is `known` was looked at closely before."""
         self.older: Key | None = None
         """The key that was the newest when the model was asked for this, and its number then…"""
         self.older_number = 0
@@ -53,6 +55,12 @@ class Key:
         """There is no subject."""
         self.is_rough = False
         """The whole frame was looked at, and its subjects not yet more closely."""
+
+    def blank(self) -> None:
+        """Have no subject."""
+        self.alpha.fill(0)
+        self.near.fill(0)
+        self.is_empty, self.is_rough = True, False
 
     def leads_back(self) -> bool:
         """Whether there is a way `back`, to a key that is still what it was."""

@@ -75,7 +75,7 @@ class Looker:
                 else self._search(image, glance=self._effort.search == "glance") or known
             )
             self._look_at(self._planner.follow(subjects), image, key.alpha)
-        elif key.has_known and self._is_doubtful(key):
+        elif key.knows_closely and self._is_doubtful(key):
             if not searched:
                 self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
@@ -86,7 +86,7 @@ class Looker:
         key.is_empty = not find_subjects(key.alpha)
         if key.is_empty:
             key.alpha.fill(0)
-        elif key.has_known:
+        elif key.knows_closely:
             self._blender.settle(key.alpha, key.known, key.calm)
         height, width = key.near.shape
         cv2.resize(key.alpha, (width, height), dst=key.near, interpolation=cv2.INTER_AREA)

@@ -34,6 +34,8 @@ _LIKE = 0.6
 """Share of a colour's pixels that were a subject's."""
 _KNOWN = 96
 """An alpha from which a place is the subject's already."""
+_OLD_SHARE = 0.7
+"""Of a subject's places, that look as the room did."""
 _LEAST_PX = 24
 """Of a subject, for what has come to be a part of it."""
 
@@ -89,6 +91,19 @@ class Plate:
             counts += np.bincount(bins[here], minlength=len(counts))
         share = self._of_subjects / np.maximum(self._of_subjects + self._of_room, 1e-6)
         np.greater_equal(share, _LIKE, out=self._is_like)
+
+    def holds(self, colours: Colours, subject: Alpha) -> bool:
+        """
+        Whether what is taken for a *subject*, (h, w) uint8, is a part of the room.
+
+        Args:
+            colours: (h, w, 3) of its picture.
+            subject: its alpha.
+        """
+        self._compare(colours)
+        here = subject > _KNOWN
+        known = here & (self._sure > 0) & (self._gap < _NEW)
+        return bool(np.count_nonzero(known) > _OLD_SHARE * np.count_nonzero(here))
 
     def tell(
         self, colours: Colours, alpha: Alpha, near: Alpha, residual: Residual

@@ -252,6 +252,7 @@ class Track:
             key.older_number = key.older.number
             np.copyto(key.back, held.lead.flow)
         key.has_known = self._knows_who()
+        key.knows_closely = key.has_known and not self._keys[-1].is_rough
         if key.has_known:
             self._strain(held.lead)
             self._blender.carry(held.lead, self._place(), key.known)
@@ -272,6 +273,8 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
+        if key.is_rough and self._is_the_room(key):
+            key.blank()
         guess, self._guess = self._guess, None
         if key.number < self._number:
             if guess is not None and self._knows_who() and guess.leads_to(self._keys[-1]):
@@ -287,6 +290,11 @@ class Track:
         self._turned = coming if key.number < coming else key.number - _FADE
         while len(self._keys) > 2 and self._keys[1].number <= oldest:
             self._spare.append(self._keys.pop(0))
+
+    def _is_the_room(self, key: Key) -> bool:
+        """Whether what a glance took for a subject was there when nobody was."""
+        self._blender.shrink(key.alpha, self._small)
+        return self._plate is not None and self._plate.holds(key.colours, self._small)
 
     def _goes_on(self, key: Key) -> bool:
         """Whether the subject of *key* is still there, though its scene seemed to have ended."""

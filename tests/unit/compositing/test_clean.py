@@ -21,7 +21,7 @@ from streamer.compositing import stills
 from streamer.compositing.clean import Despill, Foreground, LightWrap
 from streamer.compositing.stills import foreground_of
 from streamer.evaluation.clips import make_clip
-from streamer.evaluation.truth import Camera
+from streamer.evaluation.scenery import Camera
 from streamer.frame import Alpha, Image
 
 RED, GREEN, WHITE, BLACK = (20, 30, 200), (60, 180, 10), (255, 255, 255), (0, 0, 0)

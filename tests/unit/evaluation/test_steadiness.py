@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from streamer.evaluation.scenery import Actor, Pose, Scene
 from streamer.evaluation.steadiness import edge_lag_px, flicker, still
 from streamer.evaluation.subjects import figure
-from streamer.evaluation.truth import Actor, Clip, Motion, Pose, Scene
+from streamer.evaluation.truth import Clip, Motion
 
 WIDE, TALL = 240, 136
 

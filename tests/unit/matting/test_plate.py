@@ -93,6 +93,14 @@ def test_a_camera_that_moves_has_no_plate(plate):
     assert told(plate, scene(BODY, ARM, shift=3)[0]) is None
 
 
+def test_what_was_there_when_nobody_was_is_the_room_and_who_has_come_is_not(plate):
+    lamp = scene(APART)[1]
+    assert plate.holds(room(), lamp)
+    assert not plate.holds(*scene(APART))
+    plate.forget()
+    assert not plate.holds(room(), lamp)
+
+
 def test_another_scene_has_none_yet(plate):
     plate.forget()
     assert told(plate, scene(BODY, ARM)[0]) is None
