@@ -133,7 +133,8 @@ class Plate:
         gap = cv2.blur(self._gap, (3, 3))
         gone = known & (gap < _QUIET + _QUIET_NOISE * noise) & (residual > gap + _BETTER)
         differs = (gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
-        come = differs & self._is_like[self._bins(colours)]
+        # What the key frame shows there too has been there since: the model has said what it is.
+        come = differs & (residual > _BETTER) & self._is_like[self._bins(colours)]
         came = _mask(come)
         cv2.morphologyEx(came, cv2.MORPH_CLOSE, self._kernel, dst=came)
         # Without the rim of a pixel that goes on around what is known.

@@ -273,7 +273,8 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
-        if key.is_rough and self._is_the_room(key):
+        is_doubted = key.is_rough and self._is_the_room(key)
+        if is_doubted:
             key.blank()
         guess, self._guess = self._guess, None
         if key.number < self._number:
@@ -281,7 +282,7 @@ class Track:
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
-        if self._plate is not None:
+        if self._plate is not None and not is_doubted:
             self._blender.shrink(key.alpha, self._small)
             self._plate.learn(key.colours, self._small, key.near)
         self._keys.append(key)

@@ -66,6 +66,11 @@ def test_a_limb_that_has_come_is_the_subjects(plate):
     assert not gone[BODY].any()
 
 
+def test_what_was_there_in_the_key_frame_already_has_not_come(plate):
+    _, came = told(plate, scene(BODY, ARM)[0], NOTHING_UNEXPLAINED)
+    assert not came.any()
+
+
 def test_what_stands_apart_is_not(plate):
     _, came = told(plate, scene(BODY, APART)[0])
     assert not came.any()
