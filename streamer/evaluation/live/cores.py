@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _WEIGHT_OF_LESSER = 0.11
 """Of a thread that gives way, beside an ordinary one: 110 of 1024, as Linux weighs a nice of 10."""
 
+_ROUNDING = 1e-9
+
 
 @dataclass(slots=True)
 class _Job:
@@ -90,7 +92,7 @@ class Cores:
             job.rate = 1.0 if job.apart else 0.0
         jobs = [job for job in self._jobs.values() if not job.apart]
         self._fill(jobs)
-        if sum(job.rate for job in jobs) >= self._count:
+        if sum(job.rate for job in jobs) > self._count - _ROUNDING:
             for job in jobs:
                 job.rate /= self._crowding
 

@@ -54,6 +54,17 @@ def test_where_no_core_is_idle_all_takes_longer():
     assert ends(cores) == pytest.approx({"a": 1.5, "b": 2.5})
 
 
+@pytest.mark.parametrize("order", [("a", "b", "model"), ("model", "a", "b"), ("b", "model", "a")])
+def test_the_order_of_beginning_does_not_matter(order):
+    cores = Cores(2, crowding=1.15)
+    for name in order:
+        if name == "model":
+            cores.start(name, 1.0, threads=2, gives_way=True)
+        else:
+            cores.start(name, 1.0)
+    assert ends(cores)["a"] == pytest.approx(1.15 * 1.11)
+
+
 def test_what_works_apart_takes_no_core():
     cores = Cores(1)
     cores.start("model", 0.5, apart=True)
