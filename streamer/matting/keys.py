@@ -53,6 +53,8 @@ class Key:
         """Not 0 where there is a subject, or close to one."""
         self.is_empty = False
         """There is no subject."""
+        self.is_doubted = False
+        """What is found is to be looked at closely before it counts."""
         self.is_rough = False
         """The whole frame was looked at, and its subjects not yet more closely."""
 

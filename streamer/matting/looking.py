@@ -62,7 +62,8 @@ class Looker:
             found = self._search(image, glance=view == "glance")
             # What is known is looked at even where the search missed it: it may have failed.
             subjects = found + [box for box in known if not any(map(box.overlaps, found))]
-        key.is_rough = bool(found) and not known and view == "glance" and self._hasty
+        may_be_rough = self._hasty and view == "glance" and not key.is_doubted
+        key.is_rough = bool(found) and not known and may_be_rough
         if key.is_rough:
             np.copyto(key.alpha, self._whole)
             self._finish(key)

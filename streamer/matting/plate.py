@@ -102,7 +102,7 @@ class Plate:
         """
         self._compare(colours)
         here = subject > _KNOWN
-        known = here & (self._sure > 0) & (self._gap < _NEW)
+        known = here & (self._sure >= _SURE) & (self._gap < _NEW)
         return bool(np.count_nonzero(known) > _OLD_SHARE * np.count_nonzero(here))
 
     def tell(

@@ -144,6 +144,8 @@ class Track:
         """The last frame that was given one key's matte alone."""
         self._turned = 0
         """The first frame that the newest key was known for, if it is of an earlier one."""
+        self._doubts = False
+        """A glance found what may be the room: it is looked at closely next."""
         self._misses = 0
         """Key frames in a row without a subject."""
         self._searched_s = 0.0
@@ -225,6 +227,8 @@ class Track:
         searched_s = now_s - self._searched_s
         if newest.is_empty:
             due = searched_s >= _EMPTY_S or (not held.lead.still and searched_s >= least_s)
+            if self._doubts:
+                return search
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
         if newest.is_rough:
@@ -252,6 +256,7 @@ class Track:
             key.older_number = key.older.number
             np.copyto(key.back, held.lead.flow)
         key.has_known = self._knows_who()
+        key.is_doubted, self._doubts = self._doubts, False
         key.knows_closely = key.has_known and not self._keys[-1].is_rough
         if key.has_known:
             self._strain(held.lead)
@@ -273,8 +278,8 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
-        is_doubted = key.is_rough and self._is_the_room(key)
-        if is_doubted:
+        self._doubts = key.is_rough and self._is_the_room(key)
+        if self._doubts:
             key.blank()
         guess, self._guess = self._guess, None
         if key.number < self._number:
@@ -282,7 +287,8 @@ class Track:
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
-        if self._plate is not None and not is_doubted:
+        # One who was known and is not found may be there all the same: they are not the room.
+        if self._plate is not None and not self._doubts and not (key.is_empty and key.has_known):
             self._blender.shrink(key.alpha, self._small)
             self._plate.learn(key.colours, self._small, key.near)
         self._keys.append(key)

@@ -104,6 +104,8 @@ def test_what_was_there_when_nobody_was_is_the_room_and_who_has_come_is_not(plat
     assert not plate.holds(*scene(APART))
     plate.forget()
     assert not plate.holds(room(), lamp)
+    plate.learn(*scene(BODY), near(scene(BODY)[1]))
+    assert not plate.holds(room(), lamp), "one key frame is not enough"
 
 
 def test_another_scene_has_none_yet(plate):

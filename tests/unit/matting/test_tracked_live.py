@@ -140,6 +140,23 @@ def test_a_subject_stays_while_another_picture_is_behind_it_in_each_frame():
     assert errors(told[16:], film).mean() < 0.03
 
 
+@pytest.mark.parametrize(("blind", "shown_by"), [((0, 1), 45), ((30, 75), 100)])
+def test_one_who_sits_still_and_was_missed_is_shown_soon_after_they_are_found(blind, shown_by):
+    """They are not taken for the room, though it looked so while nobody was found."""
+    still = footage("still", 1)
+    film = Footage(still.images * 130, still.alphas * 130)
+    model = TruthSegmenter(film)
+    matting = live(model, 5)
+    missing = range(*blind)
+    shown = []
+    for index in range(len(film)):
+        model._spoil = lambda _, out, gone=index in missing: out.fill(0) if gone else None
+        alpha = np.empty(SIZE, np.uint8)
+        (matte,) = matting.matte(film.frame(index), alpha)
+        shown.append(bool(matte.alpha.any()))
+    assert all(shown[shown_by:])
+
+
 @pytest.mark.parametrize("name", ["nobody", "covered", "lights"])
 def test_where_nobody_is_to_be_seen_nothing_is_shown(name):
     film = footage(name, 70)
