@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,11 +137,12 @@ def _watching(
         matting.warm_up()
         chosen = MACHINES.get(machine) or calibrate(asking.segmenter)
         queues = Queues(config.pipeline.ring_capacity, config.pipeline.sink_queue)
+        epochs = count()
         simulation = Simulation(matting, asking, chosen, queues)
 
         def play(clip: Clip, advance: Callable[[], None]) -> Watched:
             judge = Judge(clip, advance)
-            simulation.play(judge)
+            simulation.play(judge, next(epochs))
             return judge.close()
 
         yield (

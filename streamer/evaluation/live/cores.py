@@ -12,13 +12,24 @@ _WEIGHT_OF_LESSER = 0.11
 _ROUNDING = 1e-9
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a job takes."""
+
+    seconds: float
+    """Of CPU time, of all its threads; or how long it lasts, where it works apart."""
+    threads: int = 1
+    """That it can use at once."""
+    gives_way: bool = False
+    """Ordinary jobs go first."""
+    apart: bool = False
+    """It takes no core, as on a GPU."""
+
+
 @dataclass(slots=True)
 class _Job:
+    load: Load
     left_s: float
-    """Of CPU time, or of waiting where it takes no core."""
-    threads: int
-    gives_way: bool
-    apart: bool
     rate: float = 0.0
 
 
@@ -39,28 +50,11 @@ class Cores:
         self._crowding = crowding
         self._jobs: dict[str, _Job] = {}
 
-    def start(
-        self,
-        name: str,
-        cpu_s: float,
-        *,
-        threads: int = 1,
-        gives_way: bool = False,
-        apart: bool = False,
-    ) -> None:
-        """
-        Begin a job now.
-
-        Args:
-            name: of none that runs.
-            cpu_s: of CPU time that it takes, of all its threads.
-            threads: that it can use at once.
-            gives_way: ordinary jobs go first.
-            apart: it takes no core, as on a GPU; *cpu_s* is how long it lasts.
-        """
+    def start(self, name: str, load: Load) -> None:
+        """Begin a job now; ValueError where one of that *name* runs."""
         if name in self._jobs:
             raise ValueError(f"{name} runs already")
-        self._jobs[name] = _Job(cpu_s, threads, gives_way, apart)
+        self._jobs[name] = _Job(load, load.seconds)
         self._share()
 
     def runs(self, name: str) -> bool:
@@ -89,8 +83,8 @@ class Cores:
     def _share(self) -> None:
         """Give each job its rate, in cores: what some cannot use goes to the others."""
         for job in self._jobs.values():
-            job.rate = 1.0 if job.apart else 0.0
-        jobs = [job for job in self._jobs.values() if not job.apart]
+            job.rate = 1.0 if job.load.apart else 0.0
+        jobs = [job for job in self._jobs.values() if not job.load.apart]
         self._fill(jobs)
         if sum(job.rate for job in jobs) > self._count - _ROUNDING:
             for job in jobs:
@@ -101,19 +95,20 @@ class Cores:
         free = float(self._count)
         while open_jobs:
             weights = [
-                job.threads * (_WEIGHT_OF_LESSER if job.gives_way else 1.0) for job in open_jobs
+                job.load.threads * (_WEIGHT_OF_LESSER if job.load.gives_way else 1.0)
+                for job in open_jobs
             ]
             unit = free / sum(weights)
             full = [
                 job
                 for job, weight in zip(open_jobs, weights, strict=True)
-                if weight * unit >= job.threads
+                if weight * unit >= job.load.threads
             ]
             if not full:
                 for job, weight in zip(open_jobs, weights, strict=True):
                     job.rate = weight * unit
                 return
             for job in full:
-                job.rate = float(job.threads)
-                free -= job.threads
+                job.rate = float(job.load.threads)
+                free -= job.load.threads
                 open_jobs.remove(job)

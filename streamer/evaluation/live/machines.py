@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from streamer.evaluation.live.cores import Load
 from streamer.matting.work import Work
 
 COSTED = (720, 1280)
@@ -64,14 +65,13 @@ class Machine:
         large = costs.shrink * work.shrunk + costs.carry * work.carried + costs.mix * work.mixed
         return (small + large * _share(size)) / 1000
 
-    def model_s(self, sides: Sequence[int]) -> float:
-        """CPU seconds of inferences at square inputs of *sides*; seconds, where it works apart."""
+    def inference(self, sides: Sequence[int]) -> Load:
+        """What inferences at square inputs of *sides* take, one after the other."""
         if self.answer_s is not None:
-            return self.answer_s if sides else 0.0
+            return Load(self.answer_s if sides else 0.0, apart=True)
         costs = self.costs
-        return (
-            sum(costs.model_least + costs.model * (side / FULL_SIDE) ** 2 for side in sides) / 1000
-        )
+        cpu_ms = sum(costs.model_least + costs.model * (side / FULL_SIDE) ** 2 for side in sides)
+        return Load(cpu_ms / 1000, threads=self.cores)
 
     def decode_s(self, size: tuple[int, int]) -> float:
         """CPU seconds until a frame of *size* is there."""

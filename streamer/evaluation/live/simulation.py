@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from streamer.copying import Uncopyable
-from streamer.evaluation.live.cores import Cores
+from streamer.evaluation.live.cores import Cores, Load
 from streamer.evaluation.live.judging import Judge
 from streamer.evaluation.live.machines import Machine
 from streamer.frame import Alpha, Frame, Image, Matte, Stamp
@@ -132,66 +132,47 @@ class Queues:
     sink: int = 4
 
 
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """
     Plays clips at their pace to a matting, on a machine that is reckoned with.
 
     As in the pipeline, capture, matting and sink are a thread each, the model gives way to them,
     and of full queues the oldest frame goes.
-
-    Args:
-        matting: asks by *asking*, and its segmenter goes through that; borrowed.
-        asking: how it asks the model.
-        machine: what things cost.
-        queues: how long they are.
     """
 
-    def __init__(
-        self,
-        matting: Matting,
-        asking: VirtualAsking,
-        machine: Machine,
-        queues: Queues,
-    ) -> None:
-        self._matting = matting
-        self._asking = asking
-        self._machine = machine
-        self._queues = queues
-        self._epoch = -1
+    matting: Matting
+    """Asks by `asking`, and its segmenter goes through that; borrowed."""
+    asking: VirtualAsking
+    machine: Machine
+    queues: Queues
 
-    def play(self, judge: Judge) -> None:
+    def play(self, judge: Judge, epoch: int) -> None:
         """
-        Show all of its clip to *judge*.
+        Show all of its clip to *judge*; *epoch* is another one for each clip.
 
         Raises:
             SegmentError: a matte could not be made.
         """
-        self._epoch += 1
-        self._asking.forget()
-        self._matting.flush()
-        _Run(self._matting, self._asking, self._machine, self._queues, self._epoch, judge).run()
+        self.asking.forget()
+        self.matting.flush()
+        _Run(self, judge, epoch).run()
 
 
 class _Run:
     """One clip on one machine: what happens, in the order in which it happens."""
 
-    def __init__(
-        self,
-        matting: Matting,
-        asking: VirtualAsking,
-        machine: Machine,
-        queues: Queues,
-        epoch: int,
-        judge: Judge,
-    ) -> None:
-        self._matting, self._asking = matting, asking
-        self._machine, self._queues, self._epoch = machine, queues, epoch
-        self._clip, self._judge = judge.clip, judge
+    def __init__(self, simulation: Simulation, judge: Judge, epoch: int) -> None:
+        self._matting, self._asking = simulation.matting, simulation.asking
+        self._machine, self._queues = simulation.machine, simulation.queues
+        self._clip, self._judge, self._epoch = judge.clip, judge, epoch
         self._size = (self._clip.height, self._clip.width)
-        self._cores = Cores(machine.cores, machine.crowding)
+        self._cores = Cores(self._machine.cores, self._machine.crowding)
         self._next = 0
         self._decoding: int | None = None
         self._ring: deque[Frame] = deque()
+        self._carrying: Load | None = None
+        """What the matting has in hand, or will have after an inference in its own thread."""
         self._ready: list[Matte] = []
         """Mattes that the call which is being paid for has returned."""
         self._mattes: deque[Matte] = deque()
@@ -220,12 +201,12 @@ class _Run:
     def _begin_what_can(self) -> None:
         if self._decoding is None and self._due_s() <= self._cores.now_s:
             self._decoding, self._next = self._next, self._next + 1
-            self._start("capture", self._machine.decode_s(self._size))
-        if self._ring and not self._cores.runs("matting"):
+            self._start("capture", Load(self._machine.decode_s(self._size)))
+        if self._ring and self._carrying is None:
             self._matte(self._ring.popleft())
         if self._mattes and self._showing is None:
             self._showing = self._mattes.popleft()
-            self._start("sink", self._machine.show_s(self._size))
+            self._start("sink", Load(self._machine.show_s(self._size)))
 
     def _end(self, name: str) -> None:
         match name:
@@ -233,7 +214,11 @@ class _Run:
                 assert self._decoding is not None  # noqa: S101 - it has ended
                 self._capture(self._decoding)
                 self._decoding = None
+            case "inference":
+                assert self._carrying is not None  # noqa: S101 - it waits for this
+                self._start("matting", self._carrying)
             case "matting":
+                self._carrying = None
                 for matte in self._ready:
                     self._put(matte)
                 self._ready = []
@@ -254,39 +239,24 @@ class _Run:
     def _matte(self, frame: Frame) -> None:
         alpha = np.empty(self._size, np.uint8)
         self._ready = list(self._matting.matte(frame, alpha))
-        sides = self._asking.take_sides()
-        # Outside of a question the model has run in the matting's own thread.
-        self._start(
-            "matting",
-            self._machine.matting_s(self._work_since(), self._size) + self._machine.model_s(sides),
-            threads=self._machine.cores if sides else 1,
-        )
+        self._carrying = Load(self._machine.matting_s(self._work_since(), self._size))
+        if sides := self._asking.take_sides():
+            # Outside of a question the model has run in the matting's own thread.
+            self._start("inference", self._machine.inference(sides))
+        else:
+            self._start("matting", self._carrying)
         if (asked := self._asking.take_asked()) is not None:
-            self._start(
-                "model",
-                self._machine.model_s(asked),
-                threads=self._machine.cores,
-                gives_way=True,
-                apart=self._machine.answer_s is not None,
-            )
+            self._start("model", replace(self._machine.inference(asked), gives_way=True))
 
     def _put(self, matte: Matte) -> None:
         if len(self._mattes) >= self._queues.sink:
             self._judge.lose(self._mattes.popleft().stamp.index)
         self._mattes.append(matte)
 
-    def _start(
-        self,
-        name: str,
-        cpu_s: float,
-        *,
-        threads: int = 1,
-        gives_way: bool = False,
-        apart: bool = False,
-    ) -> None:
-        self._cores.start(name, cpu_s, threads=threads, gives_way=gives_way, apart=apart)
-        if not apart:
-            self._judge.spend(name, cpu_s)
+    def _start(self, name: str, load: Load) -> None:
+        self._cores.start(name, load)
+        if not load.apart:
+            self._judge.spend("model" if name == "inference" else name, load.seconds)
 
     def _work(self) -> Work:
         return Work(**self._matting.statistics().get("work", {}))

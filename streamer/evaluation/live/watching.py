@@ -82,15 +82,16 @@ class KeepingSink:
         shape: (frames, H, W) of all alphas that may come.
 
     Attributes:
-        latency_ns: by frame that was written, from its capture to the end of its writing.
+        captured_ns: by frame that was written, when that was captured.
+        written_ns: likewise, when it was written.
         alphas: (frames, H, W) uint8; those that were not written are undefined.
     """
 
     def __init__(self, sink: Sink, path: Path, shape: tuple[int, int, int]) -> None:
-        self.latency_ns: dict[int, int] = {}
+        self.captured_ns: dict[int, int] = {}
+        self.written_ns: dict[int, int] = {}
         self.alphas = np.memmap(path, np.uint8, "w+", shape=shape)
         self._sink = sink
-        self._begun = False
 
     @property
     def name(self) -> str:
@@ -105,7 +106,8 @@ class KeepingSink:
         """See `Sink.write`."""
         self._sink.write(frame, matte)
         index = frame.stamp.index
-        self.latency_ns[index] = time.monotonic_ns() - frame.stamp.captured_ns
+        self.captured_ns[index] = frame.stamp.captured_ns
+        self.written_ns[index] = time.monotonic_ns()
         self.alphas[index] = matte.alpha
 
     def close(self) -> None:
@@ -146,12 +148,17 @@ def _run(film: Path, config: Config, sink: Sink, progress: Progress | None) -> d
 
 
 def _judged(judge: Judge, clip: Clip, kept: KeepingSink, spent: dict[str, float]) -> Watched:
+    # When the clip began, by the frame that came least late; each is due so much after that.
+    begun_ns = min(
+        (ns - index * 1_000_000_000 // clip.fps for index, ns in kept.captured_ns.items()),
+        default=0,
+    )
     for index in range(clip.frames):
         judge.capture(index)
-        if (latency_ns := kept.latency_ns.get(index)) is None:
+        if (written_ns := kept.written_ns.get(index)) is None:
             judge.lose(index)
         else:
-            judge.show(index, np.array(kept.alphas[index]), index / clip.fps + latency_ns / 1e9)
+            judge.show(index, np.array(kept.alphas[index]), (written_ns - begun_ns) / 1e9)
     for name, spent_s in spent.items():
         stage = next((stage for stage in _STAGES if stage in name), "other")
         judge.spend(stage, spent_s)
