@@ -88,7 +88,7 @@ class Blender:
         here = place.slices
         cv2.blendLinear(out[here], self._other[here], one, other, dst=out[here])
 
-    def distrust(self, luma: Luma, residual: Residual, place: Box, alpha: Alpha) -> bool:
+    def distrust(self, luma: Luma, residual: Residual, place: Box, alpha: Alpha) -> None:
         """
         Take out of *alpha* what is not explained, within *place*.
 
@@ -99,10 +99,9 @@ class Blender:
             residual: likewise: what the flow leaves unexplained.
             place: where there is a subject.
             alpha: (H, W); updated.
-
-        Returns:
-            Whether there was anything.
         """
+        if place.is_empty:
+            return
         trust = self._trust
         cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, self._kernel, dst=trust)
         cv2.boxFilter(trust, cv2.CV_32F, (_AREA, _AREA), dst=self._small[0])
@@ -112,12 +111,11 @@ class Blender:
         np.multiply(self._small[0], 255 / (_UNTRUSTED - _TRUSTED), out=self._small[0])
         np.clip(self._small[0], 0, 255, out=self._small[0])
         np.copyto(trust, self._small[0], casting="unsafe")
-        if place.is_empty or trust.min() == 255:
-            return False
+        if trust[self._enlarger.small(place)].min() == 255:
+            return
         large = self._enlarger.enlarge(trust, place, self._other)
         here = place.slices
         cv2.multiply(alpha[here], large, dst=alpha[here], scale=1 / 255)
-        return True
 
     def give_and_take(self, came: Alpha, gone: Alpha, alpha: Alpha) -> None:
         """Make *alpha* 255 where *came* is and 0 where *gone* is: both (h, w), of 0 and 255."""

@@ -34,7 +34,7 @@ class Effort:
     finest_scale: int
     """Halvings of the luma picture at which the flow ends."""
     stride: int
-    """Pixels from one patch to the next that the flow is made of: 8 is half as dear as 5."""
+    """Pixels from one patch to the next that the flow is made of: 6 costs four fifths of 5."""
 
 
 EFFORTS = {

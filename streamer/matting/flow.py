@@ -104,6 +104,7 @@ class FlowFinder:
 
     def through(self, way: Flow, on: Flow, out: Flow) -> None:
         """Write where one gets who goes *way*, and from there *on*, into *out*."""
+        self._work.chained += 1
         cv2.add(self._grid, way, dst=self._map)
         cv2.remap(
             on, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
@@ -118,6 +119,7 @@ class FlowFinder:
         # The way x goes so that other(p + x) + x is one(p): three steps of a fixed point.
         cv2.subtract(one, other, dst=out)
         for _ in range(2):
+            self._work.chained += 1
             cv2.add(self._grid, out, dst=self._map)
             cv2.remap(
                 other,
@@ -169,6 +171,10 @@ class Enlarger:
         )
         top, left = place.top - down.start, place.left - across.start
         return whole[top : top + place.height, left : left + place.width]
+
+    def small(self, place: Box) -> tuple[slice, slice]:
+        """Which part of the small arrays *place* is enlarged from."""
+        return self._part(place.top, place.bottom, 0)[0], self._part(place.left, place.right, 1)[0]
 
     def around(self, mask: Alpha) -> Box:
         """Where in the frame *mask*, (h, w) uint8, is not 0; a little more, for what is soft."""

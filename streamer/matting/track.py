@@ -202,7 +202,7 @@ class Track:
         held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess)
         self._guess = held.lead
         held.strain = self._strain(held.lead)
-        near = self._near if self._knows_who() else None
+        near = self._near if self._live and self._knows_who() else None
         return is_cut(self._previous, held.luma, held.lead.residual, near)
 
     def _begin_scene(self, held: _Held) -> None:
@@ -305,7 +305,7 @@ class Track:
 
     def _goes_on(self, key: Key) -> bool:
         """Whether the subject of *key* is still there, though its scene seemed to have ended."""
-        if key.is_empty or self._blind or self._keys:
+        if key.is_empty or self._blind:
             return False
         key.older = None
         self._coming.follow(self._finder, self._previous, key, None)

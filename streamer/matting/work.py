@@ -17,8 +17,10 @@ class Work:
     """Searches for the flow between two of them…"""
     patches: int = 0
     """…and the patches of these, at the finest scale."""
+    chained: int = 0
+    """Flows that were made of two others, without a search."""
     plates: int = 0
-    """Frames that were compared with the room."""
+    """Frames of which it was looked what the flow and the room explain."""
     carried: float = 0.0
     """Alphas, in whole frames: half of one is 0.5."""
     mixed: float = 0.0

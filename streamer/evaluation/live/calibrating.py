@@ -117,6 +117,12 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
     blender.shrink(key.alpha, small)
     plate = Plate(shrinker.size)
     plate.learn(colours, small, small)
+    flow = np.empty_like(leads[0].flow)
+
+    def check() -> None:
+        blender.distrust(lumas[1], leads[0].residual, whole, out)
+        plate.tell(colours, small, small, leads[0].residual)
+
     carry = _cost(lambda: blender.carry(leads[0], whole, out))
     few = _cost(lambda: leads[0].follow(coarse, lumas[1], key, None))
     many = _cost(lambda: leads[0].follow(fine, lumas[1], key, None))
@@ -126,7 +132,8 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
             "compare": _cost(lambda: fine.difference(lumas[0], lumas[1], residual)),
             "flow": max(0.0, few - patches * coarse.patches),
             "patches": 1000 * patches,
-            "plate": _cost(lambda: plate.tell(colours, small, small, residual)),
+            "chain": _cost(lambda: fine.through(leads[0].flow, leads[1].flow, flow)),
+            "plate": _cost(check),
         },
         {
             "shrink": _cost(lambda: shrinker.shrink(pictures[0], lumas[0])),

@@ -27,8 +27,10 @@ class Costs:
     """A flow searched between them, without…"""
     patches: float = 0.0
     """…each thousand of its patches."""
+    chain: float = 0.0
+    """A flow made of two others."""
     plate: float = 0.0
-    """A frame compared with the room."""
+    """A frame of which it is looked what the flow and the room explain."""
     carry: float = 0.0
     """A whole alpha carried along a flow."""
     mix: float = 0.0
@@ -62,6 +64,7 @@ class Machine:
         costs = self.costs
         small = costs.compare * work.compared + costs.flow * work.flows
         small += costs.patches * work.patches / 1000 + costs.plate * work.plates
+        small += costs.chain * work.chained
         large = costs.shrink * work.shrunk + costs.carry * work.carried + costs.mix * work.mixed
         return (small + large * _share(size)) / 1000
 
@@ -98,7 +101,8 @@ _WEAK = Costs(
     compare=0.05,
     flow=2.6,
     patches=2.8,
-    plate=1.4,
+    chain=0.35,
+    plate=2.0,
     carry=6.0,
     mix=3.0,
     show=12.0,

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -55,6 +56,27 @@ def test_another_scene_is_a_cut_in_any_light(gain):
     film = dimmed(footage("cuts", 61), gain)
     for first in (30, 60):
         assert cut(film.images[first - 1], film.images[first])
+
+
+def before(other: np.ndarray, subject: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """*subject* before another picture."""
+    share = (cv2.dilate(alpha, np.ones((5, 5), np.uint8)) / 255.0)[..., None]
+    return np.rint(subject * share + other * (1 - share)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["subject stays", "another one"])
+def test_another_picture_behind_a_subject_that_stays_is_no_cut(stays):
+    film = footage("talking", 31)
+    blocks = np.random.default_rng(1).choice([20, 210], (24, 43)).astype(np.uint8)
+    street = np.repeat(np.repeat(blocks, 6, 0), 6, 1)[: SIZE[0], : SIZE[1], None]
+    image, alpha = film.images[30], film.alphas[30]
+    then = luma(film.images[29])
+    now = luma(before(street, image if stays else 255 - image, alpha))
+    residual = unexplained(now, then)
+    height, width = now.shape
+    near = cv2.dilate(cv2.resize(alpha, (width, height)), np.ones((13, 13), np.uint8))
+    assert is_cut(then, now, residual), "as a picture it is one"
+    assert is_cut(then, now, residual, near) is not stays
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.2])
