@@ -28,6 +28,7 @@ _BETTER = 6.0
 """Levels by which the room explains a place better than the flow does."""
 _STANDS = (6, 18)
 """Levels that half, and 85 of 100, places of the room differ by at most; else the camera moves."""
+_REACH_PX = 13
 _BINS = 4
 """Bits of each colour in the histograms."""
 _LIKE = 0.6
@@ -56,6 +57,7 @@ class Plate:
         self._gap = np.empty(size, np.uint8)
         self._place = np.empty(size, np.uint8)
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+        self._around = cv2.getStructuringElement(cv2.MORPH_RECT, (_REACH_PX, _REACH_PX))
         colours = 1 << (3 * _BINS)
         self._of_subjects = np.zeros(colours, np.float32)
         self._of_room = np.zeros(colours, np.float32)
@@ -133,9 +135,11 @@ class Plate:
         gap = cv2.blur(self._gap, (3, 3))
         gone = known & (gap < _QUIET + _QUIET_NOISE * noise) & (residual > gap + _BETTER)
         differs = (gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
+        come = differs & self._is_like[self._bins(colours)]
         # What the key frame shows there too has been there since: the model has said what it is.
-        come = differs & (residual > _BETTER) & self._is_like[self._bins(colours)]
-        came = _mask(come)
+        # The flow fails around what has come, if not in each place of it.
+        failed = cv2.dilate(_mask(come & (residual > _BETTER)), self._around)
+        came = _mask(come & (failed > 0))
         cv2.morphologyEx(came, cv2.MORPH_CLOSE, self._kernel, dst=came)
         # Without the rim of a pixel that goes on around what is known.
         came[alpha > _KNOWN] = 0
