@@ -88,10 +88,11 @@ class RecordSinkConfig(LayoutConfig):
     crf: int | None = Field(None, ge=0, le=63)
     """Constant rate factor of h264 (to 51), vp9 and av1: 0 best and largest. When absent 20; of vp9
     with an alpha 0, for what is more puts hard edges of the alpha off. That of av1 has its own."""
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = (
-        "veryfast"
-    )
-    """h264's speed against size."""
+    preset: Literal[
+        "auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"
+    ] = "auto"
+    """h264's speed against size. `auto` is `ultrafast` for a live stream on four cores or fewer,
+    where another would cost frames; else `veryfast`."""
     resize: Literal["scale", "new_file"] = "scale"
     """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
     overwrite: bool = False
@@ -108,7 +109,7 @@ class RecordSinkConfig(LayoutConfig):
             raise ValueError(f"crf: {codec} has none: leave it out")
         if codec == "h264" and (self.crf or 0) > 51:
             raise ValueError("crf: that of h264 goes up to 51")
-        if codec != "h264" and self.preset != "veryfast":
+        if codec != "h264" and self.preset != "auto":
             raise ValueError(f"preset: is h264's, and {self.path} is {codec}: leave it out")
         return self
 
@@ -246,8 +247,11 @@ class RtspSinkConfig(LayoutConfig):
     """Of the video."""
     encoder: Literal["auto", "software", "nvenc", "videotoolbox"] = "auto"
     """`auto` takes hardware that proves itself by encoding a frame, else x264 or x265."""
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "veryfast"
-    """Speed against size, in software."""
+    preset: Literal["auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = (
+        "auto"
+    )
+    """Speed against size, in software. `auto` is `ultrafast` on four cores or fewer, else
+    `veryfast`."""
     quality: int = Field(23, ge=0, le=51)
     """Constant rate factor: 0 best and largest, 51 worst."""
     bitrate_kbps: int | None = Field(None, ge=10, le=1_000_000)

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.sinks.paths import is_of_the_disk, make_folder, refusal
+from streamer.sinks.presets import preset_of
 from streamer.sinks.recording.claim import Claim
 from streamer.sinks.recording.film import Film, FilmKind, has_pictures
 from streamer.sinks.recording.formats import CONTAINERS, ENCODINGS
@@ -37,7 +39,7 @@ class RecordSink:
         composer: makes the picture: BGR, or BGRA where the codec holds an alpha.
         codec: `auto` takes the one that goes with the suffix.
         crf: constant rate factor of h264, vp9 and av1, 0 best; the encoding's own when None.
-        preset: x264's speed against size.
+        preset: x264's speed against size; see `presets`.
         resize: a later picture of another size is scaled into the first one's, with black bars, or
             begins a new file: `clip.mp4`, then `clip-2.mp4`.
         overwrite: replace a file of that name, at its first frame.
@@ -56,7 +58,7 @@ class RecordSink:
         *,
         codec: VideoFileCodec | Literal["auto"] = "auto",
         crf: int | None = None,
-        preset: str = "veryfast",
+        preset: str = "auto",
         resize: Literal["scale", "new_file"] = "scale",
         overwrite: bool = False,
         kept: Sequence[str] = (),
@@ -91,6 +93,8 @@ class RecordSink:
         """
         make_folder(self._path.parent)
         self._info = info
+        preset = preset_of(self._kind.preset, live=info.live)
+        self._kind = replace(self._kind, preset=preset)
         self._audio = None if info.audio is None else self._recorded(info.audio)
         self._take_name()
 
@@ -172,9 +176,10 @@ class RecordSink:
 
     def statistics(self) -> dict[str, Any]:
         """
-        `{type, path, files, frames, audio_packets, bytes, seconds}`. Thread-safe.
+        `{type, path, files, frames, audio_packets, bytes, seconds, preset}`. Thread-safe.
 
         The path is the newest file's; seconds are those of film, and like the bytes of all files.
+        The preset is None of codecs that have none.
         """
         return {
             "type": self.name,
@@ -184,6 +189,7 @@ class RecordSink:
             "audio_packets": self._audio_packets,
             "bytes": self._earlier_bytes + self._bytes,
             "seconds": round(self._earlier_seconds + self._seconds, 6),
+            "preset": self._kind.preset if "preset" in self._kind.encoding.takes else None,
         }
 
     def _take_name(self) -> None:

@@ -22,6 +22,7 @@ from streamer.errors import SinkError, ffmpeg_reason
 from streamer.frame import Image, Stamp
 from streamer.packets import VideoCodec, VideoPacket, VideoTrack, split_annex_b
 from streamer.sinks.canvas import Canvas
+from streamer.sinks.presets import preset_of
 from streamer.sinks.timeline import Timeline
 
 _log = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class EncoderSettings:
 
     codec: VideoCodec = "h264"
     encoder: EncoderChoice = "auto"
-    preset: str = "veryfast"
-    """Of x264 and x265."""
+    preset: str = "auto"
+    """Of x264 and x265; see `presets`."""
     quality: int = 23
     """Constant rate factor, or the hardware's like; ignored where there is a bit rate."""
     bitrate_kbps: int | None = None
@@ -86,7 +87,13 @@ class LiveEncoder:
         self._captured_ns: dict[int, int] = {}
         self._next_key_s: Fraction | None = None
         self._track: VideoTrack | None = None
+        self._preset = preset_of(settings.preset, live=True)
         self.name, self._context = self._choose()
+
+    @property
+    def preset(self) -> str | None:
+        """That of x264 and x265; None of hardware, which has its own."""
+        return self._preset if self.name in _SOFTWARE.values() else None
 
     @property
     def track(self) -> VideoTrack:
@@ -213,7 +220,7 @@ class LiveEncoder:
             if kind == "nvenc" and settings.bitrate_kbps is None:
                 options |= {"rc": "vbr", "cq": str(settings.quality)}
             return options
-        options = {"preset": settings.preset, "tune": "zerolatency", "forced-idr": "1"}
+        options = {"preset": self._preset, "tune": "zerolatency", "forced-idr": "1"}
         if settings.bitrate_kbps is None:
             options["crf"] = str(settings.quality)
         else:

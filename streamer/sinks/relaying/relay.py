@@ -110,12 +110,13 @@ class RelaySink:
                     self._encoder.close()
 
     def statistics(self) -> dict[str, Any]:
-        """`{type, frames, encoded, encoder, …}` and the outlet's own. Thread-safe."""
+        """`{type, frames, encoded, encoder, preset, …}` and the outlet's own. Thread-safe."""
         encoder = self._encoder
         return {
             "type": self.name,
             "frames": self._frames,
             "encoded": self._encoded,
             "encoder": encoder.name if encoder else None,
+            "preset": encoder.preset if encoder else None,
             **self._outlet.statistics(),
         }

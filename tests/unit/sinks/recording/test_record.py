@@ -100,6 +100,7 @@ def test_the_statistics_are_the_files(tmp_path: Path):
         "frames": 45,
         "bytes": path.stat().st_size,
         "seconds": 1.5,
+        "preset": "veryfast",
     }
     assert float(probe(path, "format=duration")["format"]["duration"]) == pytest.approx(1.5)
     json.dumps(sink.statistics())
