@@ -42,8 +42,12 @@ def test_few_cores_encode_what_is_live_as_fast_as_they_can(
 
 @pytest.mark.parametrize(
     ("live", "cores", "asked", "fast"),
-    [(True, 2, "auto", True), (True, 8, "auto", False), (False, 2, "auto", False)]
-    + [(True, 2, "superfast", False)],
+    [
+        (True, 2, "auto", True),
+        (True, 8, "auto", False),
+        (False, 2, "auto", False),
+        (True, 2, "superfast", False),
+    ],
 )
 def test_a_recording_is_encoded_so_and_says_it(
     live: bool, cores: int, asked: str, fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
