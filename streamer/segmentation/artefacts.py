@@ -31,7 +31,7 @@ from streamer.errors import ModelCorrupt, ModelFetchError
 from streamer.segmentation.cache import cache_folder, make_folder, sha256_of, write_error
 from streamer.segmentation.registry import Contract
 
-RECIPE = 1
+RECIPE = 2
 """Grows when the same model would be optimised otherwise; older artefacts are then left alone."""
 
 Kind = Literal["fp32", "int8"]

@@ -13,6 +13,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +28,15 @@ from streamer.frame import Image
 from streamer.segmentation import artefacts
 from streamer.segmentation.artefacts import Artefact
 from streamer.segmentation.cache import Progress, require_room, write_error
-from streamer.segmentation.calibration import CROPS, Eye, Pictures, spread, subject
+from streamer.segmentation.calibration import (
+    CROPS,
+    FULL_PROOFS,
+    SHARE,
+    Eye,
+    Pictures,
+    spread,
+    subject,
+)
 from streamer.segmentation.external import size_of
 from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.weights import Resolved, resolve
@@ -139,6 +148,8 @@ def _make(
     steps: Steps,
 ) -> Artefact:
     """`optimize` for the one process that may."""
+    import onnx
+
     from streamer.segmentation.graph import prepare
     from streamer.segmentation.proof import compare
     from streamer.segmentation.quantize import quantize
@@ -156,6 +167,8 @@ def _make(
             require_alpha(original, model, pictures.proof[0])
             graph = prepare(original.path, contract)
             _save(graph.model, float_path)
+            # Without all that was changed in it, which a message keeps in memory.
+            graph = dataclasses.replace(graph, model=onnx.load(str(float_path)))
             require_same(original, float_path, pictures.proof[0], graph.size, threads)
         with work.step("calibrating", len(pictures.calibration) + CROPS) as done:
             ranges = _calibrate(graph, contract, pictures.calibration, threads, done)
@@ -167,17 +180,10 @@ def _make(
                 raise ModelError(
                     f"{original.name}: onnxruntime's quantiser cannot do this graph: {error}"
                 ) from error
-        sizes = _proof_sizes(graph)
-        with work.step("proving", len(pictures.proof) * len(sizes)) as done:
+        proofs = _proofs(graph, pictures.proof)
+        with work.step("proving", sum(map(len, proofs.values()))) as done:
             comparisons = compare(
-                float_path,
-                int8_path,
-                original.path,
-                contract,
-                pictures.proof,
-                sizes,
-                threads,
-                done,
+                float_path, int8_path, original.path, contract, proofs, threads, done
             )
         _judge(original.name, comparisons, limit)
         proof = {
@@ -254,7 +260,7 @@ def _calibrate(
     from streamer.segmentation.quantize import Ranges
 
     ranges = Ranges(graph, threads)
-    eye = Eye(contract, graph.size)
+    eye = Eye(contract, _part_of(graph, SHARE))
     crops = []
     for picture in pictures:
         coverage = eye.coverage(ranges.see(eye.tensor(picture)))
@@ -268,14 +274,22 @@ def _calibrate(
     return ranges.settled()
 
 
-def _proof_sizes(graph: Graph) -> list[tuple[int, int]]:
-    """The sizes to prove: the graph's own, and about half of it where that can be."""
+def _part_of(graph: Graph, share: Fraction) -> tuple[int, int]:
+    """About that share of the graph's own size; that itself where it has no other."""
     if graph.multiple is None:
-        return [graph.size]
+        return graph.size
     height, width = (
-        max(graph.multiple, side // 2 // graph.multiple * graph.multiple) for side in graph.size
+        max(graph.multiple, int(side * share) // graph.multiple * graph.multiple)
+        for side in graph.size
     )
-    return list(dict.fromkeys([graph.size, (height, width)]))
+    return height, width
+
+
+def _proofs(graph: Graph, pictures: Sequence[Image]) -> dict[tuple[int, int], Sequence[Image]]:
+    """The pictures to prove on by size: the graph's own, and about half of it where that can be."""
+    half = _part_of(graph, Fraction(1, 2))
+    few = pictures if half == graph.size else spread(pictures, FULL_PROOFS)
+    return {graph.size: few} | ({} if half == graph.size else {half: pictures})
 
 
 def _judge(name: str, comparisons: Sequence[Comparison], limit: float) -> None:

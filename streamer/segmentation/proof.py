@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime as ort
 
 from streamer.frame import Image
-from streamer.segmentation.calibration import Eye
+from streamer.segmentation.calibration import Eye, spread
 from streamer.segmentation.graph import cpu_session
 from streamer.segmentation.registry import Contract
 
@@ -60,66 +60,90 @@ def compare(
     int8_path: Path,
     shipped: Path,
     contract: Contract,
-    pictures: Sequence[Image],
-    sizes: Sequence[tuple[int, int]],
+    proofs: Mapping[tuple[int, int], Sequence[Image]],
     threads: int,
     done: Callable[[], None],
 ) -> list[Comparison]:
     """
-    Run both graphs on all *pictures* at each of *sizes*.
+    Run both graphs on all pictures of each size.
 
     Args:
         float_path: the folded float graph.
         int8_path: the quantised one.
-        shipped: the file that both were made of; timed on every second picture.
+        shipped: the file that both were made of; timed at the first size, on two pictures.
         contract: the model's.
-        pictures: at least one.
-        sizes: (height, width) of the input; first that of *shipped*.
+        proofs: pictures, at least one each, by (height, width) of the input; first that of
+            *shipped*.
         threads: within an operator.
         done: called after each picture.
     """
+    # Before the others are there: as it was shipped it may need the most memory.
+    full, pictures = next(iter(proofs.items()))
+    shipped_s = _shipped_s(shipped, contract, full, pictures, threads)
     sessions = [cpu_session(path, threads) for path in (float_path, int8_path)]
-    name = sessions[0].get_inputs()[0].name
-    reference = cpu_session(shipped, threads)
     compared = []
-    for size in sizes:
-        eye = Eye(contract, size)
-        blank = np.zeros((1, 3, *size), np.float32)
-        for session in sessions:  # the first run allocates
-            session.run(None, {name: blank})
-        times: tuple[list[float], list[float]] = ([], [])
-        shipped_times: list[float] = []
-        differences, both, either = [], 0, 0
-        for number, picture in enumerate(pictures):
-            tensor = eye.tensor(picture)
-            alphas = []
-            for session, seconds in zip(sessions, times, strict=True):
-                begin = time.perf_counter()
-                estimate = session.run(None, {name: tensor})[0]
-                seconds.append(time.perf_counter() - begin)
-                alphas.append(eye.coverage(estimate))
-            if size == sizes[0] and number % 2 == 0:
-                begin = time.perf_counter()
-                run_shipped(reference, contract, tensor)
-                shipped_times.append(time.perf_counter() - begin)
-            masks = [alpha > 0.5 for alpha in alphas]
-            differences.append(float(np.abs(alphas[0] - alphas[1]).mean()))
-            both += int((masks[0] & masks[1]).sum())
-            either += int((masks[0] | masks[1]).sum())
-            done()
-        compared.append(
-            Comparison(
-                size,
-                len(pictures),
-                statistics.fmean(differences),
-                max(differences),
-                both / either if either else 1.0,
-                statistics.median(times[0]),
-                statistics.median(times[1]),
-                statistics.median(shipped_times) if shipped_times else None,
-            )
-        )
+    for size, pictures in proofs.items():
+        seconds = shipped_s if size == full else None
+        compared.append(_compare(sessions, contract, size, pictures, seconds, done))
     return compared
+
+
+def _compare(
+    sessions: Sequence[ort.InferenceSession],
+    contract: Contract,
+    size: tuple[int, int],
+    pictures: Sequence[Image],
+    shipped_s: float | None,
+    done: Callable[[], None],
+) -> Comparison:
+    """`compare` at one size; of *sessions* the first is float."""
+    eye = Eye(contract, size)
+    name = sessions[0].get_inputs()[0].name
+    for session in sessions:  # the first run allocates
+        session.run(None, {name: np.zeros((1, 3, *size), np.float32)})
+    times: tuple[list[float], list[float]] = ([], [])
+    differences, both, either = [], 0, 0
+    for picture in pictures:
+        tensor = eye.tensor(picture)
+        alphas = []
+        for session, seconds in zip(sessions, times, strict=True):
+            begin = time.perf_counter()
+            estimate = session.run(None, {name: tensor})[0]
+            seconds.append(time.perf_counter() - begin)
+            alphas.append(eye.coverage(estimate))
+        masks = [alpha > 0.5 for alpha in alphas]
+        differences.append(float(np.abs(alphas[0] - alphas[1]).mean()))
+        both += int((masks[0] & masks[1]).sum())
+        either += int((masks[0] | masks[1]).sum())
+        done()
+    return Comparison(
+        size,
+        len(pictures),
+        statistics.fmean(differences),
+        max(differences),
+        both / either if either else 1.0,
+        statistics.median(times[0]),
+        statistics.median(times[1]),
+        shipped_s,
+    )
+
+
+def _shipped_s(
+    shipped: Path,
+    contract: Contract,
+    size: tuple[int, int],
+    pictures: Sequence[Image],
+    threads: int,
+) -> float:
+    """Seconds of an inference of that file: of the second, for the first allocates."""
+    session, eye = cpu_session(shipped, threads), Eye(contract, size)
+    seconds = 0.0
+    for picture in spread((*pictures, pictures[0]), 2):
+        tensor = eye.tensor(picture)
+        begin = time.perf_counter()
+        run_shipped(session, contract, tensor)
+        seconds = time.perf_counter() - begin
+    return seconds
 
 
 def run_shipped(session: ort.InferenceSession, contract: Contract, tensor: Array) -> Array:

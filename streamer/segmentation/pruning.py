@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import onnx
-from onnx import AttributeProto, TensorProto
+from onnx import AttributeProto
+
+_SMALL = 1024
+"""Values of a tensor that may be a shape, which is to be known by its values."""
 
 
 def graphs(graph: Any) -> Iterator[Any]:
@@ -21,10 +25,7 @@ def graphs(graph: Any) -> Iterator[Any]:
 def bypass(model: Any) -> None:
     """Take the casts that change no type, and identities, out of an `onnx.ModelProto`."""
     graph = model.graph
-    types = {
-        value.name: value.type.tensor_type.elem_type
-        for value in tensors_of(onnx.shape_inference.infer_shapes(model).graph)
-    }
+    types = {value.name: value.type.tensor_type.elem_type for value in inferred_tensors(model)}
     ends = {entry.name for entry in graph.output}
     starts = {entry.name for entry in graph.input}
     for node in list(graph.node):
@@ -43,9 +44,27 @@ def bypass(model: Any) -> None:
             other.output[:] = [before if name == after else name for name in other.output]
 
 
-def tensors_of(graph: Any) -> list[Any]:
-    """What is known of the tensors of *graph*: their names, types and shapes."""
-    return [*graph.value_info, *graph.input, *graph.output]
+def inferred_tensors(model: Any, *, strict: bool = False) -> list[Any]:
+    """
+    What can be told of the tensors of an `onnx.ModelProto`: their names, types and shapes.
+
+    Inferred from a copy without the weights, which are most of a model: of them the shapes do.
+    """
+    graph = model.graph
+    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    light.graph.name = graph.name
+    light.graph.node.extend(graph.node)
+    light.graph.input.extend(graph.input)
+    light.graph.output.extend(graph.output)
+    for tensor in graph.initializer:
+        if math.prod(tensor.dims) <= _SMALL:
+            light.graph.initializer.append(tensor)
+        else:
+            light.graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            )
+    inferred = onnx.shape_inference.infer_shapes(light, strict_mode=strict).graph
+    return [*inferred.value_info, *graph.input, *inferred.output]
 
 
 def drop_dead(graph: Any) -> None:
@@ -58,10 +77,12 @@ def drop_dead(graph: Any) -> None:
             needed.update(node.input)
             for inner in (a.g for a in node.attribute if a.type == AttributeProto.GRAPH):
                 needed.update(name for g in graphs(inner) for n in g.node for name in n.input)
-    tensors = [t.SerializeToString() for t in graph.initializer if t.name in needed]
-    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    del graph.node[:], graph.value_info[:]
     graph.node.extend(onnx.NodeProto.FromString(node) for node in reversed(kept))
-    graph.initializer.extend(TensorProto.FromString(tensor) for tensor in tensors)
+    # Taken out one by one: what is put back anew is in memory twice, for a message frees nothing.
+    for number in reversed(range(len(graph.initializer))):
+        if graph.initializer[number].name not in needed:
+            del graph.initializer[number]
 
 
 def name_nodes(graph: Any) -> None:

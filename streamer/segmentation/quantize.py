@@ -17,6 +17,7 @@ from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 
 from streamer.segmentation.graph import Graph, cpu_session
+from streamer.segmentation.pruning import inferred_tensors
 
 Array = np.ndarray[Any, Any]
 
@@ -52,7 +53,7 @@ class Ranges:
         model = onnx.ModelProto.FromString(graph.model.SerializeToString())
         self._tensors, self._rectified = _measurable(model)
         _measure(model.graph, self._tensors)
-        self._session = cpu_session(model, threads, frugal=True)
+        self._session = cpu_session(model, threads, measured=True)
         self._input = model.graph.input[0].name
         self._seen: list[Array] = []
 
@@ -121,7 +122,7 @@ def _measurable(model: Any) -> tuple[list[str], dict[str, str]]:
     The latter are not measured: the quantiser has no use for their negative part, and reading it
     would keep onnxruntime from fusing the two operators.
     """
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = model.graph
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
@@ -133,7 +134,7 @@ def _measurable(model: Any) -> tuple[list[str], dict[str, str]]:
     }
     floats = [
         value.name
-        for value in (*graph.input, *graph.value_info, *graph.output)
+        for value in inferred_tensors(model)
         if value.type.tensor_type.elem_type == TensorProto.FLOAT and value.name not in rectified
     ]
     return list(dict.fromkeys(floats)), rectified

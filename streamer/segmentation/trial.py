@@ -37,7 +37,6 @@ def require_alpha(original: Resolved, model: ModelConfig, picture: Image) -> Non
         sha256=original.sha256,
         precision=None,
     )
-    segmenter.warm_up()
     segmenter.segment(picture, np.empty(picture.shape[:2], np.uint8))
     segmenter.close()
 
