@@ -185,8 +185,12 @@ class Pipeline(PipelineOfParts):
 
     @property
     def mode(self) -> MattingMode:
-        """How frames get their mattes now."""
-        return self.config.matting.mode
+        """How frames get their mattes now: what `auto` has chosen, where it did."""
+        mode = self.config.matting.mode
+        if mode != "auto":
+            return mode
+        chosen: MattingMode = self._mattes.matting.statistics()["mode"]
+        return chosen
 
     @property
     def source(self) -> SourceConfig:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from streamer.config import Config
+from streamer.config import Config, SourceConfig
 from streamer.cpu import giving_way
 from streamer.matting import LADDER, Asking, make_matting
 from streamer.preprocessing import Regional, prepared
 from streamer.protocols import Matting, Segmenter
-from streamer.segmentation import Progress, load_segmenter
+from streamer.segmentation import Progress, is_recurrent, load_segmenter
 from streamer.tuning import Tuning
+
+_USUAL_FPS = 30.0
 
 
 def load_matting(
@@ -40,12 +42,22 @@ def load_matting(
     Raises:
         ModelError: the model cannot be had or loaded.
     """
-    if config.matting.mode == "every_frame":
+    mode = config.matting.mode
+    on_each = not live or is_recurrent(config.model.name)
+    if mode == "every_frame" or (mode == "auto" and on_each):
         segmenter, fallback = load_segmenter(config.model, progress)
     else:
         load = partial(load_segmenter, config.model, progress, ladder=LADDER)
         # Live, the model's threads must not hold up those that every frame passes through.
         segmenter, fallback = giving_way(load) if live else load()
     seen = prepared(segmenter, config.preprocess)
-    matting = make_matting(config.matting, through(seen), live=live, asking=asking)
+    matting = make_matting(
+        config.matting, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
+    )
     return Regional(matting, tuning or Tuning(preprocess=config.preprocess)), fallback
+
+
+def rate_of(source: SourceConfig) -> float:
+    """Frames a second that *source* is asked for; a usual rate where it is not."""
+    asked = (getattr(source, name, None) for name in ("fps", "max_fps"))
+    return min((float(rate) for rate in asked if rate), default=_USUAL_FPS)

@@ -20,7 +20,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from streamer.segmentation import weights
 from tests.peers.installed import require
+
+
+@pytest.fixture(autouse=True)
+def _every_hub_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another test could not fetch is asked for again."""
+    monkeypatch.setattr(weights, "_failed", {})
+
 
 MakeModel = Callable[..., Path]
 

@@ -31,6 +31,7 @@ _PEOPLE = ("talking", "waving", "leaning", "walking-street", "passing", "standin
 """Live clips of the evaluation, of which a frame each is calibrated on…"""
 _OTHER_PEOPLE = ("talking-street", "leaning", "waving-street", "passing-street")
 """…and others, that prove."""
+_PEOPLE_SIZE = (960, 540)
 _PEOPLE_SEED = 500
 _PEOPLE_FRAME = 90
 
@@ -61,7 +62,7 @@ def pictures(text: str | None) -> Pictures:
         }
     shown = list(_frames(_source(data)))
     described = "rtsp stream" if data["type"] == "rtsp" else text
-    return divide(shown, described, _default().proof)
+    return divide(shown, described, lambda: _default().proof)
 
 
 def _default() -> Pictures:
@@ -96,8 +97,13 @@ def _default() -> Pictures:
 
 def _person(clip: str, number: int) -> Image:
     """A frame of a live clip, with people and a room that are *number*'s alone."""
+    width, height = _PEOPLE_SIZE
     drawn = make_clip(
-        f"webcam-{clip}", width=1280, height=720, frames=LIVE_FRAMES, seed=_PEOPLE_SEED + number
+        f"webcam-{clip}",
+        width=width,
+        height=height,
+        frames=LIVE_FRAMES,
+        seed=_PEOPLE_SEED + number,
     )
     return drawn.frame(_PEOPLE_FRAME)
 

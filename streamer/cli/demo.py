@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib.resources import as_file
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 from streamer.cli.failures import say
 from streamer.cli.shipped import template
-from streamer.errors import MissingDependency, ModelError, SourceUnsupported
-
-if TYPE_CHECKING:
-    from streamer.config import ModelConfig
+from streamer.errors import MissingDependency, SourceUnsupported
 
 CLIP_FPS = 25
 _CLIP = "bigbuckbunny.mp4"
@@ -53,8 +50,7 @@ def demo(
         config = load_config(
             configuration, [f"{key}={json.dumps(value)}" for key, value in settings.items()]
         )
-    _make_fast(config.model)
-    result = drive(config, context.obj, report)
+    result = drive(config, context.obj, report, fast=True)
     if not result["frames"]["emitted"]:
         return
     write_picture(sheet, contact_sheet(read_frames(video, 640), count=8, columns=2))
@@ -118,19 +114,6 @@ def contact_sheet(
     chosen += [np.zeros_like(frames[0])] * (-count % columns)
     rows = [np.hstack(chosen[n : n + columns]) for n in range(0, len(chosen), columns)]
     return np.vstack(rows)
-
-
-def _make_fast(model: ModelConfig) -> None:
-    """On a CPU, see that there is an int8 file of *model*; without one the demo is only slower."""
-    from streamer.cli.optimizing import optimise
-    from streamer.segmentation import loadable_providers
-
-    if loadable_providers()[:1] != ("cpu",):
-        return
-    try:
-        optimise(model, keep=True)
-    except (MissingDependency, ModelError) as error:
-        say(f"warning: the model runs as it was shipped, several times slower: {error}")
 
 
 def _literal(path: str) -> str:

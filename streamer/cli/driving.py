@@ -11,6 +11,7 @@ import typer
 from streamer.cli import failures
 from streamer.cli.interruption import Interruption
 from streamer.cli.lasting import Lasting
+from streamer.cli.optimizing import make_fast
 from streamer.cli.progress import Downloads, FrameLine
 from streamer.cli.summary import prepare_folder, summary_lines, write_report
 from streamer.config import Config, DisplaySinkConfig, is_among
@@ -22,6 +23,8 @@ def drive(
     interruption: Interruption,
     report_file: Path | None,
     for_s: float | None = None,
+    *,
+    fast: bool = False,
 ) -> dict[str, Any]:
     """
     Run *config* to its end or to the first signal, print the summary, return the report.
@@ -31,6 +34,7 @@ def drive(
         interruption: asked whether to stop; given the pipeline's own stop meanwhile.
         report_file: where the report goes, also after a failure.
         for_s: seconds after its first frame at which it ends, or without any.
+        fast: on a CPU, make a faster file of the model first, where there is none.
 
     Raises:
         StreamerError: there was nothing to run yet: no model of that name, no place for the report.
@@ -44,8 +48,10 @@ def drive(
                 f"--report: {report_file} is what the stream reads: name another file"
             )
         prepare_folder(report_file)
-    if config.source.type in ("usb", "rtsp"):
+    if fast or config.source.type in ("usb", "rtsp"):
         _ask_for_a_screen(config)
+    if fast:
+        make_fast(config.model)
     failure: BaseException | None = None
     with ExitStack() as finishing:
         with Downloads() as downloads:
@@ -77,7 +83,7 @@ def drive(
 
 
 def _ask_for_a_screen(config: Config) -> None:
-    """Raise SinkError now where a window would fail only once an absent camera has come."""
+    """Raise SinkError now where a window would fail only after a long wait."""
     if any(isinstance(sink, DisplaySinkConfig) for sink in config.sinks):
         from streamer.sinks import window_problem
 

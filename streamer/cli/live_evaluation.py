@@ -16,7 +16,7 @@ from streamer.errors import ConfigError
 if TYPE_CHECKING:
     from streamer.config import Config
     from streamer.evaluation import Clip
-    from streamer.evaluation.live import Watched
+    from streamer.evaluation.live import Machine, Watched
     from streamer.evaluation.measuring import Figures
 
 THIS = "this"
@@ -110,6 +110,18 @@ def _kinds(clips: Sequence[Clip]) -> dict[str, list[str]]:
     return kinds
 
 
+def _as_on(machine: Machine, config: Config) -> Config:
+    """*config* with the mode that `auto` would choose on *machine*."""
+    from streamer.evaluation.live.machines import FULL_SIDE
+    from streamer.loading import rate_of
+    from streamer.matting import keeps_up
+
+    load = machine.inference([config.model.input_size or FULL_SIDE])
+    fast = keeps_up(load.seconds / load.threads, 1 / rate_of(config.source))
+    mode = "every_frame" if fast else "tracked"
+    return config.model_copy(update={"matting": config.matting.model_copy(update={"mode": mode})})
+
+
 @contextmanager
 def _watching(
     name: str, config: Config, machine: str | None
@@ -127,6 +139,8 @@ def _watching(
             yield lambda clip, advance: watch(clip, config, downloads, advance), dict
         return
     asking = VirtualAsking()
+    if config.matting.mode == "auto" and machine in MACHINES:
+        config = _as_on(MACHINES[machine], config)
     with Downloads() as downloads:
         matting, fallback = load_matting(
             config, downloads, live=True, through=asking.through, asking=asking

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, Steps
 from streamer.config import ModelConfig
+from streamer.errors import MissingDependency, ModelError
 
 if TYPE_CHECKING:
+    from streamer.segmentation import optimize
     from streamer.segmentation.artefacts import Artefact
 
 
@@ -31,7 +33,7 @@ def optimise(
         keep: take one that was made with other pictures or settings too.
 
     Raises:
-        MissingDependency: the extra `optimize` is not installed.
+        MissingDependency: the package onnx is not installed.
         StreamerError: the pictures or the model cannot be had, or it did not pass.
     """
     from streamer.cli.calibrating import pictures
@@ -40,20 +42,51 @@ def optimise(
     require_packages()
     shown = pictures(calibrate)
     with Downloads() as downloads, Steps() as steps:
-
-        def tell(step: str, done: int, total: int, /) -> None:
-            downloads.close()
-            steps(step, done, total)
-
         return optimize(
             model,
             shown,
             limit=MAD_LIMIT if limit is None else limit,
             force=force,
             keep=keep,
-            steps=tell,
+            steps=_after(downloads, steps),
             progress=downloads,
         )
+
+
+def make_fast(model: ModelConfig) -> None:
+    """
+    See that there is an int8 file of *model* where a run would take one; without it, warn.
+
+    On a CPU the file as it is shipped takes several times as long: of a live stream too long.
+    """
+    from streamer.cli.calibrating import pictures
+    from streamer.segmentation import optimize
+
+    try:
+        with Downloads() as downloads, Steps() as steps:
+            optimize.make_fast(
+                model,
+                lambda: pictures(None),
+                begin=_say_that_it_begins,
+                steps=_after(downloads, steps),
+                progress=downloads,
+            )
+    except (MissingDependency, ModelError) as error:
+        say(f"warning: the model runs as it was shipped, several times slower: {error}")
+
+
+def _say_that_it_begins() -> None:
+    say("making a faster file of the model, once: it takes about a minute")
+
+
+def _after(downloads: Downloads, steps: Steps) -> optimize.Steps:
+    """*steps*, whose bar begins where that of the *downloads* ends."""
+
+    def tell(step: str, done: int, total: int, /) -> None:
+        downloads.close()
+        steps(step, done, total)
+
+    return tell
 
 
 def tell_proof(made: Artefact) -> None:

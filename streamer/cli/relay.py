@@ -9,7 +9,7 @@ import typer
 
 from streamer.cli import failures
 from streamer.cli.lasting import For
-from streamer.cli.run import Overrides, guess_source, literal
+from streamer.cli.run import Optimize, Overrides, guess_source, literal
 from streamer.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ def relay(
     ] = None,
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
-    ] = "rmbg-1.4",
+    ] = "auto",
     layout: Annotated[
         str,
         typer.Option(
@@ -62,6 +62,7 @@ def relay(
         Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
     ] = None,
     for_s: For = None,
+    optimize: Optimize = True,
 ) -> None:
     """
     Relay a source with its background removed, until --for is over or Ctrl-C.
@@ -95,4 +96,4 @@ def relay(
     if serve is not None:
         address = ServeAddress.parse(serve).url
         failures.say(f"{'serving':<10}  {address}, once the source is there", err=False)
-    drive(config, context.obj, report, for_s)
+    drive(config, context.obj, report, for_s, fast=optimize)

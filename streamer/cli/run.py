@@ -15,6 +15,13 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one value; again for more."),
 ]
+Optimize = Annotated[
+    bool,
+    typer.Option(
+        "--optimize/--no-optimize",
+        help="On a CPU, make a faster file of the model first where there is none; once.",
+    ),
+]
 
 _RECORDINGS = "out/{stream}-{start:%Y%m%d-%H%M%S}"
 """Where the preview's key v records, without the suffix."""
@@ -52,7 +59,7 @@ def preview(
     ] = "0",
     model: Annotated[
         str, typer.Option(help="A name of `streamer models list`, or an .onnx file.")
-    ] = "rmbg-1.4",
+    ] = "auto",
     layout: Annotated[
         str,
         typer.Option(
@@ -61,6 +68,7 @@ def preview(
     ] = "side_by_side",
     overrides: Overrides = None,
     for_s: For = None,
+    optimize: Optimize = True,
 ) -> None:
     """
     Show a source in a window, subject beside mask. h shows the keys, q quits.
@@ -84,7 +92,7 @@ def preview(
         path = _RECORDINGS + (".mov" if has_alpha else ".mp4")
         film = RecordSinkConfig(type="record", path=path, from_start=False, **shown)
         config = config.model_copy(update={"sinks": [*config.sinks, film]})
-    drive(config, context.obj, None, for_s)
+    drive(config, context.obj, None, for_s, fast=optimize)
 
 
 def guess_source(text: str) -> dict[str, Any]:

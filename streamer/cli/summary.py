@@ -21,7 +21,10 @@ def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
         f"{frames.get('inferred', 0)} inferred, {frames.get('propagated', 0)} propagated, "
         f"{frames.get('empty', 0)} empty",
     )
-    if key_frames := (report.get("matting") or {}).get("key_frames"):
+    matting = report.get("matting") or {}
+    if chosen := matting.get("chosen"):
+        yield _line("matting", f"{matting.get('mode')}: {chosen}")
+    if key_frames := matting.get("key_frames"):
         yield _line("key frames", f"{key_frames}, which the model looked at")
     drops = {reason: n for reason, n in (report.get("drops") or {}).items() if n}
     yield _line("dropped", ", ".join(f"{n} {reason}" for reason, n in drops.items()) or "none")

@@ -111,9 +111,11 @@ class ModelConfig(Data):
 class MattingConfig(Data):
     """How frames get their mattes."""
 
-    mode: Literal["every_frame", "tracked"] = "every_frame"
+    mode: Literal["auto", "every_frame", "tracked"] = "auto"
     """`every_frame`: the model runs on each, and `rvm-mobilenetv3` needs that; `tracked`: on key
-    frames, cropped to the subject, and optical flow carries their mattes to the frames between."""
+    frames, cropped to the subject, and optical flow carries their mattes to the frames between.
+    `auto`: `tracked` for live streams that the model is too slow for, as it is when it has warmed
+    up; else `every_frame`."""
     effort: Literal["auto", "fast", "balanced", "best"] = "auto"
     """`tracked`: how finely and how often is looked. `auto`: `balanced` for live streams and `best`
     for files."""

@@ -2,18 +2,24 @@
 
 from streamer.config import MattingConfig
 from streamer.matting.asking import Asking
+from streamer.matting.automatic import Automatic, keeps_up
 from streamer.matting.every_frame import EveryFrame
 from streamer.matting.tracked import Tracked
 from streamer.protocols import Matting, Segmenter
 
-__all__ = ["LADDER", "Asking", "EveryFrame", "Tracked", "make_matting"]
+__all__ = ["LADDER", "Asking", "Automatic", "EveryFrame", "Tracked", "keeps_up", "make_matting"]
 
 LADDER = (384, 512, 640, 768, 896)
 """Sides in pixels of the smaller network inputs that tracking likes to have."""
 
 
 def make_matting(
-    config: MattingConfig, segmenter: Segmenter, *, live: bool, asking: Asking | None = None
+    config: MattingConfig,
+    segmenter: Segmenter,
+    *,
+    live: bool,
+    period_s: float = 1 / 30,
+    asking: Asking | None = None,
 ) -> Matting:
     """
     What *config* describes.
@@ -22,8 +28,11 @@ def make_matting(
         config: mode, intervals, delay.
         segmenter: the model; owned by the result.
         live: frames do not wait for the model.
+        period_s: from one frame to the next, as far as that is known.
         asking: how the model is asked for key frames; as *live* says, where absent.
     """
     if config.mode == "tracked":
         return Tracked(segmenter, config, live=live, asking=asking)
+    if config.mode == "auto" and live and not segmenter.info.recurrent:
+        return Automatic(segmenter, config, period_s=period_s, asking=asking)
     return EveryFrame(segmenter)

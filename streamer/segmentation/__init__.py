@@ -6,8 +6,15 @@ import os
 # send them to its makers. It looks once, when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from streamer.segmentation.segmenter import OnnxSegmenter, load_segmenter
+from streamer.segmentation.segmenter import OnnxSegmenter, is_recurrent, load_segmenter
 from streamer.segmentation.session import loadable_providers
 from streamer.segmentation.weights import Progress, models_on_disk
 
-__all__ = ["OnnxSegmenter", "Progress", "load_segmenter", "loadable_providers", "models_on_disk"]
+__all__ = [
+    "OnnxSegmenter",
+    "Progress",
+    "is_recurrent",
+    "load_segmenter",
+    "loadable_providers",
+    "models_on_disk",
+]

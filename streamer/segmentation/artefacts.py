@@ -46,6 +46,7 @@ _PROBE = bytes.fromhex(
 
 _PROOF = "proof.json"
 _UNFINISHED = ".unfinished-"
+_REFUSED = ".refused"
 
 logger = logging.getLogger("streamer.models")
 
@@ -221,6 +222,20 @@ def publish(folder: Path, key: str, name: str, proof: Mapping[str, Any]) -> Arte
     for old in before:
         shutil.rmtree(old, ignore_errors=True)
     return Artefact(place, json.loads(text))
+
+
+def refusal(key: str) -> str | None:
+    """Why nothing could be made of the model of that *key*, or None."""
+    try:
+        return (_root() / f"{key}{_REFUSED}").read_text(encoding="utf-8").strip() or None
+    except (ModelFetchError, OSError, ValueError):
+        return None
+
+
+def note_refusal(key: str, reason: str) -> None:
+    """Keep *reason* for `refusal`, as far as the cache can be written."""
+    with contextlib.suppress(ModelFetchError, OSError):
+        (make_folder(_root()) / f"{key}{_REFUSED}").write_text(reason + "\n", encoding="utf-8")
 
 
 def _has(path: Path, size: int) -> bool:

@@ -8,7 +8,7 @@ crops.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -57,14 +57,16 @@ class Pictures:
         return whole.hexdigest()
 
 
-def divide(images: Sequence[Image], described: str, spare: Sequence[Image]) -> Pictures:
+def divide(
+    images: Sequence[Image], described: str, spare: Callable[[], Sequence[Image]]
+) -> Pictures:
     """
     Keep every third of *images* for the proof.
 
     Args:
         images: at least one.
         described: where they come from.
-        spare: what is proved on when *images* is too short to keep any.
+        spare: makes what is proved on when *images* is too short to keep any.
 
     Raises:
         ModelError: there is no picture.
@@ -73,7 +75,7 @@ def divide(images: Sequence[Image], described: str, spare: Sequence[Image]) -> P
         raise ModelError(f"--calibrate {described}: gives no picture: name another source")
     proof = list(images[1::3])
     calibration = [image for number, image in enumerate(images) if number % 3 != 1]
-    return Pictures(spread(calibration, WHOLE), spread(proof or spare, PROOFS), described)
+    return Pictures(spread(calibration, WHOLE), spread(proof or spare(), PROOFS), described)
 
 
 def spread(images: Sequence[Image], count: int) -> list[Image]:

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import importlib.util
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ import onnxruntime as ort
 
 from streamer.config import ModelConfig
 from streamer.cores import core_count
-from streamer.errors import MissingDependency, ModelError
+from streamer.errors import MissingDependency, ModelCorrupt, ModelError, ModelFetchError
 from streamer.frame import Image
 from streamer.segmentation import artefacts
 from streamer.segmentation.artefacts import Artefact
@@ -38,14 +39,20 @@ from streamer.segmentation.calibration import (
     subject,
 )
 from streamer.segmentation.external import size_of
-from streamer.segmentation.registry import Contract, models
+from streamer.segmentation.registry import Contract
+from streamer.segmentation.segmenter import is_recurrent
+from streamer.segmentation.session import automatic_providers
 from streamer.segmentation.weights import Resolved, resolve
 
 if TYPE_CHECKING:
     from streamer.segmentation.graph import Graph
     from streamer.segmentation.proof import Comparison
 
-INSTALL = 'pip install "streamer[optimize]"'
+logger = logging.getLogger("streamer.models")
+
+INSTALL = "pip install onnx"
+_SMALL_BYTES = 8_000_000
+"""A smaller model is fast as it is."""
 
 MAD_LIMIT = 0.02
 """How far int8 may be from float, unless the user says otherwise."""
@@ -62,9 +69,54 @@ class Steps(Protocol):
 
 
 def require_packages() -> None:
-    """Raise MissingDependency unless the extra `optimize` is installed."""
+    """Raise MissingDependency unless the quantiser's graph library is installed."""
     if importlib.util.find_spec("onnx") is None:
         raise MissingDependency(f"optimising a model needs the package onnx: {INSTALL}")
+
+
+def make_fast(
+    model: ModelConfig,
+    pictures: Callable[[], Pictures],
+    *,
+    begin: Callable[[], None],
+    steps: Steps,
+    progress: Progress | None = None,
+) -> None:
+    """
+    See that there is an artefact of *model*, if it is a large one that a CPU runs.
+
+    What once could not be made of a model is not tried again by this, with the same versions.
+
+    Args:
+        model: as of `optimize`.
+        pictures: makes those to calibrate and to prove on; called only if they are needed.
+        begin: called before the work begins.
+        steps: told how far it is.
+        progress: told how far a download is.
+
+    Raises:
+        MissingDependency, ModelError: as `optimize`.
+    """
+    wanted = automatic_providers() if model.providers == "auto" else model.providers
+    on_cpu = wanted[0] == "cpu" or model.backend == "openvino"
+    if not on_cpu or model.precision != "auto" or is_recurrent(model.name):
+        return
+    original = resolve(model, on_gpu=False, progress=progress, shipped=True)
+    key = artefacts.key_of(original.sha256, original.contract)
+    if artefacts.find(key) is not None or size_of(original.path) < _SMALL_BYTES:
+        return
+    if (reason := artefacts.refusal(key)) is not None:
+        logger.info("%s: runs as it was shipped: %s", original.name, reason)
+        return
+    require_packages()
+    begin()
+    try:
+        optimize(model, pictures(), keep=True, steps=steps, progress=progress)
+    except (ModelFetchError, ModelCorrupt):
+        raise  # of the network or the disk, not of the model
+    except ModelError as error:
+        artefacts.note_refusal(key, str(error))
+        raise
 
 
 def optimize(
@@ -90,14 +142,14 @@ def optimize(
         progress: told how far a download is.
 
     Raises:
-        MissingDependency: the extra `optimize` is not installed.
+        MissingDependency: the package onnx is not installed.
         ModelError: it cannot be had or optimised, or did not pass; nothing is kept.
 
     Safe between processes: one works, the others wait and take what it made. Whoever is killed
     leaves nothing that would be used.
     """
     require_packages()
-    if model.name in models() and models()[model.name].contract.recurrence is not None:
+    if is_recurrent(model.name):
         raise ModelError(f"{model.name}: is recurrent, and runs as it was shipped only")
     original = resolve(model, on_gpu=False, progress=progress, shipped=True)
     key = artefacts.key_of(original.sha256, original.contract)

@@ -52,7 +52,7 @@ def load_segmenter(
         ModelError: it cannot be had, loaded or run as asked.
         MissingDependency: `backend: openvino`, and it is not installed.
     """
-    if ladder and model.name in models() and models()[model.name].contract.recurrence:
+    if ladder and is_recurrent(model.name):
         raise ModelError(
             f"matting.mode: tracked is not for {model.name}, which has to see every frame: "
             "write every_frame, or take another model"
@@ -93,6 +93,11 @@ def load_segmenter(
         advice=advice,
     )
     return segmenter, resolved.fallback_reason
+
+
+def is_recurrent(name: str) -> bool:
+    """Whether the model called so has to see each frame, and the whole of it."""
+    return name in models() and models()[name].contract.recurrence is not None
 
 
 class OnnxSegmenter(Uncopyable):

@@ -8,6 +8,8 @@ no network. Processes may fetch the same model at once: one downloads, the other
 from __future__ import annotations
 
 import logging
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,6 +47,11 @@ __all__ = ["Progress", "Resolved", "artefact_of", "cached_path", "fetch", "preci
 
 DEFAULT_MODEL = "rmbg-1.4"
 FALLBACK_MODEL = "isnet"
+
+_ASKED_AGAIN_S = 600.0
+"""After a failure of `auto`: optimising, and then loading, ask a hub that is away once."""
+_failed: dict[str, tuple[float, str]] = {}
+"""When a model could not be had by `auto`, and why."""
 
 logger = logging.getLogger("streamer.models")
 
@@ -102,11 +109,14 @@ def resolve(
         return _local(wish)
     if model.name != "auto":
         return _registered(lookup(model.name), wish, None)
-    try:
-        return _registered(lookup(DEFAULT_MODEL), wish, None)
-    except (ModelFetchError, ModelCorrupt) as error:
-        reason = str(error)
-    logger.warning("model: auto falls back to %s: %s", FALLBACK_MODEL, reason)
+    reason = _recent_failure()
+    if reason is None:
+        try:
+            return _registered(lookup(DEFAULT_MODEL), wish, None)
+        except (ModelFetchError, ModelCorrupt) as error:
+            reason = str(error)
+        _failed[DEFAULT_MODEL] = (time.monotonic(), reason)
+        logger.warning("model: auto falls back to %s: %s", FALLBACK_MODEL, reason)
     try:
         return _registered(lookup(FALLBACK_MODEL), wish, reason)
     except ModelFetchError as error:
@@ -115,6 +125,14 @@ def resolve(
         raise
     except ModelError as error:
         raise ModelError(f"model.name: auto: {reason}; and {error}") from error
+
+
+def _recent_failure() -> str | None:
+    """Why `auto` could not have its first choice just now; None where that is worth another try."""
+    failed_s, reason = _failed.get(DEFAULT_MODEL, (-math.inf, ""))
+    entry = lookup(DEFAULT_MODEL)
+    there = any(cached_path(entry, precision) for precision in entry.files)
+    return None if there or time.monotonic() - failed_s > _ASKED_AGAIN_S else reason
 
 
 def fetch(entry: ModelEntry, precision: Precision, progress: Progress | None = None) -> Path:

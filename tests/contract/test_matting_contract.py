@@ -11,7 +11,7 @@ import pytest
 
 from streamer.config import MattingConfig, ModelConfig, PreprocessConfig
 from streamer.frame import Alpha, Frame, Matte, Stamp
-from streamer.matting import EveryFrame, Tracked
+from streamer.matting import Automatic, EveryFrame, Tracked
 from streamer.preprocessing import Regional
 from streamer.protocols import Matting
 from streamer.segmentation import load_segmenter
@@ -26,6 +26,8 @@ TRACKED = {
     "tracked-live": (MattingConfig(mode="tracked"), True),
     "tracked-live-delayed": (MattingConfig(mode="tracked", delay_frames=3), True),
 }
+AUTOMATIC = {"automatic-fast": 1e9, "automatic-slow": 1e-9}
+"""Seconds from one frame to the next."""
 REGIONS = {
     "everywhere": None,
     "in-a-region": (0.25, 0.1, 0.6, 0.85),
@@ -36,7 +38,7 @@ FAKES = ["fake-0", "fake-1", "fake-5", "fake-5-in-bursts"]
 
 @pytest.fixture(
     params=[
-        *["every_frame", *TRACKED, *FAKES],
+        *["every_frame", *TRACKED, *AUTOMATIC, *FAKES],
         *[f"fake-5 {where}" for where in REGIONS],
         *["every_frame in-a-region", "tracked-file in-two-regions", "tracked-live in-a-region"],
     ]
@@ -50,6 +52,9 @@ def make_matting(request, make_model) -> MakeMatting:
         if kind in TRACKED:
             config, live = TRACKED[kind]
             return Tracked(FakeSegmenter(sides=(32, 48, 64)), config, live=live)
+        if kind in AUTOMATIC:
+            model = FakeSegmenter(sides=(32, 48, 64))
+            return Automatic(model, MattingConfig(), period_s=AUTOMATIC[kind])
         return FakeMatting(int(kind.split("-")[1]), in_bursts=kind.endswith("bursts"))
 
     if not where:

@@ -100,7 +100,7 @@ def test_the_mode_and_the_model_change_while_it_runs(configured, make_model: Mak
 def test_who_waits_for_a_switch_finds_the_configuration_changed(
     configured, monkeypatch: pytest.MonkeyPatch
 ):
-    pipeline = Pipeline.from_config(parse_config(configured()))
+    pipeline = Pipeline.from_config(parse_config(configured(matting={"mode": "every_frame"})))
     inner = Future[None]()
     seen: list[tuple[bool, str]] = []
     inner.add_done_callback(lambda _: seen.append((switched.done(), pipeline.mode)))

@@ -1,7 +1,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from streamer.cli import app
+from streamer.cli import app, driving
 
 
 @pytest.fixture
@@ -12,3 +12,11 @@ def streamer(tmp_path, monkeypatch):
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "cache"))
     runner = CliRunner()
     return lambda *args: runner.invoke(app, [str(arg) for arg in args])
+
+
+@pytest.fixture(autouse=True)
+def made_fast(monkeypatch):
+    """The models that a faster file would have been made of first, which takes a minute."""
+    seen = []
+    monkeypatch.setattr(driving, "make_fast", seen.append)
+    return seen

@@ -7,7 +7,7 @@ from streamer.cli import driving
 def driven(monkeypatch):
     """The configurations that would have run."""
     seen = []
-    monkeypatch.setattr(driving, "drive", lambda config, *_: seen.append(config))
+    monkeypatch.setattr(driving, "drive", lambda config, *_, **__: seen.append(config))
     return seen
 
 

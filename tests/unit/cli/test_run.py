@@ -211,6 +211,17 @@ def test_preview_shows_the_first_camera_by_default(streamer, pipelines):
     assert not config.sinks[1].from_start, "nothing is written before a key asks for it"
 
 
+@pytest.mark.parametrize("command", ["preview", "relay"])
+def test_the_first_start_makes_the_model_fast_unless_it_is_told_not_to(
+    streamer, pipelines, made_fast, command
+):
+    where = ["--serve", "rtsp://127.0.0.1/a"] if command == "relay" else []
+    assert streamer(command, "0", *where, "--no-optimize").exit_code == 0
+    assert not made_fast
+    assert streamer(command, "0", *where).exit_code == 0
+    assert [model.name for model in made_fast] == ["auto"]
+
+
 def test_preview_takes_single_values_as_run_does(streamer, pipelines):
     made, _ = pipelines
     changes = ["compose.background=blur", "sinks.0.layout=grid", "sinks.0.columns=1"]

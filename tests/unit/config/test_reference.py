@@ -61,7 +61,7 @@ def test_every_option_stands_in_a_table(model):
         ),
         ("compose", "overlay", "mapping", "as below"),
         ("sinks: images", "layout", None, "`cutout`"),
-        ("matting", "mode", "`every_frame`, `tracked`", "`every_frame`"),
+        ("matting", "mode", "`auto`, `every_frame`, `tracked`", "`auto`"),
     ],
 )
 def test_values_limits_and_defaults_are_in_words(heading, option, values, default):

@@ -16,7 +16,7 @@ def images(count: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("count", [2, 3, 10, 90])
 def test_no_picture_proves_what_was_calibrated_on_it(count: int) -> None:
-    pictures = divide(images(count), "clip.mp4", [])
+    pictures = divide(images(count), "clip.mp4", list)
     calibration = {int(image[0, 0, 0]) for image in pictures.calibration}
     proof = {int(image[0, 0, 0]) for image in pictures.proof}
     assert calibration
@@ -28,14 +28,14 @@ def test_no_picture_proves_what_was_calibrated_on_it(count: int) -> None:
 
 def test_a_single_picture_is_proved_on_others() -> None:
     spare = images(3)[1:]
-    pictures = divide(images(1), "cat.png", spare)
+    pictures = divide(images(1), "cat.png", lambda: spare)
     assert len(pictures.calibration) == 1
     assert pictures.proof == spare
 
 
 def test_no_picture_at_all_is_an_error() -> None:
     with pytest.raises(ModelError, match=r"--calibrate empty/: gives no picture"):
-        divide([], "empty/", images(2))
+        divide([], "empty/", lambda: images(2))
 
 
 def test_long_clips_are_taken_from_evenly() -> None:
@@ -43,8 +43,8 @@ def test_long_clips_are_taken_from_evenly() -> None:
 
 
 def test_the_digest_tells_other_pictures_apart() -> None:
-    assert divide(images(5), "a", []).digest() == divide(images(5), "b", []).digest()
-    assert divide(images(5), "a", []).digest() != divide(images(6), "a", []).digest()
+    assert divide(images(5), "a", list).digest() == divide(images(5), "b", list).digest()
+    assert divide(images(5), "a", list).digest() != divide(images(6), "a", list).digest()
 
 
 def test_a_crop_holds_the_subject_and_a_margin() -> None:

@@ -242,11 +242,11 @@ def test_half_precision_and_old_opsets_are_optimised_too(make_network) -> None:
         assert artefact.proof["comparisons"][0]["mad"] < 0.01
 
 
-def test_without_the_extra_the_command_to_install_it_is_told(
+def test_without_the_package_the_command_to_install_it_is_told(
     make_network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match=r'pip install "streamer\[optimize\]"'):
+    with pytest.raises(MissingDependency, match="pip install onnx"):
         run(make_network())
 
 
@@ -311,3 +311,55 @@ def test_of_two_processes_one_works_and_the_other_takes_what_it_made(
     assert [result.split()[0] for result in results] == ["made", "taken"]
     assert results[0].split()[1] == results[1].split()[1]
     assert len(left(cache)) == 1
+
+
+class Wanted:
+    """What making a file fast asked for."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, **asked: object) -> None:
+        monkeypatch.setattr(optimizing, "_SMALL_BYTES", 0)
+        self.model = ModelConfig.model_validate(
+            {"name": str(path), "contract": CONFIG, "threads": 1, **asked}
+        )
+        self.begun = 0
+
+    def make_fast(self) -> None:
+        optimizing.make_fast(self.model, pictures, begin=self.begin, steps=Steps())
+
+    def begin(self) -> None:
+        self.begun += 1
+
+
+def test_a_large_model_is_made_fast_once(make_network, monkeypatch) -> None:
+    wanted = Wanted(make_network(), monkeypatch)
+    wanted.make_fast()
+    wanted.make_fast()
+    assert wanted.begun == 1
+    assert loaded(Path(wanted.model.name)).info.precision == "int8"
+
+
+@pytest.mark.parametrize("asked", [{"precision": "fp32"}, {"providers": ["cuda"]}])
+def test_what_a_run_would_not_take_is_not_made(make_network, monkeypatch, asked) -> None:
+    wanted = Wanted(make_network(), monkeypatch, **asked)
+    wanted.make_fast()
+    assert not wanted.begun
+
+
+def test_a_small_model_is_fast_as_it_is(make_network, monkeypatch, cache: Path) -> None:
+    wanted = Wanted(make_network(), monkeypatch)
+    monkeypatch.setattr(optimizing, "_SMALL_BYTES", 1_000_000)
+    wanted.make_fast()
+    assert not wanted.begun
+    assert not (cache / "optimized").exists()
+
+
+def test_what_could_not_be_made_is_not_tried_at_each_start(make_network, monkeypatch) -> None:
+    wanted = Wanted(make_network(), monkeypatch)
+    monkeypatch.setattr(optimizing, "LEAST_SPEED_UP", 1e9)
+    with pytest.raises(ModelError, match="no faster"):
+        wanted.make_fast()
+    wanted.make_fast()
+    assert wanted.begun == 1
+    monkeypatch.setattr(optimizing, "LEAST_SPEED_UP", 0)
+    run(Path(wanted.model.name))  # asked for by name it is tried all the same
+    assert loaded(Path(wanted.model.name)).info.precision == "int8"

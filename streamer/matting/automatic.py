@@ -1,0 +1,116 @@
+"""The choice between the two ways of matting a live stream, made once the model is warm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from streamer.config import MattingConfig
+from streamer.cpu import giving_way
+from streamer.frame import Alpha, Frame, Matte
+from streamer.matting.asking import Asking
+from streamer.matting.every_frame import EveryFrame
+from streamer.matting.tracked import Tracked
+from streamer.protocols import Matting, ModelInfo, Segmenter
+
+_SHARE = 0.8
+"""Of the time from one frame to the next, that the model may take of each."""
+_TRIED_ON = (720, 1280, 3)
+_TRIES = 2
+
+
+def keeps_up(inference_s: float, period_s: float) -> bool:
+    """Whether a model that takes so long can look at each frame of a live stream."""
+    return inference_s <= _SHARE * period_s
+
+
+class Automatic:
+    """
+    `every_frame` where the model is fast enough for a live stream, else `tracked`.
+
+    Args:
+        segmenter: the model; owned from here on and closed with this.
+        config: intervals and delay.
+        period_s: from one frame to the next.
+        asking: how the model is asked for key frames; in a thread, where absent.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        config: MattingConfig,
+        *,
+        period_s: float,
+        asking: Asking | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._segmenter = segmenter
+        self._config = config
+        self._period_s = period_s
+        self._asking = asking
+        self._clock = clock
+        self._chosen: Matting | None = None
+        self._reason: str | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that runs."""
+        return self._segmenter.info
+
+    @property
+    def delay(self) -> int:
+        """See `Matting.delay`; whichever is chosen, for memory is made before that is known."""
+        return self._config.delay_frames
+
+    def warm_up(self) -> None:
+        """Run the model at each size, see how long it takes, and choose. Raises SegmentError."""
+        giving_way(self._segmenter.warm_up)
+        if self._chosen is None:
+            self._choose(self._inference_s())
+
+    def matte(self, frame: Frame, alpha: Alpha) -> Sequence[Matte]:
+        """See `Matting.matte`; after `warm_up`."""
+        return self._running().matte(frame, alpha)
+
+    def flush(self) -> Sequence[Matte]:
+        """See `Matting.flush`."""
+        return () if self._chosen is None else self._chosen.flush()
+
+    def statistics(self) -> dict[str, Any]:
+        """Those of what was chosen, and why it was `chosen`. Thread-safe."""
+        chosen = self._chosen
+        if chosen is None:
+            return {"mode": "tracked", "delay_frames": self.delay, "chosen": None}
+        return {**chosen.statistics(), "chosen": self._reason}
+
+    def close(self) -> None:
+        """Release the model. Twice is once."""
+        (self._chosen or self._segmenter).close()
+
+    def _running(self) -> Matting:
+        if self._chosen is None:
+            self.warm_up()
+        assert self._chosen is not None  # noqa: S101 - warm_up chooses
+        return self._chosen
+
+    def _inference_s(self) -> float:
+        image, alpha = np.zeros(_TRIED_ON, np.uint8), np.empty(_TRIED_ON[:2], np.uint8)
+        spent = []
+        for _ in range(_TRIES):
+            begun = self._clock()
+            self._segmenter.segment(image, alpha)
+            spent.append(self._clock() - begun)
+        self._segmenter.reset()
+        return min(spent)
+
+    def _choose(self, inference_s: float) -> None:
+        each = f"an inference takes {1000 * inference_s:.0f} ms"
+        self._reason = f"{each}, and frames come every {1000 * self._period_s:.0f}"
+        if keeps_up(inference_s, self._period_s):
+            self._chosen = EveryFrame(self._segmenter)
+        else:
+            self._chosen = Tracked(self._segmenter, self._config, live=True, asking=self._asking)
