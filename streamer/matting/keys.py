@@ -51,6 +51,8 @@ class Key:
         """…and the way there."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
+        self.area = 0
+        """Pixels of the luma picture that the subjects cover, if only in part."""
         self.is_empty = False
         """There is no subject."""
         self.is_doubted = False
@@ -63,6 +65,16 @@ class Key:
         self.alpha.fill(0)
         self.near.fill(0)
         self.is_empty, self.is_rough = True, False
+
+    def keep(self, where: Alpha) -> None:
+        """Have no subject where *where*, (h, w) uint8 as the luma picture, is 0."""
+        if not where.any():
+            self.blank()
+            return
+        height, width = self.alpha.shape
+        kept = cv2.resize(where, (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.bitwise_and(self.alpha, kept, dst=self.alpha)
+        cv2.bitwise_and(self.near, where, dst=self.near)
 
     def leads_back(self) -> bool:
         """Whether there is a way `back`, to a key that is still what it was."""

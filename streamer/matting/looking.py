@@ -92,6 +92,7 @@ class Looker:
         height, width = key.near.shape
         cv2.resize(key.alpha, (width, height), dst=key.near, interpolation=cv2.INTER_AREA)
         cv2.threshold(key.near, _FAINT, 255, cv2.THRESH_BINARY, dst=key.near)
+        key.area = cv2.countNonZero(key.near)
         cv2.dilate(key.near, self._kernel, dst=key.near)
 
     def _is_doubtful(self, key: Key) -> bool:

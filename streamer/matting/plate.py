@@ -37,6 +37,8 @@ _KNOWN = 96
 """An alpha from which a place is the subject's already."""
 _OLD_SHARE = 0.7
 """Of a subject's places, that look as the room did."""
+_COME_SHARE = 0.004
+"""Of the picture, that something which has come in covers at least."""
 _LEAST_PX = 24
 """Of a subject, for what has come to be a part of it."""
 
@@ -85,27 +87,83 @@ class Plate:
         known = self._sure > 0
         np.add(self._sure, 1, out=self._sure, where=away & alike & known)
         np.minimum(self._sure, _MOST_SURE, out=self._sure)
-        self._sure[away & ~(alike & known)] = 1
-        np.copyto(self._room, colours, where=away[..., None])
+        other = away & ~(alike & known)
+        # What differs once may be somebody whom the model has not seen: the room is kept till then.
+        kept = other & (self._sure >= _SURE)
+        np.copyto(self._room, colours, where=(away & ~kept)[..., None])
+        self._sure[other] = 1
         bins = self._bins(colours)
         for counts, here in ((self._of_subjects, subject > 200), (self._of_room, away)):
+            if not here.any():
+                continue  # who has left may come back
             np.multiply(counts, 0.5, out=counts)
             counts += np.bincount(bins[here], minlength=len(counts))
         share = self._of_subjects / np.maximum(self._of_subjects + self._of_room, 1e-6)
         np.greater_equal(share, _LIKE, out=self._is_like)
 
-    def holds(self, colours: Colours, subject: Alpha) -> bool:
+    def strangers(self, colours: Colours, subject: Alpha) -> Alpha | None:
         """
-        Whether what is taken for a *subject*, (h, w) uint8, is a part of the room.
+        Which of the patches that are taken for a *subject*, (h, w) uint8, are no part of the room.
 
         Args:
             colours: (h, w, 3) of its picture.
             subject: its alpha.
+
+        Returns:
+            (h, w) uint8, 255 in them and what is near; None where none is a part of the room.
         """
         self._compare(colours)
         here = subject > _KNOWN
         known = here & (self._sure >= _SURE) & (self._gap < _NEW)
-        return bool(np.count_nonzero(known) > _OLD_SHARE * np.count_nonzero(here))
+        count, patches = cv2.connectedComponents(_mask(here), connectivity=8)
+        sizes = np.bincount(patches.ravel(), minlength=count)
+        old = np.bincount(patches[known], minlength=count) > _OLD_SHARE * sizes
+        old[0] = False
+        if not old.any():
+            return None
+        others = _mask(~old[patches] & here)
+        return np.asarray(cv2.dilate(others, self._around), np.uint8)
+
+    def has_newcomer(self, colours: Colours) -> bool | None:
+        """
+        Whether something is there that was not when nobody was, while nobody is known.
+
+        Args:
+            colours: (h, w, 3) of the frame.
+
+        Returns:
+            None where the room is not known, or the camera moves.
+        """
+        self._compare(colours)
+        noise = self._noise((self._sure > 0) & ~self._is_like[self._bins(colours)])
+        if noise is None:
+            return None
+        differs = (self._gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
+        come = cv2.morphologyEx(_mask(differs), cv2.MORPH_OPEN, self._kernel)
+        return cv2.countNonZero(come) >= _COME_SHARE * come.size
+
+    def returned(self, colours: Colours) -> Alpha | None:
+        """
+        What has come into the empty room and looks like who was in it before.
+
+        Args:
+            colours: (h, w, 3) of the frame.
+
+        Returns:
+            (h, w) uint8 of 0 and 255; None where there is nothing such.
+        """
+        self._compare(colours)
+        is_like = self._is_like[self._bins(colours)]
+        noise = self._noise((self._sure > 0) & ~is_like)
+        if noise is None:
+            return None
+        differs = (self._gap > _NEW + _NEW_NOISE * noise) & (self._sure > 0)
+        like = cv2.morphologyEx(_mask(differs & is_like), cv2.MORPH_OPEN, self._kernel)
+        if cv2.countNonZero(like) < _COME_SHARE * like.size:
+            return None
+        # And what is beside it: a face may have the room's colours.
+        beside = cv2.bitwise_and(cv2.dilate(like, self._around), _mask(differs))
+        return np.asarray(cv2.morphologyEx(beside, cv2.MORPH_CLOSE, self._kernel), np.uint8)
 
     def tell(
         self, colours: Colours, alpha: Alpha, near: Alpha, residual: Residual
@@ -123,19 +181,15 @@ class Plate:
             Two masks, (h, w) uint8 of 0 and 255; None where the room is not known, or moves.
         """
         known = self._sure > 0
-        room = known & (near == 0)
-        count = np.count_nonzero(room)
-        if count < 0.1 * room.size:
-            return None
         self._compare(colours)
-        counts = cv2.calcHist([self._gap], [0], _mask(room), [256], [0, 256]).cumsum()
-        noise, most = (float(np.searchsorted(counts, share * count)) for share in (0.5, 0.85))
-        if noise > _STANDS[0] or most > _STANDS[1]:
+        is_like = self._is_like[self._bins(colours)]
+        noise = self._noise(known & (near == 0) & ~is_like)
+        if noise is None:
             return None
         gap = cv2.blur(self._gap, (3, 3))
         gone = known & (gap < _QUIET + _QUIET_NOISE * noise) & (residual > gap + _BETTER)
         differs = (gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
-        come = differs & self._is_like[self._bins(colours)]
+        come = differs & is_like
         # What the key frame shows there too has been there since: the model has said what it is.
         # The flow fails around what has come, if not in each place of it.
         failed = cv2.dilate(_mask(come & (residual > _BETTER)), self._around)
@@ -145,6 +199,15 @@ class Plate:
         came[alpha > _KNOWN] = 0
         cv2.morphologyEx(came, cv2.MORPH_OPEN, self._kernel, dst=came)
         return _mask(gone), _beside(came, alpha)
+
+    def _noise(self, room: NDArray[np.bool_]) -> float | None:
+        """The median of `_gap` in the *room*, (h, w); None where the camera moves."""
+        count = np.count_nonzero(room)
+        if count < 0.1 * room.size:
+            return None
+        counts = cv2.calcHist([self._gap], [0], _mask(room), [256], [0, 256]).cumsum()
+        noise, most = (float(np.searchsorted(counts, share * count)) for share in (0.5, 0.85))
+        return None if noise > _STANDS[0] or most > _STANDS[1] else noise
 
     def _compare(self, colours: Colours) -> None:
         """Write the largest difference of the three colours from the room's into `_gap`."""

@@ -28,6 +28,8 @@ _LOST = 18.0
 """Grey levels that the flow leaves unexplained: what it carries is no matte of this frame."""
 _LIVE_LOST = 36.0
 """Likewise of a live stream, which leaves out what is not explained place by place."""
+_LEFT_SHARE = 0.4
+"""Of a subject's area: less has been carried where they are lost."""
 _STALL_S = 5.0
 """Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
 _FADE = 6
@@ -38,6 +40,10 @@ _JUMP = 18.0
 """Mean change in grey levels from one frame to the next that is a cut, while no key is known."""
 _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
+_NEWCOMER_S = 0.1
+"""Seconds from one look at what has come into an empty room to the next, at least."""
+_SURE_S = 5.0
+"""So long a closer look that found nobody holds for what glances take for one in the same room."""
 _MISSES = 3
 """Searches without a find, of which the last is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
@@ -134,6 +140,7 @@ class Track:
         """Likewise, to the key that the model works on, or has just answered for: a guess."""
         self._plate = Plate(self._luma_size) if live else None
         self._small: Alpha = np.empty(self._luma_size, np.uint8)
+        self._nothing: Alpha = np.zeros(self._luma_size, np.uint8)
         self._least = np.empty(self._luma_size, np.float32)
         self._near: Alpha = np.empty(self._luma_size, np.uint8)
         self._previous: Luma = np.zeros(self._luma_size, np.uint8)
@@ -146,6 +153,8 @@ class Track:
         """The first frame that the newest key was known for, if it is of an earlier one."""
         self._doubts = False
         """A glance found what may be the room: it is looked at closely next."""
+        self._was_the_room_s = -math.inf
+        """When, by the frames' time, a closer look last said that a glance's find is the room."""
         self._misses = 0
         """Key frames in a row without a subject."""
         self._searched_s = 0.0
@@ -226,9 +235,14 @@ class Track:
         now_s = held.frame.stamp.pts_s
         searched_s = now_s - self._searched_s
         if newest.is_empty:
-            due = searched_s >= _EMPTY_S or (not held.lead.still and searched_s >= least_s)
             if self._doubts:
                 return search
+            if searched_s < _NEWCOMER_S:
+                return None
+            # Where the room is known, what moves is seen to be none of it.
+            come = self._has_come(held)
+            moves = not held.lead.still if come is None else come
+            due = searched_s >= _EMPTY_S or (moves and (come or searched_s >= least_s))
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
         if newest.is_rough:
@@ -244,6 +258,13 @@ class Track:
             return None
         rest = _STILL_SEARCHES if held.lead.still else 1
         return search if searched_s >= rest * self._config.whole_s else "crops"
+
+    def _has_come(self, held: _Held) -> bool | None:
+        """Whether something has come into the empty room; None where that is not known."""
+        if self._plate is None:
+            return None
+        self._tally.work.plates += 1
+        return self._plate.has_newcomer(held.colours)
 
     def _ask(self, held: _Held, view: View) -> None:
         # A long delay may span more keys than there are: it gets them once.
@@ -278,9 +299,11 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
-        self._doubts = key.is_rough and self._is_the_room(key)
-        if self._doubts:
-            key.blank()
+        if key.is_doubted and key.is_empty:
+            self._was_the_room_s = key.pts_s
+        is_the_room = key.is_rough and self._without_the_room(key)
+        # What was looked at closely just now need not be again.
+        self._doubts = is_the_room and key.pts_s - self._was_the_room_s > _SURE_S
         guess, self._guess = self._guess, None
         if key.number < self._number:
             if guess is not None and self._knows_who() and guess.leads_to(self._keys[-1]):
@@ -288,7 +311,7 @@ class Track:
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
         # One who was known and is not found may be there all the same: they are not the room.
-        if self._plate is not None and not self._doubts and not (key.is_empty and key.has_known):
+        if self._plate is not None and not is_the_room and not (key.is_empty and key.has_known):
             self._blender.shrink(key.alpha, self._small)
             self._plate.learn(key.colours, self._small, key.near)
         self._keys.append(key)
@@ -298,10 +321,21 @@ class Track:
         while len(self._keys) > 2 and self._keys[1].number <= oldest:
             self._spare.append(self._keys.pop(0))
 
-    def _is_the_room(self, key: Key) -> bool:
-        """Whether what a glance took for a subject was there when nobody was."""
+    def _without_the_room(self, key: Key) -> bool:
+        """
+        Take what was there when nobody was out of what a glance took for subjects.
+
+        Returns:
+            Whether there was any.
+        """
+        if self._plate is None:
+            return False
         self._blender.shrink(key.alpha, self._small)
-        return self._plate is not None and self._plate.holds(key.colours, self._small)
+        others = self._plate.strangers(key.colours, self._small)
+        if others is None:
+            return False
+        key.keep(others)
+        return True
 
     def _goes_on(self, key: Key) -> bool:
         """Whether the subject of *key* is still there, though its scene seemed to have ended."""
@@ -365,7 +399,7 @@ class Track:
     def _carry(self, held: _Held, one: Key, two: Key | None, share: float) -> int | None:
         """Write the alphas of one key or the mean of two into that of *held*; see `_fill`."""
         if one.is_empty and (two is None or two.is_empty):
-            return None
+            return self._come_back(held, one)
         first = self._lead(held, one, 0)
         strain, place = self._strain(first), self._place()
         second = self._lead(held, two, 1) if two is not None else None
@@ -373,8 +407,9 @@ class Track:
             strain = min(strain, self._strain(second))
             place = place.joined(self._place())
         if strain > (_LIVE_LOST if self._live else _LOST):
-            self._tally.lost += 1
-            return None
+            if (came_back := self._come_back(held, two or one)) is None:
+                self._tally.lost += 1
+            return came_back
         if second is None:
             self._blender.carry(first, place, held.alpha)
         else:
@@ -390,7 +425,28 @@ class Track:
             if told := self._plate.tell(held.colours, self._small, self._near, residual):
                 gone, came = told
                 self._blender.give_and_take(came, gone, held.alpha)
+                self._blender.shrink(held.alpha, self._small)
+            newest = two or one
+            if cv2.countNonZero(self._small) < _LEFT_SHARE * newest.area:
+                # The flow has lost them, or the key frame saw a part of them only.
+                self._come_back(held, newest)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
+
+    def _come_back(self, held: _Held, key: Key) -> int | None:
+        """
+        Write who was known and has come back since *key*, into the alpha of *held*.
+
+        Returns:
+            As `_fill`; None where nobody has, and the alpha is as it was.
+        """
+        if self._plate is None:
+            return None
+        self._tally.work.plates += 1
+        if (who := self._plate.returned(held.colours)) is None:
+            return None
+        held.alpha.fill(0)
+        self._blender.give_and_take(who, self._nothing, held.alpha)
+        return max(1, abs(held.number - key.number))
 
     def _lead(self, held: _Held, key: Key, slot: int) -> Lead:
         """The way from *held* to *key*."""

@@ -100,12 +100,56 @@ def test_a_camera_that_moves_has_no_plate(plate):
 
 def test_what_was_there_when_nobody_was_is_the_room_and_who_has_come_is_not(plate):
     lamp = scene(APART)[1]
-    assert plate.holds(room(), lamp)
-    assert not plate.holds(*scene(APART))
+    assert not plate.strangers(room(), lamp).any()
+    assert plate.strangers(*scene(APART)) is None
     plate.forget()
-    assert not plate.holds(room(), lamp)
+    assert plate.strangers(room(), lamp) is None
     plate.learn(*scene(BODY), near(scene(BODY)[1]))
-    assert not plate.holds(room(), lamp), "one key frame is not enough"
+    assert plate.strangers(room(), lamp) is None, "one key frame is not enough"
+
+
+def test_who_has_come_is_kept_though_a_lamp_is_taken_for_a_subject_too(plate):
+    picture, alpha = scene(BODY)
+    alpha[APART] = 255
+    kept = plate.strangers(picture, alpha)
+    assert kept[BODY].all()
+    assert not kept[APART].any()
+
+
+def empty_again(plate: Plate) -> Plate:
+    """As long after the body has left as the model needs to be sure."""
+    for _ in range(6):
+        plate.learn(*scene(), near(scene()[1]))
+    return plate
+
+
+def test_something_new_in_an_empty_room_is_seen_and_its_room_is_not(plate):
+    empty_again(plate)
+    assert plate.has_newcomer(room()) is False
+    assert plate.has_newcomer(scene(ARM, colour=(30, 200, 30))[0]) is True
+    assert plate.has_newcomer(scene(shift=3)[0]) is None, "the camera moves"
+    assert Plate(SIZE).has_newcomer(room()) is None
+
+
+def test_who_was_known_and_comes_back_is_told_by_their_colours(plate):
+    back, alpha = scene(BODY)
+    who = empty_again(plate).returned(back)
+    assert (who[BODY] == 255).mean() > 0.95
+    assert not who[alpha == 0].any()
+
+
+@pytest.mark.parametrize(
+    ("colour", "shift"), [((30, 200, 30), 0), (COAT, 3)], ids=["another", "the camera moves"]
+)
+def test_who_has_other_colours_is_not_shown_before_the_model_has_seen_them(plate, colour, shift):
+    assert empty_again(plate).returned(scene(BODY, colour=colour, shift=shift)[0]) is None
+
+
+def test_nobody_comes_back_to_a_room_that_nobody_was_in():
+    plate = Plate(SIZE)
+    for _ in range(4):
+        plate.learn(*scene(), near(scene()[1]))
+    assert plate.returned(scene(BODY)[0]) is None
 
 
 def test_another_scene_has_none_yet(plate):

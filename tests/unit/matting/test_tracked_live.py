@@ -157,6 +157,20 @@ def test_one_who_sits_still_and_was_missed_is_shown_soon_after_they_are_found(bl
     assert all(shown[shown_by:])
 
 
+@pytest.mark.parametrize("late", [6, 15])
+def test_who_comes_back_is_shown_at_once(late):
+    """The model needs a while to see them; the room and their colours are known."""
+    out = footage("leaving", 50)
+    gone = Footage(out.images[-1:] * 60, out.alphas[-1:] * 60, out.fps)
+    back = Footage(out.images[::-1], out.alphas[::-1], out.fps)
+    film = out + gone + back
+    told = run(live(film, late), film)
+    here = [one for one in told[110:] if film.alphas[one.index].mean() > 0.02 * 255]
+    assert len(here) > 20
+    assert not [one.index for one in here if one.origin == "empty"]
+    assert leaks(told, film).max() < 0.01
+
+
 @pytest.mark.parametrize("name", ["nobody", "covered", "lights"])
 def test_where_nobody_is_to_be_seen_nothing_is_shown(name):
     film = footage(name, 70)
