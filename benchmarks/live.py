@@ -147,8 +147,8 @@ def main() -> int:
     print_latencies(moving.report)
     print(moving.report["model"], moving.report["matting"], moving.report["frames"], sep="\n")
     print(still.report["matting"], still.report["frames"], sep="\n")
+    later = (moving.p95_ms - direct.p95_ms) * FPS / 1000  # first: it ends where there is none
     rate = moving.report["fps"] / min(FPS, direct.report["fps"])
-    later = (moving.p95_ms - direct.p95_ms) * FPS / 1000
     print(
         f"direct: {direct.report['fps']:.2f} frames/s, {direct.late_drops} lost, "
         f"p95 {direct.p95_ms:.0f} ms; moving: {moving.report['fps']:.2f} frames/s, "

@@ -179,8 +179,9 @@ class RecordSink:
         `{type, path, files, frames, audio_packets, bytes, seconds, preset}`. Thread-safe.
 
         The path is the newest file's; seconds are those of film, and like the bytes of all files.
-        The preset is None of codecs that have none.
+        The preset is None before `open`, and of codecs that have none.
         """
+        takes_one = "preset" in self._kind.encoding.takes
         return {
             "type": self.name,
             "path": str(self._path),
@@ -189,7 +190,7 @@ class RecordSink:
             "audio_packets": self._audio_packets,
             "bytes": self._earlier_bytes + self._bytes,
             "seconds": round(self._earlier_seconds + self._seconds, 6),
-            "preset": self._kind.preset if "preset" in self._kind.encoding.takes else None,
+            "preset": self._kind.preset if self._info and takes_one else None,
         }
 
     def _take_name(self) -> None:

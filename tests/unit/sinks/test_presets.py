@@ -54,6 +54,7 @@ def test_a_recording_is_encoded_so_and_says_it(
 ) -> None:
     monkeypatch.setattr(COUNTED, lambda: cores)
     sink = RecordSink(tmp_path / "clip.mp4", Composer("source"), preset=asked)
+    assert sink.statistics()["preset"] is None
     sink.open(replace(stream_info(), live=live))
     sink.write(*shot(0))
     sink.close()

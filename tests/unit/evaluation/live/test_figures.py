@@ -1,0 +1,84 @@
+"""
+What a viewer on a weak machine sees of people, with a model that tells the truth.
+
+The machine is simulated, so figures are the same everywhere; limits leave a quarter for libraries
+of other versions. They are of the tracking alone: the real model's own errors come on top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from streamer.config import MattingConfig
+from streamer.evaluation import make_clip
+from streamer.evaluation.live import (
+    MACHINES,
+    Judge,
+    Machine,
+    Queues,
+    Simulation,
+    VirtualAsking,
+    late,
+)
+from streamer.evaluation.live.machines import COSTED
+from streamer.evaluation.measuring import Figures
+from streamer.matting import make_matting
+from tests.unit.matting.footage import Footage, TruthSegmenter
+
+WIDTH, HEIGHT, FRAMES, SEED = 384, 216, 165, 1001
+SIDES = (384, 512, 640, 768, 896, 1024)
+
+
+def as_of_720p(machine: Machine) -> Machine:
+    """*machine*, on which small frames cost what those of 1280x720 do."""
+    share = COSTED[0] * COSTED[1] / (HEIGHT * WIDTH)
+    dear = {
+        cost: share * getattr(machine.costs, cost)
+        for cost in ("decode", "shrink", "carry", "mix", "show")
+    }
+    return replace(machine, costs=replace(machine.costs, **dear))
+
+
+def seen(name: str, machine: Machine) -> Figures:
+    clip = make_clip(name, width=WIDTH, height=HEIGHT, frames=FRAMES, seed=SEED)
+    images = [clip.frame(index) for index in range(FRAMES)]
+    film = Footage(images, [clip.alpha(index) for index in range(FRAMES)], clip.fps)
+    asking = VirtualAsking()
+    model = asking.through(TruthSegmenter(film, sides=SIDES))
+    matting = make_matting(MattingConfig(mode="tracked"), model, live=True, asking=asking)
+    judge = Judge(clip)
+    Simulation(matting, asking, machine, Queues()).play(judge, 0)
+    matting.close()
+    return judge.close().figures()
+
+
+@pytest.mark.parametrize(
+    ("name", "mad", "leak_worst"),
+    [
+        ("webcam-talking", 2.1, 0.0010),
+        ("webcam-waving", 21.0, 0.0095),
+        ("webcam-walking", 16.0, 0.0016),
+        ("webcam-leaving", 1.8, 0.0013),
+        ("webcam-handheld", 1.8, 0.0010),
+        ("webcam-talking-street", 2.8, 0.0035),
+        ("webcam-waving-street", 27.0, 0.0095),
+        ("webcam-monitor", 2.6, 0.0016),
+    ],
+)
+def test_on_a_weak_machine_people_are_cut_out_in_time(name, mad, leak_worst):
+    figures = seen(name, as_of_720p(MACHINES["weak"]))
+    assert figures["late"] == figures["lost"] == 0
+    assert figures["empty"] <= 1
+    assert figures["mad"] < mad
+    assert figures["leak_worst"] < leak_worst
+
+
+def test_answers_that_come_much_later_cost_little():
+    errors = [
+        np.mean([seen(name, late(frames))["mad"] for name in ("webcam-waving", "webcam-leaning")])
+        for frames in (6, 15)
+    ]
+    assert errors[1] <= 1.5 * errors[0]
