@@ -235,4 +235,4 @@ def _beside(came: Alpha, alpha: Alpha) -> Alpha:
 
 
 def _mask(where: NDArray[np.bool_]) -> Alpha:
-    return np.where(where, np.uint8(255), np.uint8(0))
+    return np.multiply(where.view(np.uint8), np.uint8(255))
