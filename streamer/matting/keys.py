@@ -55,6 +55,8 @@ class Key:
         """Pixels of the luma picture that the subjects cover, if only in part."""
         self.is_empty = False
         """There is no subject."""
+        self.has_newcomer = False
+        """Nobody was known, and something was there that is not the room."""
         self.is_doubted = False
         """What is found is to be looked at closely before it counts."""
         self.is_rough = False

@@ -42,6 +42,8 @@ _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
 _NEWCOMER_S = 0.1
 """Seconds from one look at what has come into an empty room to the next, at least."""
+_DENIALS = 2
+"""So many times the model must say that what has come into an empty room is nobody."""
 _SURE_S = 5.0
 """So long a closer look that found nobody holds for what glances take for one in the same room."""
 _MISSES = 3
@@ -153,6 +155,10 @@ class Track:
         """The first frame that the newest key was known for, if it is of an earlier one."""
         self._doubts = False
         """A glance found what may be the room: it is looked at closely next."""
+        self._sees_newcomer = False
+        """As of the last frame of an empty room that was looked at for that."""
+        self._denials = 0
+        """Key frames in a row in which the model has seen nobody, though something had come."""
         self._was_the_room_s = -math.inf
         """When, by the frames' time, a closer look last said that a glance's find is the room."""
         self._misses = 0
@@ -264,7 +270,9 @@ class Track:
         if self._plate is None:
             return None
         self._tally.work.plates += 1
-        return self._plate.has_newcomer(held.colours)
+        come = self._plate.has_newcomer(held.colours)
+        self._sees_newcomer = bool(come)
+        return come
 
     def _ask(self, held: _Held, view: View) -> None:
         # A long delay may span more keys than there are: it gets them once.
@@ -277,6 +285,7 @@ class Track:
             key.older_number = key.older.number
             np.copyto(key.back, held.lead.flow)
         key.has_known = self._knows_who()
+        key.has_newcomer = not key.has_known and self._sees_newcomer
         key.is_doubted, self._doubts = self._doubts, False
         key.knows_closely = key.has_known and not self._keys[-1].is_rough
         if key.has_known:
@@ -310,6 +319,7 @@ class Track:
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
+        self._denials = self._denials + 1 if key.is_empty and key.has_newcomer else 0
         # One who was known and is not found may be there all the same: they are not the room.
         if self._plate is not None and not is_the_room and not (key.is_empty and key.has_known):
             self._blender.shrink(key.alpha, self._small)
@@ -439,7 +449,7 @@ class Track:
         Returns:
             As `_fill`; None where nobody has, and the alpha is as it was.
         """
-        if self._plate is None:
+        if self._plate is None or self._denials >= _DENIALS:
             return None
         self._tally.work.plates += 1
         if (who := self._plate.returned(held.colours)) is None:

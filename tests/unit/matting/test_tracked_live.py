@@ -171,6 +171,22 @@ def test_who_comes_back_is_shown_at_once(late):
     assert leaks(told, film).max() < 0.01
 
 
+def test_what_has_the_colours_of_who_left_is_not_shown_for_long_where_it_is_nobody():
+    """A door that opens on a coat: the model is asked twice."""
+    out = footage("leaving", 50)
+    coat = np.median(out.images[0][out.alphas[0] > 250], axis=0)
+    door = out.images[-1].copy()
+    door[20:100, 60:110] = coat
+    nobody = np.zeros_like(out.alphas[-1])
+    late = 6
+    shut = Footage([out.images[-1]] * 60, [nobody] * 60, out.fps)
+    opened = Footage([door] * 90, [nobody] * 90, out.fps)
+    told = run(live(out + shut + opened, late), out + shut + opened)
+    shown = [one.index - 110 for one in told[110:] if one.alpha.any()]
+    assert shown, "else the test says nothing"
+    assert max(shown) < 4 * late
+
+
 @pytest.mark.parametrize("name", ["nobody", "covered", "lights"])
 def test_where_nobody_is_to_be_seen_nothing_is_shown(name):
     film = footage(name, 70)
