@@ -91,8 +91,9 @@ class FlowFinder:
         A change of the light as a whole, up to half or double, is not counted.
         """
         self.carry(other, flow, self._seen)
-        # By the median: who comes in changes the mean.
-        light = float(np.median(now[_SPARSE]) / max(np.median(self._seen[_SPARSE]), 1.0))
+        # By the median, place by place: who comes in, or leaves, changes all other means.
+        seen = np.maximum(self._seen[_SPARSE], 1)
+        light = float(np.median(now[_SPARSE] / seen))
         cv2.convertScaleAbs(self._seen, dst=self._seen, alpha=min(max(light, 0.5), 2.0))
         self.difference(now, self._seen, out)
 

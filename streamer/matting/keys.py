@@ -52,7 +52,7 @@ class Key:
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
         self.area = 0
-        """Pixels of the luma picture that the subjects cover, if only in part."""
+        """Pixels of the luma picture that subjects cover, at least faintly."""
         self.is_empty = False
         """There is no subject."""
         self.has_newcomer = False
@@ -66,6 +66,7 @@ class Key:
         """Have no subject."""
         self.alpha.fill(0)
         self.near.fill(0)
+        self.area = 0
         self.is_empty, self.is_rough = True, False
 
     def keep(self, where: Alpha) -> None:
@@ -76,7 +77,9 @@ class Key:
         height, width = self.alpha.shape
         kept = cv2.resize(where, (width, height), interpolation=cv2.INTER_NEAREST)
         cv2.bitwise_and(self.alpha, kept, dst=self.alpha)
+        share = cv2.countNonZero(self.near)
         cv2.bitwise_and(self.near, where, dst=self.near)
+        self.area = self.area * cv2.countNonZero(self.near) // max(share, 1)
 
     def leads_back(self) -> bool:
         """Whether there is a way `back`, to a key that is still what it was."""

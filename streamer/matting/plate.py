@@ -39,6 +39,8 @@ _OLD_SHARE = 0.7
 """Of a subject's places, that look as the room did."""
 _COME_SHARE = 0.004
 """Of the picture, that something which has come in covers at least."""
+_MOVED_SHARE = 0.25
+"""Of what has come in a subject's colours: where as much has gone as well, all has moved."""
 _LEAST_PX = 24
 """Of a subject, for what has come to be a part of it."""
 
@@ -64,6 +66,8 @@ class Plate:
         self._of_subjects = np.zeros(colours, np.float32)
         self._of_room = np.zeros(colours, np.float32)
         self._is_like = np.zeros(colours, np.bool_)
+        self._room_is_like = np.zeros(size, np.bool_)
+        """Where the room has a subject's colours."""
 
     def forget(self) -> None:
         """Another scene begins."""
@@ -71,6 +75,7 @@ class Plate:
         self._of_subjects.fill(0)
         self._of_room.fill(0)
         self._is_like.fill(False)
+        self._room_is_like.fill(False)
 
     def learn(self, colours: Colours, subject: Alpha, near: Alpha) -> None:
         """
@@ -100,17 +105,18 @@ class Plate:
             counts += np.bincount(bins[here], minlength=len(counts))
         share = self._of_subjects / np.maximum(self._of_subjects + self._of_room, 1e-6)
         np.greater_equal(share, _LIKE, out=self._is_like)
+        self._room_is_like = self._is_like[self._bins(self._room)] & (self._sure > 0)
 
     def strangers(self, colours: Colours, subject: Alpha) -> Alpha | None:
         """
-        Which of the patches that are taken for a *subject*, (h, w) uint8, are no part of the room.
+        Where, of the patches that are taken for a *subject*, those are that are not the room.
 
         Args:
             colours: (h, w, 3) of its picture.
             subject: its alpha.
 
         Returns:
-            (h, w) uint8, 255 in them and what is near; None where none is a part of the room.
+            (h, w) uint8, 255 in them and what is near; None where none of them is the room.
         """
         self._compare(colours)
         here = subject > _KNOWN
@@ -135,35 +141,48 @@ class Plate:
             None where the room is not known, or the camera moves.
         """
         self._compare(colours)
-        noise = self._noise((self._sure > 0) & ~self._is_like[self._bins(colours)])
-        if noise is None:
+        found = self._newcomer(self._is_like[self._bins(colours)])
+        if found is None:
             return None
-        differs = (self._gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
-        come = cv2.morphologyEx(_mask(differs), cv2.MORPH_OPEN, self._kernel)
-        return cv2.countNonZero(come) >= _COME_SHARE * come.size
+        found = cv2.morphologyEx(found, cv2.MORPH_OPEN, self._kernel)
+        return cv2.countNonZero(found) >= _COME_SHARE * found.size
 
-    def returned(self, colours: Colours) -> Alpha | None:
+    def returned(self, colours: Colours, nobody: Colours | None = None) -> Alpha | None:
         """
-        What has come into the empty room and looks like who was in it before.
+        What is not the room, and looks like who was in it before.
 
         Args:
             colours: (h, w, 3) of the frame.
+            nobody: likewise, of one in which the model saw nobody: what looks the same is not told.
 
         Returns:
-            (h, w) uint8 of 0 and 255; None where there is nothing such.
+            (h, w) uint8 of 0 and 255; None where there is nothing such, or the camera moves.
         """
         self._compare(colours)
         is_like = self._is_like[self._bins(colours)]
-        noise = self._noise((self._sure > 0) & ~is_like)
-        if noise is None:
+        found = self._newcomer(is_like)
+        if found is None:
             return None
-        differs = (self._gap > _NEW + _NEW_NOISE * noise) & (self._sure > 0)
-        like = cv2.morphologyEx(_mask(differs & is_like), cv2.MORPH_OPEN, self._kernel)
-        if cv2.countNonZero(like) < _COME_SHARE * like.size:
+        if nobody is not None:
+            found[_largest(cv2.absdiff(colours, nobody)) <= _NEW] = 0
+        like = cv2.bitwise_and(found, _mask(is_like))
+        like = cv2.morphologyEx(like, cv2.MORPH_OPEN, self._kernel)
+        area = cv2.countNonZero(like)
+        if area < _COME_SHARE * like.size:
+            return None
+        # A thing of the room that seems to have moved has gone from where it was: the camera moves.
+        away = np.count_nonzero(self._room_is_like & ~is_like & (self._gap > _NEW))
+        if away > _MOVED_SHARE * area:
             return None
         # And what is beside it: a face may have the room's colours.
-        beside = cv2.bitwise_and(cv2.dilate(like, self._around), _mask(differs))
+        beside = cv2.bitwise_and(cv2.dilate(like, self._around), found)
         return np.asarray(cv2.morphologyEx(beside, cv2.MORPH_CLOSE, self._kernel), np.uint8)
+
+    def _newcomer(self, is_like: NDArray[np.bool_]) -> Alpha | None:
+        """Where `_gap` is that of no room; None where none is known, or the camera moves."""
+        known = self._sure > 0
+        noise = self._noise(known & ~is_like)
+        return None if noise is None else _mask((self._gap > _NEW + _NEW_NOISE * noise) & known)
 
     def tell(
         self, colours: Colours, alpha: Alpha, near: Alpha, residual: Residual
@@ -212,9 +231,7 @@ class Plate:
     def _compare(self, colours: Colours) -> None:
         """Write the largest difference of the three colours from the room's into `_gap`."""
         cv2.absdiff(colours, self._room, dst=self._gaps)
-        blue, green, red = cv2.split(self._gaps)
-        cv2.max(blue, green, dst=self._gap)
-        cv2.max(self._gap, red, dst=self._gap)
+        self._gap = _largest(self._gaps)
 
     @staticmethod
     def _bins(colours: Colours) -> NDArray[np.uint16]:
@@ -232,6 +249,12 @@ def _beside(came: Alpha, alpha: Alpha) -> Alpha:
     joined = counts >= _LEAST_PX
     joined[0] = False
     return _mask(joined[labels] & (came > 0))
+
+
+def _largest(gaps: Colours) -> Alpha:
+    """The largest of the three channels."""
+    blue, green, red = cv2.split(gaps)
+    return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
 
 
 def _mask(where: NDArray[np.bool_]) -> Alpha:

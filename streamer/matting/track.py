@@ -21,6 +21,7 @@ from streamer.matting.looking import Looker
 from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
 from streamer.matting.plate import Plate
 from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new, unexplained
+from streamer.matting.subject import find_subjects
 from streamer.matting.work import Work
 from streamer.protocols import Segmenter
 
@@ -227,6 +228,7 @@ class Track:
         self._spare += self._keys
         self._keys.clear()
         self._guess = None
+        self._denials, self._was_the_room_s = 0, -math.inf
         if self._plate is not None:
             self._plate.forget()
         self._alone = held.number
@@ -246,9 +248,10 @@ class Track:
             if searched_s < _NEWCOMER_S:
                 return None
             # Where the room is known, what moves is seen to be none of it.
-            come = self._has_come(held)
+            come = self._sees_newcomer_in(held)
             moves = not held.lead.still if come is None else come
-            due = searched_s >= _EMPTY_S or (moves and (come or searched_s >= least_s))
+            soon = come and self._denials < _DENIALS
+            due = searched_s >= _EMPTY_S or (moves and (soon or searched_s >= least_s))
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
         if newest.is_rough:
@@ -265,7 +268,7 @@ class Track:
         rest = _STILL_SEARCHES if held.lead.still else 1
         return search if searched_s >= rest * self._config.whole_s else "crops"
 
-    def _has_come(self, held: _Held) -> bool | None:
+    def _sees_newcomer_in(self, held: _Held) -> bool | None:
         """Whether something has come into the empty room; None where that is not known."""
         if self._plate is None:
             return None
@@ -312,7 +315,8 @@ class Track:
             self._was_the_room_s = key.pts_s
         is_the_room = key.is_rough and self._without_the_room(key)
         # What was looked at closely just now need not be again.
-        self._doubts = is_the_room and key.pts_s - self._was_the_room_s > _SURE_S
+        is_recent = key.pts_s - self._was_the_room_s <= _SURE_S
+        self._doubts = is_the_room and key.is_empty and not is_recent
         guess, self._guess = self._guess, None
         if key.number < self._number:
             if guess is not None and self._knows_who() and guess.leads_to(self._keys[-1]):
@@ -345,6 +349,8 @@ class Track:
         if others is None:
             return False
         key.keep(others)
+        if not find_subjects(key.alpha):
+            key.blank()
         return True
 
     def _goes_on(self, key: Key) -> bool:
@@ -409,7 +415,7 @@ class Track:
     def _carry(self, held: _Held, one: Key, two: Key | None, share: float) -> int | None:
         """Write the alphas of one key or the mean of two into that of *held*; see `_fill`."""
         if one.is_empty and (two is None or two.is_empty):
-            return self._come_back(held, one)
+            return self._show_returned(held, one)
         first = self._lead(held, one, 0)
         strain, place = self._strain(first), self._place()
         second = self._lead(held, two, 1) if two is not None else None
@@ -417,9 +423,9 @@ class Track:
             strain = min(strain, self._strain(second))
             place = place.joined(self._place())
         if strain > (_LIVE_LOST if self._live else _LOST):
-            if (came_back := self._come_back(held, two or one)) is None:
+            if (age := self._show_returned(held, two or one)) is None:
                 self._tally.lost += 1
-            return came_back
+            return age
         if second is None:
             self._blender.carry(first, place, held.alpha)
         else:
@@ -439,22 +445,30 @@ class Track:
             newest = two or one
             if cv2.countNonZero(self._small) < _LEFT_SHARE * newest.area:
                 # The flow has lost them, or the key frame saw a part of them only.
-                self._come_back(held, newest)
+                self._show_returned(held, newest, beside=True)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
 
-    def _come_back(self, held: _Held, key: Key) -> int | None:
+    def _show_returned(self, held: _Held, key: Key, *, beside: bool = False) -> int | None:
         """
-        Write who was known and has come back since *key*, into the alpha of *held*.
+        Write what is not the room and looks like who was known into the alpha of *held*.
+
+        Args:
+            held: the frame.
+            key: the newest.
+            beside: what is in the alpha stays.
 
         Returns:
-            As `_fill`; None where nobody has, and the alpha is as it was.
+            As `_fill`; None where there is nothing such, and the alpha is as it was.
         """
         if self._plate is None or self._denials >= _DENIALS:
             return None
         self._tally.work.plates += 1
-        if (who := self._plate.returned(held.colours)) is None:
+        # Where the model has just seen nobody, nobody is but for who has come since.
+        nobody = key.colours if key.is_empty and not key.has_known else None
+        if (who := self._plate.returned(held.colours, nobody)) is None:
             return None
-        held.alpha.fill(0)
+        if not beside:
+            held.alpha.fill(0)
         self._blender.give_and_take(who, self._nothing, held.alpha)
         return max(1, abs(held.number - key.number))
 

@@ -145,6 +145,40 @@ def test_who_has_other_colours_is_not_shown_before_the_model_has_seen_them(plate
     assert empty_again(plate).returned(scene(BODY, colour=colour, shift=shift)[0]) is None
 
 
+def test_where_the_model_saw_nobody_nobody_has_come_back(plate):
+    """What looks as it did then is not a subject, whatever its colours are."""
+    lit = scene(BODY)[0]
+    assert empty_again(plate).returned(lit, lit) is None
+    who = plate.returned(scene(BODY, APART)[0], scene(APART)[0])
+    assert (who[BODY] == 255).mean() > 0.95
+    assert not who[APART].any()
+
+
+@pytest.mark.parametrize("pan", [2, 4, 6, 10])
+def test_a_thing_in_the_subjects_colours_does_not_come_back_when_the_camera_pans(pan):
+    """Before a plain wall nothing else says that it does."""
+    cupboard = np.s_[30:50, 20:32]
+    wall = np.full((*SIZE, 3), 130, np.uint8)
+    wall[cupboard] = COAT
+    someone = wall.copy()
+    someone[BODY] = COAT
+    alpha = scene(BODY)[1]
+    plate = Plate(SIZE)
+    plate.learn(someone, alpha, near(alpha))
+    for _ in range(4):
+        plate.learn(wall, np.zeros(SIZE, np.uint8), np.zeros(SIZE, np.uint8))
+    assert plate.returned(np.roll(wall, pan, axis=1)) is None
+    assert plate.returned(someone) is not None, "else the test says nothing"
+
+
+def test_the_room_is_kept_for_one_key_frame_that_differs(plate):
+    empty_again(plate)
+    changed, alpha = scene(ARM, colour=(30, 200, 30))
+    for seen in (True, True, False):
+        assert plate.has_newcomer(changed) is seen
+        plate.learn(changed, np.zeros_like(alpha), np.zeros_like(alpha))
+
+
 def test_nobody_comes_back_to_a_room_that_nobody_was_in():
     plate = Plate(SIZE)
     for _ in range(4):

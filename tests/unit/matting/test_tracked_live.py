@@ -171,6 +171,27 @@ def test_who_comes_back_is_shown_at_once(late):
     assert leaks(told, film).max() < 0.01
 
 
+@pytest.mark.parametrize("late", [8, 12])
+def test_one_who_stays_is_not_dropped_when_a_larger_one_leaves_in_a_hurry(late):
+    """What was behind them was never seen, so the room cannot say that they are there."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    room = (110 + 50 * np.sin(rows / 9) * np.cos(columns / 7)).astype(np.uint8)
+    images, alphas = [], []
+    for index in range(100):
+        image, alpha = np.repeat(room[..., None], 3, axis=2), np.zeros(SIZE, np.uint8)
+        left = 110 + 8 * max(0, index - 66)
+        for place, colour in (
+            (np.s_[70:144, 20:55], (40, 60, 200)),
+            (np.s_[20:144, left : left + 110], (200, 60, 40)),
+        ):
+            image[place], alpha[place] = colour, 255
+        images.append(image)
+        alphas.append(alpha)
+    told = run(live(Footage(images, alphas), late), Footage(images, alphas))
+    stays = [one.alpha[80:140, 25:50].mean() / 255 for one in told[late + 6 :]]
+    assert min(stays) > 0.5
+
+
 def test_what_has_the_colours_of_who_left_is_not_shown_for_long_where_it_is_nobody():
     """A door that opens on a coat: the model is asked twice."""
     out = footage("leaving", 50)
