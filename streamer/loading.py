@@ -42,9 +42,12 @@ def load_matting(
     Raises:
         ModelError: the model cannot be had or loaded.
     """
-    mode = config.matting.mode
-    on_each = not live or is_recurrent(config.model.name)
-    if mode == "every_frame" or (mode == "auto" and on_each):
+    wanted = config.matting
+    # Pictures have nothing to do with each other, and files wait.
+    apart = not live or config.source.type == "images"
+    if wanted.mode == "auto" and (apart or is_recurrent(config.model.name)):
+        wanted = wanted.model_copy(update={"mode": "every_frame"})
+    if wanted.mode == "every_frame":
         segmenter, fallback = load_segmenter(config.model, progress)
     else:
         load = partial(load_segmenter, config.model, progress, ladder=LADDER)
@@ -52,12 +55,12 @@ def load_matting(
         segmenter, fallback = giving_way(load) if live else load()
     seen = prepared(segmenter, config.preprocess)
     matting = make_matting(
-        config.matting, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
+        wanted, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
     )
     return Regional(matting, tuning or Tuning(preprocess=config.preprocess)), fallback
 
 
 def rate_of(source: SourceConfig) -> float:
     """Frames a second that *source* is asked for; a usual rate where it is not."""
-    asked = (getattr(source, name, None) for name in ("fps", "max_fps"))
-    return min((float(rate) for rate in asked if rate), default=_USUAL_FPS)
+    asked = float(getattr(source, "fps", None) or _USUAL_FPS)
+    return min(asked, float(getattr(source, "max_fps", None) or asked))

@@ -115,7 +115,10 @@ def _as_on(machine: Machine, config: Config) -> Config:
     from streamer.evaluation.live.machines import FULL_SIDE
     from streamer.loading import rate_of
     from streamer.matting import keeps_up
+    from streamer.segmentation import is_recurrent
 
+    if is_recurrent(config.model.name):
+        return config
     load = machine.inference([config.model.input_size or FULL_SIDE])
     fast = keeps_up(load.seconds / load.threads, 1 / rate_of(config.source))
     mode = "every_frame" if fast else "tracked"

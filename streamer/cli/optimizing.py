@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, Steps
 from streamer.config import ModelConfig
-from streamer.errors import MissingDependency, ModelError
+from streamer.errors import StreamerError
 
 if TYPE_CHECKING:
-    from streamer.segmentation import optimize
     from streamer.segmentation.artefacts import Artefact
 
 
@@ -42,13 +41,18 @@ def optimise(
     require_packages()
     shown = pictures(calibrate)
     with Downloads() as downloads, Steps() as steps:
+
+        def tell(step: str, done: int, total: int, /) -> None:
+            downloads.close()
+            steps(step, done, total)
+
         return optimize(
             model,
             shown,
             limit=MAD_LIMIT if limit is None else limit,
             force=force,
             keep=keep,
-            steps=_after(downloads, steps),
+            steps=tell,
             progress=downloads,
         )
 
@@ -58,35 +62,20 @@ def make_fast(model: ModelConfig) -> None:
     See that there is an int8 file of *model* where a run would take one; without it, warn.
 
     On a CPU the file as it is shipped takes several times as long: of a live stream too long.
+
+    Raises:
+        ModelError: the model cannot be had.
     """
-    from streamer.cli.calibrating import pictures
-    from streamer.segmentation import optimize
+    from streamer.segmentation.optimize import lacks_fast_file
 
-    try:
-        with Downloads() as downloads, Steps() as steps:
-            optimize.make_fast(
-                model,
-                lambda: pictures(None),
-                begin=_say_that_it_begins,
-                steps=_after(downloads, steps),
-                progress=downloads,
-            )
-    except (MissingDependency, ModelError) as error:
-        say(f"warning: the model runs as it was shipped, several times slower: {error}")
-
-
-def _say_that_it_begins() -> None:
+    with Downloads() as downloads:
+        if not lacks_fast_file(model, downloads):
+            return
     say("making a faster file of the model, once: it takes about a minute")
-
-
-def _after(downloads: Downloads, steps: Steps) -> optimize.Steps:
-    """*steps*, whose bar begins where that of the *downloads* ends."""
-
-    def tell(step: str, done: int, total: int, /) -> None:
-        downloads.close()
-        steps(step, done, total)
-
-    return tell
+    try:
+        optimise(model, keep=True)
+    except StreamerError as error:
+        say(f"warning: the model runs as it was shipped, several times slower: {error}")
 
 
 def tell_proof(made: Artefact) -> None:

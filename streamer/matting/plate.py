@@ -144,8 +144,8 @@ class Plate:
         found = self._newcomer(self._is_like[self._bins(colours)])
         if found is None:
             return None
-        found = cv2.morphologyEx(found, cv2.MORPH_OPEN, self._kernel)
-        return cv2.countNonZero(found) >= _COME_SHARE * found.size
+        area = cv2.countNonZero(cv2.morphologyEx(found, cv2.MORPH_OPEN, self._kernel))
+        return area >= _COME_SHARE * found.size
 
     def returned(self, colours: Colours, nobody: Colours | None = None) -> Alpha | None:
         """
@@ -164,7 +164,8 @@ class Plate:
         if found is None:
             return None
         if nobody is not None:
-            found[_largest(cv2.absdiff(colours, nobody)) <= _NEW] = 0
+            cv2.absdiff(colours, nobody, dst=self._gaps)
+            found[_largest(self._gaps) <= _NEW] = 0
         like = cv2.bitwise_and(found, _mask(is_like))
         like = cv2.morphologyEx(like, cv2.MORPH_OPEN, self._kernel)
         area = cv2.countNonZero(like)

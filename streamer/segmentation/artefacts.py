@@ -221,6 +221,7 @@ def publish(folder: Path, key: str, name: str, proof: Mapping[str, Any]) -> Arte
         raise write_error(error, folder.parent) from error
     for old in before:
         shutil.rmtree(old, ignore_errors=True)
+    (folder.parent / f"{key}{_REFUSED}").unlink(missing_ok=True)
     return Artefact(place, json.loads(text))
 
 

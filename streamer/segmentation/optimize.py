@@ -39,10 +39,10 @@ from streamer.segmentation.calibration import (
     subject,
 )
 from streamer.segmentation.external import size_of
-from streamer.segmentation.registry import Contract
+from streamer.segmentation.registry import Contract, models
 from streamer.segmentation.segmenter import is_recurrent
 from streamer.segmentation.session import automatic_providers
-from streamer.segmentation.weights import Resolved, resolve
+from streamer.segmentation.weights import DEFAULT_MODEL, Resolved, artefact_of, resolve
 
 if TYPE_CHECKING:
     from streamer.segmentation.graph import Graph
@@ -74,49 +74,35 @@ def require_packages() -> None:
         raise MissingDependency(f"optimising a model needs the package onnx: {INSTALL}")
 
 
-def make_fast(
-    model: ModelConfig,
-    pictures: Callable[[], Pictures],
-    *,
-    begin: Callable[[], None],
-    steps: Steps,
-    progress: Progress | None = None,
-) -> None:
+def lacks_fast_file(model: ModelConfig, progress: Progress | None = None) -> bool:
     """
-    See that there is an artefact of *model*, if it is a large one that a CPU runs.
+    Whether an artefact of *model* is to be made: it is large, a CPU runs it, and there is none.
 
-    What once could not be made of a model is not tried again by this, with the same versions.
+    What once could not be made of a model is not tried again because of this, with the same
+    versions; a warning says so.
 
     Args:
         model: as of `optimize`.
-        pictures: makes those to calibrate and to prove on; called only if they are needed.
-        begin: called before the work begins.
-        steps: told how far it is.
         progress: told how far a download is.
 
     Raises:
-        MissingDependency, ModelError: as `optimize`.
+        ModelError: it cannot be had.
     """
     wanted = automatic_providers() if model.providers == "auto" else model.providers
     on_cpu = wanted[0] == "cpu" or model.backend == "openvino"
     if not on_cpu or model.precision != "auto" or is_recurrent(model.name):
-        return
+        return False
+    first = DEFAULT_MODEL if model.name == "auto" else model.name
+    if first in models() and artefact_of(models()[first]) is not None:
+        return False  # also where the file that it was made of is no longer here
     original = resolve(model, on_gpu=False, progress=progress, shipped=True)
     key = artefacts.key_of(original.sha256, original.contract)
     if artefacts.find(key) is not None or size_of(original.path) < _SMALL_BYTES:
-        return
+        return False
     if (reason := artefacts.refusal(key)) is not None:
-        logger.info("%s: runs as it was shipped: %s", original.name, reason)
-        return
-    require_packages()
-    begin()
-    try:
-        optimize(model, pictures(), keep=True, steps=steps, progress=progress)
-    except (ModelFetchError, ModelCorrupt):
-        raise  # of the network or the disk, not of the model
-    except ModelError as error:
-        artefacts.note_refusal(key, str(error))
-        raise
+        asked_as = model.name if model.name.endswith(".onnx") else original.name
+        logger.warning("%s; `%s` tries again", reason, artefacts.command(asked_as))
+    return reason is None
 
 
 def optimize(
@@ -158,7 +144,14 @@ def optimize(
         made = artefacts.find(key)
         if made is not None and not force and (keep or _serves(made, settings, limit)):
             return made
-        return _make(model, original, key, pictures, settings, limit, steps)
+        try:
+            return _make(model, original, key, pictures, settings, limit, steps)
+        except (ModelFetchError, ModelCorrupt):
+            raise  # of the disk, not of the model
+        except ModelError as error:
+            if limit >= MAD_LIMIT:
+                artefacts.note_refusal(key, str(error))
+            raise
 
 
 def _settings(model: ModelConfig, pictures: Pictures) -> dict[str, Any]:

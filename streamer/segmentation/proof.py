@@ -70,7 +70,7 @@ def compare(
     Args:
         float_path: the folded float graph.
         int8_path: the quantised one.
-        shipped: the file that both were made of; timed at the first size, on two pictures.
+        shipped: the file that both were made of; timed at the first size.
         contract: the model's.
         proofs: pictures, at least one each, by (height, width) of the input; first that of
             *shipped*.

@@ -96,7 +96,7 @@ def load_segmenter(
 
 
 def is_recurrent(name: str) -> bool:
-    """Whether the model called so has to see each frame, and the whole of it."""
+    """Whether the registered model called so has to see each frame, and the whole of it."""
     return name in models() and models()[name].contract.recurrence is not None
 
 

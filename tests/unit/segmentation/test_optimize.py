@@ -14,12 +14,13 @@ import pytest
 
 from streamer.config import ContractConfig, ModelConfig
 from streamer.errors import MissingDependency, ModelError
-from streamer.segmentation import OnnxSegmenter, load_segmenter
+from streamer.segmentation import OnnxSegmenter, artefacts, load_segmenter
 from streamer.segmentation import optimize as optimizing
 from streamer.segmentation.artefacts import Artefact
 from streamer.segmentation.calibration import Pictures
 from streamer.segmentation.openvino import is_installed
 from streamer.segmentation.optimize import optimize
+from streamer.segmentation.registry import Contract
 from streamer.segmentation.weights import resolve
 
 CONFIG = ContractConfig(output="output")
@@ -59,7 +60,7 @@ def run(path: Path, seed: int = 0, **options: object) -> tuple[Artefact, Steps]:
 
 
 def left(cache: Path) -> list[str]:
-    return [folder.name for folder in (cache / "optimized").iterdir()]
+    return [folder.name for folder in (cache / "optimized").iterdir() if folder.is_dir()]
 
 
 def test_an_artefact_has_two_graphs_and_the_proof_of_them(make_network) -> None:
@@ -313,53 +314,64 @@ def test_of_two_processes_one_works_and_the_other_takes_what_it_made(
     assert len(left(cache)) == 1
 
 
-class Wanted:
-    """What making a file fast asked for."""
-
-    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, **asked: object) -> None:
-        monkeypatch.setattr(optimizing, "_SMALL_BYTES", 0)
-        self.model = ModelConfig.model_validate(
-            {"name": str(path), "contract": CONFIG, "threads": 1, **asked}
-        )
-        self.begun = 0
-
-    def make_fast(self) -> None:
-        optimizing.make_fast(self.model, pictures, begin=self.begin, steps=Steps())
-
-    def begin(self) -> None:
-        self.begun += 1
+def lacking(path: Path, **asked: object) -> bool:
+    model = {"name": str(path), "contract": CONFIG, "threads": 1} | asked
+    return optimizing.lacks_fast_file(ModelConfig.model_validate(model))
 
 
-def test_a_large_model_is_made_fast_once(make_network, monkeypatch) -> None:
-    wanted = Wanted(make_network(), monkeypatch)
-    wanted.make_fast()
-    wanted.make_fast()
-    assert wanted.begun == 1
-    assert loaded(Path(wanted.model.name)).info.precision == "int8"
+@pytest.fixture
+def _any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks of tests are small."""
+    monkeypatch.setattr(optimizing, "_SMALL_BYTES", 0)
 
 
+@pytest.mark.usefixtures("_any_size")
+def test_a_large_model_lacks_a_fast_file_until_it_is_made(make_network) -> None:
+    path = make_network()
+    assert lacking(path)
+    run(path)
+    assert not lacking(path)
+
+
+@pytest.mark.usefixtures("_any_size")
 @pytest.mark.parametrize("asked", [{"precision": "fp32"}, {"providers": ["cuda"]}])
-def test_what_a_run_would_not_take_is_not_made(make_network, monkeypatch, asked) -> None:
-    wanted = Wanted(make_network(), monkeypatch, **asked)
-    wanted.make_fast()
-    assert not wanted.begun
+def test_what_a_run_would_not_take_is_not_lacking(make_network, asked) -> None:
+    assert not lacking(make_network(), **asked)
 
 
-def test_a_small_model_is_fast_as_it_is(make_network, monkeypatch, cache: Path) -> None:
-    wanted = Wanted(make_network(), monkeypatch)
-    monkeypatch.setattr(optimizing, "_SMALL_BYTES", 1_000_000)
-    wanted.make_fast()
-    assert not wanted.begun
-    assert not (cache / "optimized").exists()
+def test_a_small_model_is_fast_as_it_is(make_network) -> None:
+    assert not lacking(make_network())
 
 
-def test_what_could_not_be_made_is_not_tried_at_each_start(make_network, monkeypatch) -> None:
-    wanted = Wanted(make_network(), monkeypatch)
+@pytest.mark.usefixtures("_any_size")
+def test_what_could_not_be_made_is_told_at_each_start_and_tried_when_asked(
+    make_network, monkeypatch, caplog
+) -> None:
+    path = make_network()
     monkeypatch.setattr(optimizing, "LEAST_SPEED_UP", 1e9)
     with pytest.raises(ModelError, match="no faster"):
-        wanted.make_fast()
-    wanted.make_fast()
-    assert wanted.begun == 1
+        run(path)
+    assert not lacking(path)
+    assert "no faster" in caplog.text
+    assert f"streamer models optimize {path}" in caplog.text
     monkeypatch.setattr(optimizing, "LEAST_SPEED_UP", 0)
-    run(Path(wanted.model.name))  # asked for by name it is tried all the same
-    assert loaded(Path(wanted.model.name)).info.precision == "int8"
+    run(path)
+    assert loaded(path).info.precision == "int8"
+    assert not artefacts.refusal(artefacts.key_of(*identity(path)))
+
+
+def identity(path: Path) -> tuple[str, Contract]:
+    original = resolve(ModelConfig(name=str(path), contract=CONFIG), on_gpu=False, shipped=True)
+    return original.sha256, original.contract
+
+
+def test_who_has_the_fast_file_needs_neither_the_other_nor_a_network(monkeypatch) -> None:
+    """The shipped file may have been removed from the cache since."""
+    monkeypatch.setattr(optimizing, "artefact_of", lambda entry: entry.name == "rmbg-1.4" or None)
+
+    def no_network(*_: object, **__: object) -> None:
+        raise AssertionError("it was asked for")
+
+    monkeypatch.setattr(optimizing, "resolve", no_network)
+    assert not optimizing.lacks_fast_file(ModelConfig(name="auto"))
+    assert not optimizing.lacks_fast_file(ModelConfig(name="rmbg-1.4"))
