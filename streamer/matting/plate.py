@@ -39,6 +39,8 @@ _OLD_SHARE = 0.7
 """Of a subject's places, that look as the room did."""
 _COME_SHARE = 0.004
 """Of the picture, that something which has come in covers at least."""
+_SAME_SHARE = 0.85
+"""Of a patch, that looks as it did before: it has not moved."""
 _MOVED_SHARE = 0.25
 """Of what has come in a subject's colours: where as much has gone as well, all has moved."""
 _LEAST_PX = 24
@@ -121,13 +123,10 @@ class Plate:
         self._compare(colours)
         here = subject > _KNOWN
         known = here & (self._sure >= _SURE) & (self._gap < _NEW)
-        count, patches = cv2.connectedComponents(_mask(here), connectivity=8)
-        sizes = np.bincount(patches.ravel(), minlength=count)
-        old = np.bincount(patches[known], minlength=count) > _OLD_SHARE * sizes
-        old[0] = False
+        old = _patches(_mask(here), known, _OLD_SHARE)
         if not old.any():
             return None
-        others = _mask(~old[patches] & here)
+        others = _mask(~old & here)
         return np.asarray(cv2.dilate(others, self._around), np.uint8)
 
     def has_newcomer(self, colours: Colours) -> bool | None:
@@ -153,7 +152,8 @@ class Plate:
 
         Args:
             colours: (h, w, 3) of the frame.
-            nobody: likewise, of one in which the model saw nobody: what looks the same is not told.
+            nobody: likewise, of one in which the model saw nobody: patches that look the same are
+                not told.
 
         Returns:
             (h, w) uint8 of 0 and 255; None where there is nothing such, or the camera moves.
@@ -163,11 +163,15 @@ class Plate:
         found = self._newcomer(is_like)
         if found is None:
             return None
+        like: Alpha = np.asarray(
+            cv2.morphologyEx(cv2.bitwise_and(found, _mask(is_like)), cv2.MORPH_OPEN, self._kernel),
+            np.uint8,
+        )
         if nobody is not None:
             cv2.absdiff(colours, nobody, dst=self._gaps)
-            found[_largest(self._gaps) <= _NEW] = 0
-        like = cv2.bitwise_and(found, _mask(is_like))
-        like = cv2.morphologyEx(like, cv2.MORPH_OPEN, self._kernel)
+            same = _patches(like, _largest(self._gaps) <= _NEW, _SAME_SHARE)
+            like[same] = 0
+            found[cv2.dilate(_mask(same), self._around) > 0] = 0
         area = cv2.countNonZero(like)
         if area < _COME_SHARE * like.size:
             return None
@@ -250,6 +254,15 @@ def _beside(came: Alpha, alpha: Alpha) -> Alpha:
     joined = counts >= _LEAST_PX
     joined[0] = False
     return _mask(joined[labels] & (came > 0))
+
+
+def _patches(mask: Alpha, where: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """The patches of *mask*, (h, w) uint8, of which more than that *share* is in *where*."""
+    count, patches = cv2.connectedComponents(mask, connectivity=8)
+    sizes = np.bincount(patches.ravel(), minlength=count)
+    are = np.bincount(patches[where], minlength=count) > share * sizes
+    are[0] = False
+    return np.asarray(are[patches], np.bool_)
 
 
 def _largest(gaps: Colours) -> Alpha:

@@ -43,8 +43,8 @@ _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
 _NEWCOMER_S = 0.1
 """Seconds from one look at what has come into an empty room to the next, at least."""
-_DENIALS = 2
-"""So many times the model must say that what has come into an empty room is nobody."""
+_DENIED_S = 0.5
+"""For so long the model must say that what has come into an empty room is nobody."""
 _SURE_S = 5.0
 """So long a closer look that found nobody holds for what glances take for one in the same room."""
 _MISSES = 3
@@ -158,8 +158,10 @@ class Track:
         """A glance found what may be the room: it is looked at closely next."""
         self._sees_newcomer = False
         """As of the last frame of an empty room that was looked at for that."""
-        self._denials = 0
-        """Key frames in a row in which the model has seen nobody, though something had come."""
+        self._denied_from_s: float | None = None
+        """The first of the key frames since which the model sees nobody, though something came…"""
+        self._is_denied = False
+        """…and that is so for long."""
         self._was_the_room_s = -math.inf
         """When, by the frames' time, a closer look last said that a glance's find is the room."""
         self._misses = 0
@@ -228,7 +230,7 @@ class Track:
         self._spare += self._keys
         self._keys.clear()
         self._guess = None
-        self._denials, self._was_the_room_s = 0, -math.inf
+        self._denied_from_s, self._is_denied, self._was_the_room_s = None, False, -math.inf
         if self._plate is not None:
             self._plate.forget()
         self._alone = held.number
@@ -250,7 +252,7 @@ class Track:
             # Where the room is known, what moves is seen to be none of it.
             come = self._sees_newcomer_in(held)
             moves = not held.lead.still if come is None else come
-            soon = come and self._denials < _DENIALS
+            soon = come and not self._is_denied
             due = searched_s >= _EMPTY_S or (moves and (soon or searched_s >= least_s))
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
@@ -323,9 +325,16 @@ class Track:
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
-        self._denials = self._denials + 1 if key.is_empty and key.has_newcomer else 0
-        # One who was known and is not found may be there all the same: they are not the room.
-        if self._plate is not None and not is_the_room and not (key.is_empty and key.has_known):
+        if not (key.is_empty and key.has_newcomer):
+            self._denied_from_s = None
+        elif self._denied_from_s is None:
+            self._denied_from_s = key.pts_s
+        since_s = key.pts_s if self._denied_from_s is None else self._denied_from_s
+        self._is_denied = key.pts_s - since_s >= _DENIED_S
+        # One who was known and is not found may be there all the same, and so may one who has just
+        # come: they are not the room.
+        is_unsure = key.is_empty and (key.has_known or (key.has_newcomer and not self._is_denied))
+        if self._plate is not None and not is_the_room and not is_unsure:
             self._blender.shrink(key.alpha, self._small)
             self._plate.learn(key.colours, self._small, key.near)
         self._keys.append(key)
@@ -460,7 +469,7 @@ class Track:
         Returns:
             As `_fill`; None where there is nothing such, and the alpha is as it was.
         """
-        if self._plate is None or self._denials >= _DENIALS:
+        if self._plate is None or self._is_denied:
             return None
         self._tally.work.plates += 1
         # Where the model has just seen nobody, nobody is but for who has come since.
