@@ -22,6 +22,7 @@ from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
 from streamer.matting.plate import Plate
 from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new, unexplained
 from streamer.matting.subject import find_subjects
+from streamer.matting.verdicts import Verdicts
 from streamer.matting.work import Work
 from streamer.protocols import Segmenter
 
@@ -43,10 +44,6 @@ _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
 _NEWCOMER_S = 0.1
 """Seconds from one look at what has come into an empty room to the next, at least."""
-_DENIED_S = 0.5
-"""For so long the model must say that what has come into an empty room is nobody."""
-_SURE_S = 5.0
-"""So long a closer look that found nobody holds for what glances take for one in the same room."""
 _MISSES = 3
 """Searches without a find, of which the last is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
@@ -157,13 +154,8 @@ class Track:
         self._doubts = False
         """A glance found what may be the room: it is looked at closely next."""
         self._sees_newcomer = False
-        """As of the last frame of an empty room that was looked at for that."""
-        self._denied_from_s: float | None = None
-        """The first of the key frames since which the model sees nobody, though something came…"""
-        self._is_denied = False
-        """…and that is so for long."""
-        self._was_the_room_s = -math.inf
-        """When, by the frames' time, a closer look last said that a glance's find is the room."""
+        """As of the last frame of an empty room that was looked at for that, if not asked since."""
+        self._verdicts = Verdicts()
         self._misses = 0
         """Key frames in a row without a subject."""
         self._searched_s = 0.0
@@ -230,7 +222,7 @@ class Track:
         self._spare += self._keys
         self._keys.clear()
         self._guess = None
-        self._denied_from_s, self._is_denied, self._was_the_room_s = None, False, -math.inf
+        self._verdicts.forget()
         if self._plate is not None:
             self._plate.forget()
         self._alone = held.number
@@ -252,7 +244,7 @@ class Track:
             # Where the room is known, what moves is seen to be none of it.
             come = self._sees_newcomer_in(held)
             moves = not held.lead.still if come is None else come
-            soon = come and not self._is_denied
+            soon = come and not self._verdicts.is_denied
             due = searched_s >= _EMPTY_S or (moves and (soon or searched_s >= least_s))
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
@@ -290,7 +282,7 @@ class Track:
             key.older_number = key.older.number
             np.copyto(key.back, held.lead.flow)
         key.has_known = self._knows_who()
-        key.has_newcomer = not key.has_known and self._sees_newcomer
+        key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
         key.is_doubted, self._doubts = self._doubts, False
         key.knows_closely = key.has_known and not self._keys[-1].is_rough
         if key.has_known:
@@ -313,28 +305,16 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
-        if key.is_doubted and key.is_empty:
-            self._was_the_room_s = key.pts_s
         is_the_room = key.is_rough and self._without_the_room(key)
-        # What was looked at closely just now need not be again.
-        is_recent = key.pts_s - self._was_the_room_s <= _SURE_S
-        self._doubts = is_the_room and key.is_empty and not is_recent
+        self._verdicts.hear(key)
+        self._doubts = is_the_room and key.is_empty and not self._verdicts.is_settled(key)
         guess, self._guess = self._guess, None
         if key.number < self._number:
             if guess is not None and self._knows_who() and guess.leads_to(self._keys[-1]):
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
         self._misses = self._misses + 1 if key.is_empty else 0
-        if not (key.is_empty and key.has_newcomer):
-            self._denied_from_s = None
-        elif self._denied_from_s is None:
-            self._denied_from_s = key.pts_s
-        since_s = key.pts_s if self._denied_from_s is None else self._denied_from_s
-        self._is_denied = key.pts_s - since_s >= _DENIED_S
-        # One who was known and is not found may be there all the same, and so may one who has just
-        # come: they are not the room.
-        is_unsure = key.is_empty and (key.has_known or (key.has_newcomer and not self._is_denied))
-        if self._plate is not None and not is_the_room and not is_unsure:
+        if self._plate is not None and not is_the_room and not self._verdicts.is_unsure(key):
             self._blender.shrink(key.alpha, self._small)
             self._plate.learn(key.colours, self._small, key.near)
         self._keys.append(key)
@@ -469,7 +449,7 @@ class Track:
         Returns:
             As `_fill`; None where there is nothing such, and the alpha is as it was.
         """
-        if self._plate is None or self._is_denied:
+        if self._plate is None or self._verdicts.is_denied:
             return None
         self._tally.work.plates += 1
         # Where the model has just seen nobody, nobody is but for who has come since.
