@@ -95,7 +95,7 @@ class Plate:
         np.add(self._sure, 1, out=self._sure, where=away & alike & known)
         np.minimum(self._sure, _MOST_SURE, out=self._sure)
         other = away & ~(alike & known)
-        # What differs once may be somebody whom the model has not seen: the room is kept till then.
+        # What differs once may be somebody whom the model has missed: the room stays as it was.
         kept = other & (self._sure >= _SURE)
         np.copyto(self._room, colours, where=(away & ~kept)[..., None])
         self._sure[other] = 1
@@ -175,7 +175,7 @@ class Plate:
         area = cv2.countNonZero(like)
         if area < _COME_SHARE * like.size:
             return None
-        # A thing of the room that seems to have moved has gone from where it was: the camera moves.
+        # A thing of the room that shows up elsewhere is missing where it was: the camera moves.
         away = np.count_nonzero(self._room_is_like & ~is_like & (self._gap > _NEW))
         if away > _MOVED_SHARE * area:
             return None
@@ -184,7 +184,7 @@ class Plate:
         return np.asarray(cv2.morphologyEx(beside, cv2.MORPH_CLOSE, self._kernel), np.uint8)
 
     def _newcomer(self, is_like: NDArray[np.bool_]) -> Alpha | None:
-        """Where `_gap` is that of no room; None where none is known, or the camera moves."""
+        """Where the picture is not the room, (h, w) uint8; None as `has_newcomer`."""
         known = self._sure > 0
         noise = self._noise(known & ~is_like)
         return None if noise is None else _mask((self._gap > _NEW + _NEW_NOISE * noise) & known)
@@ -257,7 +257,7 @@ def _beside(came: Alpha, alpha: Alpha) -> Alpha:
 
 
 def _patches(mask: Alpha, where: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """The patches of *mask*, (h, w) uint8, of which more than that *share* is in *where*."""
+    """Where those patches of *mask* are of which more than a *share* is in *where*; all (h, w)."""
     count, patches = cv2.connectedComponents(mask, connectivity=8)
     sizes = np.bincount(patches.ravel(), minlength=count)
     are = np.bincount(patches[where], minlength=count) > share * sizes

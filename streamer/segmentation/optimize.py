@@ -212,7 +212,7 @@ def _make(
             require_alpha(original, model, pictures.proof[0])
             graph = prepare(original.path, contract)
             _save(graph.model, float_path)
-            # Without all that was changed in it, which a message keeps in memory.
+            # Read back: a message keeps in memory all that was changed in it.
             graph = dataclasses.replace(graph, model=onnx.load(str(float_path)))
             require_same(original, float_path, pictures.proof[0], graph.size, threads)
         with work.step("calibrating", len(pictures.calibration) + CROPS) as done:
@@ -320,7 +320,7 @@ def _calibrate(
 
 
 def _part_of(graph: Graph, share: Fraction) -> tuple[int, int]:
-    """About that share of the graph's own size; that itself where it has no other."""
+    """(height, width) of about that share of the graph's own; that itself where it has no other."""
     if graph.multiple is None:
         return graph.size
     height, width = (

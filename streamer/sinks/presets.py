@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamer.cores import core_count
 
 FEW_CORES = 4
-"""Up to so many, encoding well and matting in time do not go together."""
+"""On so many or fewer, matting in time leaves too little for encoding well."""
 _FAST = "ultrafast"
 _SMALL = "veryfast"
 
