@@ -12,10 +12,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from streamer.compositing import Picture
 from streamer.frame import Alpha
+from streamer.sinks import yuv
 from streamer.sinks.fitting import Fitting
 
-_BT709 = 1
-"""AVCOL_SPC_BT709, AVCOL_PRI_BT709 and AVCOL_TRC_BT709 alike."""
 _RGB = 0
 """AVCOL_SPC_RGB."""
 
@@ -42,7 +41,7 @@ class Canvas:
         height: int,
         *,
         drawn: Literal["bgr", "bgra"] = "bgr",
-        given: str = "yuv420p",
+        given: str = yuv.PIXELS,
     ) -> None:
         self._given = given
         self._yuv = given.startswith("yuv")
@@ -54,6 +53,9 @@ class Canvas:
         self._reformatter = VideoReformatter()
         self._drawn = _pixels(self._frame, channels)
         self._fitting = Fitting(self._drawn, (width, height))
+        self._quick = (
+            yuv.Yuv420(self.width, self.height) if (drawn, given) == ("bgr", yuv.PIXELS) else None
+        )
 
     @property
     def width(self) -> int:
@@ -76,7 +78,7 @@ class Canvas:
         encoder.width, encoder.height = self.width, self.height
         encoder.pix_fmt = self._given
         if self._yuv:
-            encoder.colorspace = encoder.color_primaries = encoder.color_trc = _BT709
+            encoder.colorspace = encoder.color_primaries = encoder.color_trc = yuv.BT709
             encoder.color_range = int(ColorRange.MPEG)
         else:
             encoder.colorspace = _RGB
@@ -93,6 +95,11 @@ class Canvas:
         Returns:
             A frame that is valid until the next call: one of BGRA is the canvas's own.
         """
+        if self._quick is not None:
+            if picture.shape != self._drawn.shape:
+                self._fitting.draw(picture)
+                picture = self._drawn
+            return self._quick.frame(picture)
         self._fitting.draw(picture)
         if not self._yuv:
             return self._reformatter.reformat(self._frame, format=self._given)
@@ -102,8 +109,8 @@ class Canvas:
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
-            dst_color_primaries=_BT709,
-            dst_color_trc=_BT709,
+            dst_color_primaries=yuv.BT709,
+            dst_color_trc=yuv.BT709,
             # Without it neutral grey gets a tint, and the mask's white is 250.
             interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
         )

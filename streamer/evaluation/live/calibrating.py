@@ -71,7 +71,7 @@ def _codec(clip: Clip, pictures: list[Image]) -> tuple[float, float]:
             stream="eval",
             latency=LatencyHistogram(),
         )
-        source = make_source(FileSourceConfig(type="file", path=str(film)))
+        source = make_source(FileSourceConfig(type="file", path=str(film), realtime=True))
         decoded, shown = list[float](), list[float]()
         try:
             sink.open(source.open())
