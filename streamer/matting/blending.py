@@ -45,6 +45,7 @@ class Blender:
         self._carrier = AlphaCarrier(size, luma_size, self._work)
         self._size = (size[1], size[0])
         self._other: Alpha = np.empty(size, np.uint8)
+        self._mixed: Alpha = np.empty(size, np.uint8)
         self._small = [np.empty(luma_size, np.float32) for _ in range(2)]
         self._weights = [np.empty(size, np.float32) for _ in range(2)]
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
@@ -54,13 +55,34 @@ class Blender:
         self._fall: Alpha = np.empty(size, np.uint8)
         self._gain = _gain_table()
 
-    def carry(self, lead: Lead, place: Box, out: Alpha) -> None:
-        """Write the alpha of *lead*'s key, carried to the frame, into *place* of *out*, else 0."""
+    def around(self, mask: Alpha) -> Box:
+        """See `Enlarger.around`."""
+        return self._enlarger.around(mask)
+
+    def carry(self, lead: Lead, place: Box, out: Alpha, faded: float = 1.0) -> None:
+        """
+        Write the alpha of *lead*'s key, carried to the frame, into *place* of *out*, else 0.
+
+        *faded*, in 0..1, is the weight of what the model said against what was shown before.
+        """
+        alpha = lead.key.alpha
+        if faded < 1 and lead.key.was_shown:
+            alpha = self._mixed
+            there = self._enlarger.around(lead.key.near).slices
+            alpha.fill(0)
+            cv2.addWeighted(
+                lead.key.shown[there],
+                1 - faded,
+                lead.key.alpha[there],
+                faded,
+                0,
+                dst=alpha[there],
+            )
         if lead.still:
-            np.copyto(out, lead.key.alpha)
+            np.copyto(out, alpha)
         else:
             out.fill(0)
-            self._carrier.carry(lead.key.alpha, lead.flow, place, out)
+            self._carrier.carry(alpha, lead.flow, place, out)
 
     def between(self, first: Lead, second: Lead, share: float, place: Box, out: Alpha) -> None:
         """

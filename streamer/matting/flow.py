@@ -73,16 +73,32 @@ class FlowFinder:
         self._seen = np.empty(size, np.uint8)
         self._gap = np.empty(size, np.uint8)
 
-    def find(self, now: Luma, other: Luma, flow: Flow) -> None:
-        """Update *flow*, which holds a guess, so that it leads from *now* to *other*."""
-        self._work.flows += 1
-        self._work.patches += self.patches
+    def find(self, now: Luma, other: Luma, flow: Flow, place: Box | None = None) -> None:
+        """
+        Update *flow*, which holds a guess, so that it leads from *now* to *other*.
+
+        In *place* alone, if there is one: elsewhere it becomes none.
+        """
+        if place is None:
+            self._search_in(now, other, flow)
+            return
+        here = place.slices
+        found = np.ascontiguousarray(flow[here])
+        self._search_in(np.ascontiguousarray(now[here]), np.ascontiguousarray(other[here]), found)
+        flow.fill(0)
+        flow[here] = found
+
+    def _search_in(self, now: Luma, other: Luma, flow: Flow) -> None:
+        height, width = now.shape
+        self._work.flows += now.size / self._gap.size
+        self._work.patches += self.patches * now.size / self._gap.size
         self._search.calc(now, other, flow)
         # Patches that went astray stand alone.
-        cv2.split(flow, self._parts)
-        for part in self._parts:
+        parts = [part.ravel()[: height * width].reshape(height, width) for part in self._parts]
+        cv2.split(flow, parts)
+        for part in parts:
             cv2.medianBlur(part, _MEDIAN, dst=part)
-        cv2.merge(self._parts, dst=flow)
+        cv2.merge(parts, dst=flow)
 
     def residual(self, now: Luma, other: Luma, flow: Flow, out: Residual) -> None:
         """
@@ -213,12 +229,14 @@ class AlphaCarrier:
     ) -> None:
         self._work = work or Work()
         self._enlarger = Enlarger(size, luma_size)
-        height, width = size
-        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-        self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
-        self._map = np.empty((height, width, 2), np.float32)
-        self._scale = np.array([width / luma_size[1], height / luma_size[0]], np.float32)
-        self._scaled = np.empty((*luma_size, 2), np.float32)
+        rows, columns = np.mgrid[0 : luma_size[0], 0 : luma_size[1]].astype(np.float32)
+        down, across = (whole / small for whole, small in zip(size, luma_size, strict=True))
+        # Where the middle of each small pixel is in the frame, and how much larger steps are there.
+        self._middles = np.dstack([(columns + 0.5) * across - 0.5, (rows + 0.5) * down - 0.5])
+        self._scale = np.empty_like(self._middles)
+        self._scale[...] = across, down
+        self._ways = np.empty_like(self._middles)
+        self._map = np.empty((*size, 2), np.float32)
 
     def carry(self, alpha: Alpha, flow: Flow, place: Box, out: Alpha) -> None:
         """
@@ -229,10 +247,10 @@ class AlphaCarrier:
         if place.is_empty:
             return
         self._work.carried += place.width * place.height / alpha.size
-        np.multiply(flow, self._scale, out=self._scaled)
-        way = self._enlarger.enlarge(self._scaled, place, self._map)
+        cv2.multiply(flow, self._scale, dst=self._ways)
+        cv2.add(self._ways, self._middles, dst=self._ways)
+        way = self._enlarger.enlarge(self._ways, place, self._map)
         here = place.slices
-        cv2.add(way, self._grid[here], dst=way)
         cv2.remap(
             alpha, way, _ONE_MAP, cv2.INTER_LINEAR, dst=out[here], borderMode=cv2.BORDER_REPLICATE
         )

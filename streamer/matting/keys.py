@@ -5,9 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from streamer.boxes import Box
 from streamer.frame import Alpha
 from streamer.matting.flow import Flow, FlowFinder, Residual
 from streamer.matting.luma import Colours, Luma
+from streamer.matting.scene import is_new, unexplained
 
 _STILL = 2.0
 """Grey levels by which no small area of two pictures may differ if they show the same..."""
@@ -39,8 +41,13 @@ class Key:
         self.alpha: Alpha = np.empty(size, np.uint8)
         self.known: Alpha = np.empty(size, np.uint8)
         """What the alpha was taken for before the model was asked; if `has_known`."""
+        self.shown: Alpha = np.empty(size, np.uint8)
+        """What a live stream showed of its frame before the answer came; if `was_shown`."""
+        self.was_shown = False
         self.calm: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where `known` was not carried far, and fits."""
+        self.room: Alpha = np.zeros(luma_size, np.uint8)
+        """255 where the picture is the room as it was known when the model was asked."""
         self.has_known = False
         self.knows_closely = False
         """What is `known` was looked at closely before."""
@@ -59,6 +66,8 @@ class Key:
         """Nobody was known, and something was there that is not the room."""
         self.is_doubted = False
         """What is found is to be looked at closely before it counts."""
+        self.is_glance = False
+        """Its subjects were looked for in the whole frame with a small input."""
         self.is_rough = False
         """The whole frame was looked at, and its subjects not yet more closely."""
 
@@ -101,40 +110,81 @@ class Lead:
         """Frame and key show the same: the flow is none."""
         self.flow: Flow = np.zeros((*size, 2), np.float32)
         self.residual: Residual = np.zeros(size, np.float32)
+        self.near: Alpha = np.zeros(size, np.uint8)
+        """That of the key, carried to the frame; see `look_around`."""
+        self._strain: float | None = None
         self._number = -1
 
     def leads_to(self, key: Key) -> bool:
         """Whether it is the way to *key*."""
         return self._number == key.number and self.key is key
 
-    def follow(self, finder: FlowFinder, luma: Luma, key: Key, guess: Lead | None) -> None:
-        """Lead from *luma* to *key*; *guess* is a neighbour's way, to begin with."""
+    def follow(
+        self,
+        finder: FlowFinder,
+        luma: Luma,
+        key: Key,
+        guess: Lead | None,
+        place: Box | None = None,
+    ) -> None:
+        """
+        Lead from *luma* to *key*.
+
+        Args:
+            finder: of flow.
+            luma: (h, w).
+            key: where to.
+            guess: a neighbour's way, to begin with.
+            place: of the luma picture: if hardly anything changes around it, flow is found only
+                there, and none elsewhere.
+        """
         if guess is None or not guess.leads_to(key):
             self.flow.fill(0)
         elif guess is not self:
             np.copyto(self.flow, guess.flow)
-        self.key, self._number = key, key.number
+        self._begin(key)
         finder.difference(luma, key.luma, self.residual)
         noise = float(self.residual.mean())
         self.still = noise <= _NOISY and self.residual.max() <= _STILL + _NOISE * noise
         if self.still:
             self.flow.fill(0)
             return
-        finder.find(luma, key.luma, self.flow)
+        if place is not None:
+            self.near.fill(0)
+            self.near[place.slices] = 255
+            if is_new(self.residual, self.near):
+                place = None
+        finder.find(luma, key.luma, self.flow, place)
         finder.residual(luma, key.luma, self.flow, self.residual)
+
+    def look_around(self, finder: FlowFinder) -> float:
+        """
+        Have `near` be where the subjects are, or close to one.
+
+        Returns:
+            Grey levels that are unexplained there.
+        """
+        if self._strain is None:
+            finder.carry(self.key.near, self.flow, self.near)
+            self._strain = unexplained(self.residual, self.near)
+        return self._strain
 
     def guess_across(self, finder: FlowFinder, other: Lead, key: Key) -> None:
         """Become a guess of the way to *key*, where *other* leads to the key before that."""
-        self.key, self._number, self.still = key, key.number, False
+        self._begin(key)
         finder.across(other.flow, key.back, self.flow)
 
     def go_back(self, finder: FlowFinder, luma: Luma, other: Lead) -> None:
         """Lead from *luma*, where *other* begins, over the key that it leads to, to the older."""
         newer = other.key
         assert newer.older is not None  # noqa: S101 - callers know
-        self.key, self._number, self.still = newer.older, newer.older.number, False
+        self._begin(newer.older)
         finder.through(other.flow, newer.back, self.flow)
         finder.residual(luma, self.key.luma, self.flow, self.residual)
+
+    def _begin(self, key: Key) -> None:
+        self.key, self._number = key, key.number
+        self.still, self._strain = False, None
 
     def calm(self, out: Alpha) -> None:
         """Write 1 where hardly anything moves and the picture is explained into *out*, else 0."""

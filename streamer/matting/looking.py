@@ -10,6 +10,7 @@ import numpy as np
 from streamer.boxes import Box
 from streamer.frame import Alpha, Image
 from streamer.matting.blending import Blender
+from streamer.matting.denials import Denials
 from streamer.matting.effort import Effort, View
 from streamer.matting.keys import Key
 from streamer.matting.subject import Crop, CropPlanner, find_subjects, touches
@@ -43,6 +44,11 @@ class Looker:
         self._sides = list(self._sizes)
         self._effort = effort
         self._planner = CropPlanner(height, width, self._sides, effort.detail)
+        self._whole_is_fine = self._sides[-1] >= effort.detail * max(height, width)
+        """A look at the whole frame shows as much as its crops would."""
+        self._glanced = False
+        """The last search took a smaller input than the largest."""
+        self._denials = Denials(key.luma.shape)
         self._blender = Blender(key.alpha.shape, key.luma.shape)
         self._part: Alpha = np.empty_like(key.alpha)
         self._whole: Alpha = np.empty_like(key.alpha)
@@ -56,22 +62,54 @@ class Looker:
             SegmentError: inference failed; the alpha is undefined.
         """
         known = find_subjects(key.known) if key.has_known else []
-        subjects, found = known, list[Box]()
+        if self._hasty and self._denials.are_old(key):
+            view = "whole"
         searched = view != "crops" or not known
-        if searched:
-            found = self._search(image, glance=view == "glance")
+        key.is_glance = False
+        found = self._find(key, image, known, view) if searched else []
+        is_whole = self._hasty and searched and not self._glanced
+        saw_all = is_whole and self._whole_is_fine and not key.knows_closely
+        may_be_rough = self._hasty and view == "glance" and not key.is_doubted
+        key.is_rough = bool(found) and not known and may_be_rough and not saw_all
+        if found and (key.is_rough or saw_all):
+            np.copyto(key.alpha, self._whole)
+        else:
+            self._look_closely(key, image, known, found, searched=searched)
+            if key.knows_closely:
+                self._denials.clear(key.alpha, key)
+        self._finish(key)
+
+    def _find(self, key: Key, image: Image, known: list[Box], view: View) -> list[Box]:
+        """
+        The subjects in the whole of *image*; what the model says is then in `_whole`.
+
+        Live, what was denied is not found again, nor what looks as the room did beside who is
+        known: a small input takes furniture for subjects, and so does a crop around that alone.
+        """
+        found = self._search(image, glance=view == "glance")
+        key.is_glance = self._glanced
+        if not self._hasty:
+            return found
+        if view == "whole":
+            rough = key.known if known and not key.knows_closely else None
+            self._denials.note(self._denials.places(rough), self._whole, key)
+        elif known and key.knows_closely:
+            self._denials.clear(self._whole, key)
+            return find_subjects(self._whole)
+        return found
+
+    def _look_closely(
+        self, key: Key, image: Image, known: list[Box], found: list[Box], *, searched: bool
+    ) -> None:
+        """Write what crops around the subjects show into the alpha of *key*."""
+        subjects = found or known
+        if key.knows_closely:
             # What is known is looked at even where the search missed it: it may have failed.
             subjects = found + [box for box in known if not any(map(box.overlaps, found))]
-        may_be_rough = self._hasty and view == "glance" and not key.is_doubted
-        key.is_rough = bool(found) and not known and may_be_rough
-        if key.is_rough:
-            np.copyto(key.alpha, self._whole)
-            self._finish(key)
-            return
         complete = self._look_at(self._planner.follow(subjects), image, key.alpha)
         if known and not complete:
             subjects = (
-                [*found, *known]
+                [*subjects, *known]
                 if searched
                 else self._search(image, glance=self._effort.search == "glance") or known
             )
@@ -80,7 +118,6 @@ class Looker:
             if not searched:
                 self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
-        self._finish(key)
 
     def _finish(self, key: Key) -> None:
         """Draw what follows from the alpha of *key*."""
@@ -101,9 +138,9 @@ class Looker:
         return gap > self._effort.doubtful * cv2.norm(key.known, cv2.NORM_L1)
 
     def _search(self, image: Image, *, glance: bool) -> list[Box]:
-        """The subjects in the whole of *image*; what the model says is then in `_whole`."""
         sides = [side for side in self._sides if side >= _GLANCE_PX] if glance else []
         side = next(iter(sides), self._sides[-1])
+        self._glanced = glance and side < self._sides[-1]
         self._segmenter.segment(image, self._whole, self._sizes[side])
         return find_subjects(self._whole)
 

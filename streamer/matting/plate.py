@@ -33,6 +33,8 @@ _BINS = 4
 """Bits of each colour in the histograms."""
 _LIKE = 0.6
 """Share of a colour's pixels that were a subject's."""
+_SUBJECT = 200
+"""An alpha of what is certainly a subject."""
 _KNOWN = 96
 """An alpha from which a place is the subject's already."""
 _OLD_SHARE = 0.7
@@ -99,8 +101,10 @@ class Plate:
         kept = other & (self._sure >= _SURE)
         np.copyto(self._room, colours, where=(away & ~kept)[..., None])
         self._sure[other] = 1
+        # Who was taken for the room is not.
+        self._sure[alike & known & (subject > _SUBJECT)] = 0
         bins = self._bins(colours)
-        for counts, here in ((self._of_subjects, subject > 200), (self._of_room, away)):
+        for counts, here in ((self._of_subjects, subject > _SUBJECT), (self._of_room, away)):
             if not here.any():
                 continue  # who has left may come back
             np.multiply(counts, 0.5, out=counts)
@@ -108,6 +112,11 @@ class Plate:
         share = self._of_subjects / np.maximum(self._of_subjects + self._of_room, 1e-6)
         np.greater_equal(share, _LIKE, out=self._is_like)
         self._room_is_like = self._is_like[self._bins(self._room)] & (self._sure > 0)
+
+    def find_room(self, colours: Colours, out: Alpha) -> None:
+        """Write 255 where a picture, (h, w, 3), is the room into *out*, (h, w), and 0 elsewhere."""
+        self._compare(colours)
+        np.copyto(out, _mask((self._sure > 0) & (self._gap <= _ALIKE)))
 
     def strangers(self, colours: Colours, subject: Alpha) -> Alpha | None:
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -20,7 +19,7 @@ from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
 from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
 from streamer.matting.plate import Plate
-from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new, unexplained
+from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new
 from streamer.matting.subject import find_subjects
 from streamer.matting.verdicts import Verdicts
 from streamer.matting.work import Work
@@ -34,8 +33,13 @@ _LEFT_SHARE = 0.4
 """Of a subject's area: less has been carried where they are lost."""
 _STALL_S = 5.0
 """Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
-_FADE = 6
+_CALM = 5.0
+"""Likewise, around subjects that hardly move."""
+_FADE = 3
 """Frames over which a live stream goes over to a new key frame."""
+_AROUND_PX, _STEP_PX = 24, 8
+"""Of the luma picture: how far around subjects flow is looked for, and in what steps."""
+_MOST_OF = 0.85
 _KEYS = 4
 """At the beginning: two for the frame at hand, one that is asked for, one more."""
 _JUMP = 18.0
@@ -142,7 +146,6 @@ class Track:
         self._small: Alpha = np.empty(self._luma_size, np.uint8)
         self._nothing: Alpha = np.zeros(self._luma_size, np.uint8)
         self._least = np.empty(self._luma_size, np.float32)
-        self._near: Alpha = np.empty(self._luma_size, np.uint8)
         self._previous: Luma = np.zeros(self._luma_size, np.uint8)
         self._number = -1
         self._scene = 0
@@ -209,10 +212,12 @@ class Track:
             return held.blind != self._blind
         if not self._keys:
             return mean_difference(self._previous, held.luma) > _JUMP
-        held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess)
+        known = self._live and self._knows_who()
+        place = self._surroundings(self._guess) if known and self._guess is not None else None
+        held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess, place)
         self._guess = held.lead
-        held.strain = self._strain(held.lead)
-        near = self._near if self._live and self._knows_who() else None
+        held.strain = held.lead.look_around(self._finder)
+        near = held.lead.near if known else None
         return is_cut(self._previous, held.luma, held.lead.residual, near)
 
     def _begin_scene(self, held: _Held) -> None:
@@ -249,8 +254,11 @@ class Track:
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
         if newest.is_rough:
-            return "crops"
-        if searched_s >= least_s and is_new(held.lead.residual, self._near):
+            # Some of it may be furniture: who looks closely at that alone takes it for a subject.
+            # A look at all of it takes long, though, for who moves.
+            is_odd = newest.older is None or len(find_subjects(newest.alpha)) > 1
+            return "whole" if is_odd and held.strain <= _CALM else "crops"
+        if searched_s >= least_s and is_new(held.lead.residual, held.lead.near):
             return search
         if held.lead.still:
             due = now_s - newest.pts_s >= self._config.refresh_s
@@ -281,14 +289,15 @@ class Track:
         if key.older is not None:
             key.older_number = key.older.number
             np.copyto(key.back, held.lead.flow)
-        key.has_known = self._knows_who()
+        key.has_known, key.was_shown = self._knows_who(), False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
         key.is_doubted, self._doubts = self._doubts, False
         key.knows_closely = key.has_known and not self._keys[-1].is_rough
         if key.has_known:
-            self._strain(held.lead)
-            self._blender.carry(held.lead, self._place(), key.known)
+            self._blender.carry(held.lead, self._place(held.lead), key.known)
             held.lead.calm(key.calm)
+        if self._plate is not None:
+            self._plate.find_room(key.colours, key.room)
         if view != "crops":
             self._searched_s = key.pts_s
             self._tally.searches += 1
@@ -305,7 +314,7 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
-        is_the_room = key.is_rough and self._without_the_room(key)
+        is_the_room = key.is_glance and self._without_the_room(key)
         self._verdicts.hear(key)
         self._doubts = is_the_room and key.is_empty and not self._verdicts.is_settled(key)
         guess, self._guess = self._guess, None
@@ -348,8 +357,8 @@ class Track:
             return False
         key.older = None
         self._coming.follow(self._finder, self._previous, key, None)
-        self._strain(self._coming)
-        return explains_subject(self._previous, self._coming.residual, self._near)
+        self._coming.look_around(self._finder)
+        return explains_subject(self._previous, self._coming.residual, self._coming.near)
 
     def _is_ready(self) -> bool:
         """Whether the oldest frame need not wait any longer; live, all wait equally long."""
@@ -371,6 +380,10 @@ class Track:
         age = self._fill(held)
         if age is None:
             held.alpha.fill(0)
+        if self._live and self._asked is not None and self._asked.number == held.number:
+            np.copyto(self._asked.shown, held.alpha)
+            self._asked.was_shown = True
+        if age is None:
             return Matte(held.alpha, held.frame.stamp, "empty")
         return Matte(held.alpha, held.frame.stamp, "propagated" if age else "inferred", age)
 
@@ -389,12 +402,10 @@ class Track:
             return self._carry(held, before, after, (held.number - start) / (after.number - start))
         self._alone = held.number
         if before is None:
-            return self._carry(held, self._keys[0], None, 0.0)
+            return self._carry(held, self._keys[0], None, 1.0)
         place = self._keys.index(before)
         faded = (held.number - self._turned + 1) / _FADE
-        if self._live and place > 0 and faded < 1:
-            return self._carry(held, self._keys[place - 1], before, faded)
-        return self._carry(held, before, None, 0.0)
+        return self._carry(held, before, None, faded if self._live and place > 0 else 1.0)
 
     def _is_stalled(self, held: _Held) -> bool:
         """Whether the model owes a live stream an answer for too long."""
@@ -402,21 +413,25 @@ class Track:
         return self._live and since_s > self._config.refresh_s + _STALL_S
 
     def _carry(self, held: _Held, one: Key, two: Key | None, share: float) -> int | None:
-        """Write the alphas of one key or the mean of two into that of *held*; see `_fill`."""
+        """
+        Write the alphas of one key or the mean of two into that of *held*; see `_fill`.
+
+        *share* is that of the second in it; without one, how far the first has faded in.
+        """
         if one.is_empty and (two is None or two.is_empty):
             return self._show_returned(held, one)
         first = self._lead(held, one, 0)
-        strain, place = self._strain(first), self._place()
+        strain, place = first.look_around(self._finder), self._place(first)
         second = self._lead(held, two, 1) if two is not None else None
         if second is not None:
-            strain = min(strain, self._strain(second))
-            place = place.joined(self._place())
+            strain = min(strain, second.look_around(self._finder))
+            place = place.joined(self._place(second))
         if strain > (_LIVE_LOST if self._live else _LOST):
             if (age := self._show_returned(held, two or one)) is None:
                 self._tally.lost += 1
             return age
         if second is None:
-            self._blender.carry(first, place, held.alpha)
+            self._blender.carry(first, place, held.alpha, share)
         else:
             self._blender.between(first, second, share, place, held.alpha)
         if self._live:
@@ -427,7 +442,9 @@ class Track:
         if self._plate is not None:
             self._blender.shrink(held.alpha, self._small)
             self._tally.work.plates += 1
-            if told := self._plate.tell(held.colours, self._small, self._near, residual):
+            if told := self._plate.tell(
+                held.colours, self._small, (second or first).near, residual
+            ):
                 gone, came = told
                 self._blender.give_and_take(came, gone, held.alpha)
                 self._blender.shrink(held.alpha, self._small)
@@ -478,19 +495,21 @@ class Track:
         lead.follow(self._finder, held.luma, key, lead)
         return lead
 
-    def _strain(self, lead: Lead) -> float:
-        """Grey levels that *lead* leaves unexplained around the subjects of its key."""
-        self._finder.carry(lead.key.near, lead.flow, self._near)
-        return unexplained(lead.residual, self._near)
+    def _place(self, lead: Lead) -> Box:
+        """Where in the frame the subjects are, and what is near, after a look around."""
+        return self._blender.around(lead.near)
 
-    def _place(self) -> Box:
-        """Where in the frame the subjects are that `_strain` has looked at last."""
-        left, top, wide, tall = cv2.boundingRect(self._near)
-        height, width = self._shape[:2]
-        across, down = width / self._luma_size[1], height / self._luma_size[0]
-        return Box(
-            math.floor(left * across),
-            math.floor(top * down),
-            min(width, math.ceil((left + wide) * across)),
-            min(height, math.ceil((top + tall) * down)),
+    def _surroundings(self, lead: Lead) -> Box | None:
+        """Of the subjects in the luma picture; None where there are none, or they fill it."""
+        lead.look_around(self._finder)
+        left, top, wide, tall = cv2.boundingRect(lead.near)
+        if not wide:
+            return None
+        height, width = self._luma_size
+        place = Box(
+            max(0, (left - _AROUND_PX) // _STEP_PX * _STEP_PX),
+            max(0, (top - _AROUND_PX) // _STEP_PX * _STEP_PX),
+            min(width, -(-(left + wide + _AROUND_PX) // _STEP_PX) * _STEP_PX),
+            min(height, -(-(top + tall + _AROUND_PX) // _STEP_PX) * _STEP_PX),
         )
+        return place if place.width * place.height < _MOST_OF * height * width else None

@@ -13,16 +13,16 @@ class Work:
     """Frames that were made small."""
     compared: int = 0
     """Pairs of small pictures."""
-    flows: int = 0
-    """Searches for the flow between two of them…"""
-    patches: int = 0
+    flows: float = 0.0
+    """Searches for the flow between two of them, in whole pictures: half of one is 0.5…"""
+    patches: float = 0.0
     """…and the patches of these, at the finest scale."""
     chained: int = 0
     """Flows that were made of two others, without a search."""
     plates: int = 0
     """Frames of which it was looked what the flow and the room explain."""
     carried: float = 0.0
-    """Alphas, in whole frames: half of one is 0.5."""
+    """Alphas, in whole frames."""
     mixed: float = 0.0
     """Of pairs of alphas, likewise."""
 
