@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import cv2
+import numpy as np
+
 from streamer.config import Config, SourceConfig
+from streamer.cores import core_count
 from streamer.cpu import giving_way
 from streamer.matting import LADDER, Asking, make_matting
 from streamer.preprocessing import Regional, prepared
@@ -42,6 +46,7 @@ def load_matting(
     Raises:
         ModelError: the model cannot be had or loaded.
     """
+    _share_cores(live=live)
     wanted = config.matting
     # Pictures have nothing to do with each other, and files wait.
     apart = not live or config.source.type == "images"
@@ -64,3 +69,16 @@ def rate_of(source: SourceConfig) -> float:
     """Frames a second that *source* is asked for; a usual rate where it is not."""
     asked = float(getattr(source, "fps", None) or _USUAL_FPS)
     return min(asked, float(getattr(source, "max_fps", None) or asked))
+
+
+def _share_cores(*, live: bool) -> None:
+    """
+    Tell OpenCV how many threads one call of it may use, in this process.
+
+    Live, every stage has a thread of its own already: they share the cores. By itself OpenCV heeds
+    no quota, and its threads get the priority of whoever needs them first, which may be a model.
+    """
+    threads = max(1, core_count() // 2) if live else core_count()
+    cv2.setNumThreads(threads)
+    if threads > 1:
+        cv2.blur(np.zeros((512, 512), np.uint8), (3, 3))

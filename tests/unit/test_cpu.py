@@ -91,19 +91,27 @@ def test_a_long_name_is_cut_and_a_borrowed_one_given_back() -> None:
 
 
 def test_who_gives_way_does_so_with_the_threads_that_it_starts_and_nobody_else() -> None:
-    def niceness() -> int:
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    def policy() -> int:
+        return os.sched_getscheduler(threading.get_native_id())
 
     def work() -> tuple[int, int]:
         inner: list[int] = []
-        thread = threading.Thread(target=lambda: inner.append(niceness()))
+        thread = threading.Thread(target=lambda: inner.append(policy()))
         thread.start()
         thread.join()
-        return niceness(), inner[0]
+        return policy(), inner[0]
 
-    before = niceness()
-    assert min(giving_way(work)) > before
-    assert niceness() == before
+    assert giving_way(work) == (os.SCHED_IDLE, os.SCHED_IDLE)
+    assert policy() == os.SCHED_OTHER
+
+
+def test_where_a_policy_is_forbidden_threads_are_nice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
+    nice = giving_way(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert nice == 19
 
 
 def test_what_fails_while_giving_way_fails_where_it_was_asked_for() -> None:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WEIGHT_OF_LESSER = 0.11
-"""Of a thread that gives way, beside an ordinary one: 110 of 1024, as Linux weighs a nice of 10."""
+_WEIGHT_OF_LESSER = 0.003
+"""Of a thread that gives way, beside an ordinary one: 3 of 1024, as Linux weighs SCHED_IDLE."""
 
 _ROUNDING = 1e-9
 

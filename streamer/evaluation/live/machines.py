@@ -102,10 +102,10 @@ _WEAK = Costs(
     flow=2.6,
     patches=2.8,
     chain=0.35,
-    plate=2.0,
-    carry=6.0,
+    plate=1.4,
+    carry=4.3,
     mix=3.0,
-    show=12.0,
+    show=8.5,
     model=850.0,
     model_least=15.0,
 )
