@@ -193,6 +193,12 @@ class Pipeline(PipelineOfParts):
         return chosen
 
     @property
+    def pace(self) -> str:
+        """See `Controls.pace`."""
+        pace = self._mattes.matting.statistics().get("pace")
+        return pace["step"] if pace is not None and pace["coarse"] else ""
+
+    @property
     def source(self) -> SourceConfig:
         """Where frames come from now."""
         return self.config.source

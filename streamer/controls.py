@@ -47,6 +47,11 @@ class Controls(Protocol):
         ...
 
     @property
+    def pace(self) -> str:
+        """What a live stream goes without so as to be in time, in words; empty where nothing."""
+        ...
+
+    @property
     def released(self) -> bool:
         """Whether the camera is let go."""
         ...

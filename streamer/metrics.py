@@ -16,7 +16,13 @@ from streamer.ring import DropReason
 REPORT_VERSION = 1
 """Grows when a field of the report changes its meaning or goes away."""
 
-DROP_REASONS: tuple[DropReason, ...] = ("overwritten", "stale", "sink_full", "decode_error")
+DROP_REASONS: tuple[DropReason, ...] = (
+    "overwritten",
+    "stale",
+    "sink_full",
+    "thinned",
+    "decode_error",
+)
 
 
 class LatencyHistogram:

@@ -220,6 +220,21 @@ class Matting(Protocol):
         ...
 
 
+@runtime_checkable
+class PacedMatting(Protocol):
+    """A matting that does less of a live stream where there is too much to do."""
+
+    def keeps(self, waiting: int, now_s: float) -> bool:
+        """
+        Asked before each frame: whether it is to get a matte; if not, it is left out.
+
+        Args:
+            waiting: frames behind it, and mattes that wait for the slowest sink.
+            now_s: monotonic seconds.
+        """
+        ...
+
+
 class Sink(Protocol):
     """
     Where mattes go.

@@ -21,11 +21,12 @@ import numpy as np
 from streamer.errors import EndOfStream
 from streamer.frame import Alpha, Frame, Image, Stamp
 
-DropReason = Literal["overwritten", "stale", "sink_full", "decode_error"]
+DropReason = Literal["overwritten", "stale", "sink_full", "thinned", "decode_error"]
 """
 Why a captured frame reached no sink: `overwritten` by a newer one while it waited for a matte,
 `stale` because the stream was stopped before its turn, `sink_full` because every sink was busy,
-`decode_error` because it could not be decoded.
+`thinned` because there is time for a part of the frames only, `decode_error` because it could not
+be decoded.
 """
 
 

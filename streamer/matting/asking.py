@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ from streamer.matting.effort import View
 from streamer.matting.keys import Key
 from streamer.matting.looking import Looker
 
+_SETTLED_S = 0.5
+
 
 class Asking(Protocol):
     """One question at a time; see `Direct` and `Background`."""
@@ -20,6 +23,11 @@ class Asking(Protocol):
     @property
     def busy(self) -> bool:
         """A question is not answered yet."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """Of a core's time, that the model's thread has had since it was asked; 1 if not known."""
         ...
 
     def ask(self, key: Key, image: Image, looker: Looker, view: View) -> None:
@@ -39,6 +47,7 @@ class Direct:
     """Answers at once, in the caller's thread: for files, where frames wait."""
 
     busy = False
+    share = 1.0
 
     def __init__(self) -> None:
         self._answer: Key | None = None
@@ -57,6 +66,25 @@ class Direct:
         """Nothing runs."""
 
 
+class _Spell:
+    """Of work in the thread that makes this: how much of a core it gets. Any thread may look."""
+
+    def __init__(self) -> None:
+        clock = getattr(time, "pthread_getcpuclockid", None)
+        self._clock = None if clock is None else clock(threading.get_ident())
+        self._begun_s, self._spent_s = time.monotonic(), self._cpu_s()
+
+    def share(self, *, whole: bool = False) -> float:
+        """Since it began; 1 before that tells anything, unless it is the *whole*."""
+        passed_s = time.monotonic() - self._begun_s
+        if self._clock is None or not passed_s or (passed_s < _SETTLED_S and not whole):
+            return 1.0
+        return min(1.0, (self._cpu_s() - self._spent_s) / passed_s)
+
+    def _cpu_s(self) -> float:
+        return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+
+
 class Background:
     """Answers later, from a thread: for live streams, which do not wait."""
 
@@ -68,12 +96,21 @@ class Background:
         self._closed = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._spell: _Spell | None = None
+        self._share = 1.0
 
     @property
     def busy(self) -> bool:
         """See `Asking.busy`."""
         with self._changed:
             return self._question is not None or self._answer is not None
+
+    @property
+    def share(self) -> float:
+        """See `Asking.share`; after the answer, of all the time that it took."""
+        if (spell := self._spell) is not None:
+            self._share = spell.share()
+        return self._share
 
     def ask(self, key: Key, image: Image, looker: Looker, view: View) -> None:
         """See `Asking.ask`; *image* is copied."""
@@ -113,10 +150,12 @@ class Background:
                     return
                 key, looker, view = self._question
             failure: BaseException | None = None
+            self._spell = _Spell()
             try:
                 looker.look(key, self._image, view)
             except BaseException as error:  # it is raised where the answer is asked for
                 failure = error
+            self._share, self._spell = self._spell.share(whole=True), None
             with self._changed:
                 self._question = None
                 self._answer, self._failure = key, failure

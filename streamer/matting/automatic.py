@@ -76,6 +76,10 @@ class Automatic:
         """See `Matting.matte`; after `warm_up`."""
         return self._running().matte(frame, alpha)
 
+    def keeps(self, waiting: int, now_s: float) -> bool:
+        """See `PacedMatting.keeps`; where every frame is looked at, all are kept."""
+        return not isinstance(self._chosen, Tracked) or self._chosen.keeps(waiting, now_s)
+
     def flush(self) -> Sequence[Matte]:
         """See `Matting.flush`."""
         return () if self._chosen is None else self._chosen.flush()

@@ -18,6 +18,7 @@ from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
 from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
+from streamer.matting.pace import Pace
 from streamer.matting.plate import Plate
 from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new
 from streamer.matting.subject import find_subjects
@@ -35,8 +36,12 @@ _STALL_S = 5.0
 """Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
 _CALM = 5.0
 """Likewise, around subjects that hardly move."""
+_QUICK_S = 0.4
+"""After which a glance is answered where the model is quick."""
 _FADE = 3
 """Frames over which a live stream goes over to a new key frame."""
+_COARSE_SCALE, _COARSE_STRIDE = 1, 5
+"""Of the flow where there is too much to do; see `FlowFinder`."""
 _AROUND_PX, _STEP_PX = 24, 8
 """Of the luma picture: how far around subjects flow is looked for, and in what steps."""
 _MOST_OF = 0.85
@@ -99,6 +104,7 @@ class Track:
         tally: counted in.
         live: frames do not wait for the model.
         delay: how many frames are held at most.
+        pace: says when flow is to be coarser.
     """
 
     def __init__(
@@ -111,6 +117,7 @@ class Track:
         *,
         live: bool,
         delay: int,
+        pace: Pace | None = None,
     ) -> None:
         height, width = frame.image.shape[:2]
         self._shape = frame.image.shape
@@ -125,6 +132,10 @@ class Track:
         self._luma_size = self._shrinker.size
         self._finder = FlowFinder(
             self._luma_size, self._effort.finest_scale, self._effort.stride, tally.work
+        )
+        self._fine, self._pace = self._finder, pace
+        self._coarse = (
+            FlowFinder(self._luma_size, _COARSE_SCALE, _COARSE_STRIDE, tally.work) if pace else None
         )
         self._blender = Blender((height, width), self._luma_size, tally.work)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
@@ -144,6 +155,7 @@ class Track:
         """Likewise, to the key that the model works on, or has just answered for: a guess."""
         self._plate = Plate(self._luma_size) if live else None
         self._small: Alpha = np.empty(self._luma_size, np.uint8)
+        self._room: Alpha = np.empty(self._luma_size, np.uint8)
         self._nothing: Alpha = np.zeros(self._luma_size, np.uint8)
         self._least = np.empty(self._luma_size, np.float32)
         self._previous: Luma = np.zeros(self._luma_size, np.uint8)
@@ -170,6 +182,10 @@ class Track:
 
     def take(self, frame: Frame, alpha: Alpha) -> list[Matte]:
         """See `Matting.matte`."""
+        if self._pace is not None:
+            self._pace.hear(self._asking.share)
+        is_coarse = self._pace is not None and self._pace.step.coarse
+        self._finder = self._coarse if is_coarse and self._coarse else self._fine
         self._hear()
         held = self._hold(frame, alpha)
         if self._is_new_scene(held):
@@ -255,9 +271,10 @@ class Track:
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
         if newest.is_rough:
             # Some of it may be furniture: who looks closely at that alone takes it for a subject.
-            # A look at all of it takes long, though, for who moves.
+            # A look at all of it takes four times as long as the glance: too long for who moves.
             is_odd = newest.older is None or len(find_subjects(newest.alpha)) > 1
-            return "whole" if is_odd and held.strain <= _CALM else "crops"
+            is_time = held.strain <= _CALM and now_s - newest.pts_s <= _QUICK_S
+            return "whole" if is_odd and is_time else "crops"
         if searched_s >= least_s and is_new(held.lead.residual, held.lead.near):
             return search
         if held.lead.still:
@@ -450,7 +467,10 @@ class Track:
                 self._blender.shrink(held.alpha, self._small)
             newest = two or one
             if cv2.countNonZero(self._small) < _LEFT_SHARE * newest.area:
-                # The flow has lost them, or the key frame saw a part of them only.
+                # The flow has lost them, or the key frame saw a part of them only. What is left may
+                # be the room, that looks like a part of them.
+                self._plate.find_room(held.colours, self._room)
+                self._blender.give_and_take(self._nothing, self._room, held.alpha)
                 self._show_returned(held, newest, beside=True)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
 

@@ -17,6 +17,7 @@ from streamer.config import MattingConfig
 from streamer.cpu import giving_way
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting.asking import Asking, Background, Direct
+from streamer.matting.pace import Pace
 from streamer.matting.track import Tally, Track
 from streamer.protocols import ModelInfo, Segmenter
 
@@ -46,6 +47,7 @@ class Tracked:
         self._asking: Asking = asking or (Background() if live else Direct())
         self._track: Track | None = None
         self._tally = Tally()
+        self._pace = Pace() if live else None
 
     @property
     def info(self) -> ModelInfo:
@@ -75,8 +77,13 @@ class Tracked:
                 self._tally,
                 live=self._live,
                 delay=self.delay,
+                pace=self._pace,
             )
         return self._track.take(frame, alpha)
+
+    def keeps(self, waiting: int, now_s: float) -> bool:
+        """See `PacedMatting.keeps`; a file keeps all."""
+        return self._pace is None or self._pace.keeps(waiting, now_s)
 
     def flush(self) -> Sequence[Matte]:
         """See `Matting.flush`."""
@@ -84,7 +91,8 @@ class Tracked:
 
     def statistics(self) -> dict[str, Any]:
         """See `Matting.statistics`."""
-        return {"mode": "tracked", "delay_frames": self.delay, **asdict(self._tally)}
+        counts = {"mode": "tracked", "delay_frames": self.delay, **asdict(self._tally)}
+        return counts if self._pace is None else {**counts, "pace": self._pace.statistics()}
 
     def close(self) -> None:
         """Release the model. Twice is once."""

@@ -141,6 +141,11 @@ class SinkWorker:
         """The sink."""
         return self._sink
 
+    @property
+    def waiting(self) -> int:
+        """Deliveries that it has not begun to write."""
+        return len(self._queue)
+
     def busy_s(self) -> float:
         """For how many seconds the sink has got on with nothing in a call; 0 if it is in none."""
         since_ns = self._busy_since_ns

@@ -14,7 +14,7 @@ from streamer.pipeline.delivery import Delivery, InHand, SinkWorker
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.standby import Standby
 from streamer.pipeline.switching import Switching
-from streamer.protocols import Matting
+from streamer.protocols import Matting, PacedMatting
 from streamer.ring import FrameRing, Lease
 
 _LOOK_S = 0.2
@@ -87,7 +87,7 @@ class MattingStage:
                     break
                 with lease:
                     self._switch(ring)
-                    self._matte(lease)
+                    self._matte(lease, ring)
             if not ring.aborted:
                 self._flush()
         except _ForfeitedError:
@@ -123,7 +123,7 @@ class MattingStage:
         old.close()
         future.set_result(None)
 
-    def _matte(self, lease: Lease) -> None:
+    def _matte(self, lease: Lease, ring: FrameRing) -> None:
         """Get one frame its matte, now or later."""
         stamp = lease.frame.stamp
         held = bool(self._held)
@@ -134,6 +134,11 @@ class MattingStage:
             self._deliver(lease, matte, patient=held)
             return
         given_ns = time.monotonic_ns()
+        if isinstance(self._matting, PacedMatting):
+            waiting = ring.statistics().waiting + max(worker.waiting for worker in self._workers)
+            if not self._matting.keeps(waiting, given_ns / 1e9):
+                self._metrics.drop("thinned")
+                return
         self._metrics.latency("wait").record(given_ns - stamp.captured_ns)
         self.in_hand.take()
         lease.retain()

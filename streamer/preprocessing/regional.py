@@ -15,7 +15,7 @@ from streamer.config import PreprocessConfig
 from streamer.errors import ConfigError
 from streamer.frame import Alpha, Frame, Matte, Stamp
 from streamer.preprocessing.regions import box_around, places_in
-from streamer.protocols import Matting, ModelInfo
+from streamer.protocols import Matting, ModelInfo, PacedMatting
 from streamer.tuning import Tuning
 
 _log = logging.getLogger(__name__)
@@ -89,6 +89,11 @@ class Regional:
     def warm_up(self) -> None:
         """Load and run what is needed. Raises ModelError."""
         self._matting.warm_up()
+
+    def keeps(self, waiting: int, now_s: float) -> bool:
+        """See `PacedMatting.keeps`; as the other matting says, if that is one."""
+        matting = self._matting
+        return not isinstance(matting, PacedMatting) or matting.keeps(waiting, now_s)
 
     def matte(self, frame: Frame, alpha: Alpha) -> Sequence[Matte]:
         """

@@ -36,7 +36,7 @@ def test_a_summary_names_every_counter_even_at_zero() -> None:
         ("captured", "inferred", "propagated", "empty", "emitted", "standby"), 0
     )
     assert summary["drops"] == dict.fromkeys(
-        ("overwritten", "stale", "sink_full", "decode_error"), 0
+        ("overwritten", "stale", "sink_full", "thinned", "decode_error"), 0
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _WEIGHT_OF_LESSER = 0.003
 """Of a thread that gives way, beside an ordinary one: 3 of 1024, as Linux weighs SCHED_IDLE."""
 
+_SETTLED_S = 0.5
+"""Before, a share says nothing."""
 _ROUNDING = 1e-9
 
 
@@ -30,6 +32,7 @@ class Load:
 class _Job:
     load: Load
     left_s: float
+    begun_s: float
     rate: float = 0.0
 
 
@@ -54,12 +57,20 @@ class Cores:
         """Begin a job now; ValueError where one of that *name* runs."""
         if name in self._jobs:
             raise ValueError(f"{name} runs already")
-        self._jobs[name] = _Job(load, load.seconds)
+        self._jobs[name] = _Job(load, load.seconds, self.now_s)
         self._share()
 
     def runs(self, name: str) -> bool:
         """Whether that job has not ended."""
         return name in self._jobs
+
+    def share(self, name: str) -> float:
+        """Of a core, that each thread of that job has had since it began; 1 where none runs."""
+        job = self._jobs.get(name)
+        passed_s = 0.0 if job is None else self.now_s - job.begun_s
+        if job is None or passed_s < _SETTLED_S or job.load.apart:
+            return 1.0
+        return (job.load.seconds - job.left_s) / job.load.threads / passed_s
 
     def next_end_s(self) -> float:
         """When the first of the jobs ends, if none begins before; infinity without any."""

@@ -18,7 +18,7 @@ from streamer.matting.effort import View
 from streamer.matting.keys import Key
 from streamer.matting.looking import Looker
 from streamer.matting.work import Work
-from streamer.protocols import Matting, ModelInfo, Segmenter
+from streamer.protocols import Matting, ModelInfo, PacedMatting, Segmenter
 
 
 class CountedSegmenter(Uncopyable):
@@ -67,10 +67,12 @@ class VirtualAsking:
 
     Attributes:
         answered: whether the answer is there; set by the simulation.
+        share: see `Asking.share`; likewise.
     """
 
     def __init__(self) -> None:
         self.answered = False
+        self.share = 1.0
         self._segmenter: CountedSegmenter | None = None
         self._asked: list[int] | None = None
         self._key: Key | None = None
@@ -117,7 +119,7 @@ class VirtualAsking:
     def forget(self) -> None:
         """What was asked is of another stream."""
         self._key = self._asked = None
-        self.answered = False
+        self.answered, self.share = False, 1.0
         self.take_sides()
 
     def close(self) -> None:
@@ -202,8 +204,8 @@ class _Run:
         if self._decoding is None and self._due_s() <= self._cores.now_s:
             self._decoding, self._next = self._next, self._next + 1
             self._start("capture", Load(self._machine.decode_s(self._size)))
-        if self._ring and self._carrying is None:
-            self._matte(self._ring.popleft())
+        while self._ring and self._carrying is None:
+            self._matte_or_leave_out(self._ring.popleft())
         if self._mattes and self._showing is None:
             self._showing = self._mattes.popleft()
             self._start("sink", Load(self._machine.show_s(self._size)))
@@ -236,7 +238,16 @@ class _Run:
         stamp = Stamp(index, index, Fraction(1, self._clip.fps), 0, self._epoch)
         self._ring.append(Frame(image, stamp))
 
+    def _matte_or_leave_out(self, frame: Frame) -> None:
+        waiting = len(self._ring) + len(self._mattes)
+        matting = self._matting
+        if isinstance(matting, PacedMatting) and not matting.keeps(waiting, self._cores.now_s):
+            self._judge.lose(frame.stamp.index)
+        else:
+            self._matte(frame)
+
     def _matte(self, frame: Frame) -> None:
+        self._asking.share = self._cores.share("model")
         alpha = np.empty(self._size, np.uint8)
         self._ready = list(self._matting.matte(frame, alpha))
         self._carrying = Load(self._machine.matting_s(self._work_since(), self._size))

@@ -227,7 +227,8 @@ class DisplaySink:
         if self._helps:
             draw_help(picture, [(key.label, key.what) for key in KEYS])
         elif self._overlay:
-            running = f"{self._rate.fps:.1f} fps  {self._latency_ms:.0f} ms"
+            pace = "" if self._remote is None else self._remote.pace
+            running = f"{self._rate.fps:.1f} fps  {self._latency_ms:.0f} ms  {pace}".rstrip()
             draw_rate(picture, "paused" if self._is_held() else running)
         self._noticed = self._notice.text
         if text := self._noticed or (_HOW_TO_DRAW if self._drawing is not None else ""):

@@ -77,6 +77,11 @@ class Remote:
             "save": self._save,
         }
 
+    @property
+    def pace(self) -> str:
+        """See `Controls.pace`."""
+        return self._controls.pace
+
     def do(self, action: Action) -> str:
         """Carry out *action*, none of the window's own; what came of it, or why it cannot be."""
         try:

@@ -144,6 +144,8 @@ class Later:
         frames: the answer to what one frame asks is there when the one so many later comes.
     """
 
+    share = 1.0
+
     def __init__(self, frames: int) -> None:
         self.frames = frames
         self._left = 0

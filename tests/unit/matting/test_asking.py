@@ -63,6 +63,22 @@ def test_an_answer_comes_from_a_thread_while_the_caller_goes_on(looker):
     asking.close()
 
 
+def test_a_model_that_gets_no_time_has_no_share(looker, monkeypatch):
+    asking = Background()
+    assert asking.share == 1.0
+    key, image = question()
+    asking.ask(key, image, looker, "whole")
+    assert looker.begun.wait(10)
+    assert asking.share == 1.0, "too early to tell"
+    monkeypatch.setattr("streamer.matting.asking._SETTLED_S", 0.0)
+    threading.Event().wait(0.2)
+    assert asking.share < 0.5, "it waits, and so spends nothing"
+    looker.may_end.set()
+    answer_of(asking)
+    assert asking.share < 0.5, "of all the time that the answer took"
+    asking.close()
+
+
 def test_it_answers_again_and_for_another_size(looker):
     asking = Background()
     looker.may_end.set()

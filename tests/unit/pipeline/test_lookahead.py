@@ -267,6 +267,37 @@ def test_a_matting_that_breaks_its_promise_ends_the_run(how: str) -> None:
     assert sink.alphas == sink.pictures == sink.indices
 
 
+class EverySecond(FakeMatting):
+    """Has time for every second frame only."""
+
+    def __init__(self, delay: int) -> None:
+        super().__init__(delay)
+        self.waited: list[int] = []
+
+    def keeps(self, waiting: int, now_s: float) -> bool:
+        self.waited.append(waiting)
+        return len(self.waited) % 2 == 1
+
+
+@DELAYS
+def test_frames_that_a_matting_leaves_out_reach_no_sink_and_count_as_thinned(delay: int) -> None:
+    sink = FakeSink()
+    built = Pipeline(FakeSource(20), EverySecond(delay), [sink])
+    report = built.run()
+    assert sink.indices == sink.pictures == sink.alphas == list(range(0, 20, 2))
+    assert report["drops"]["thinned"] == 10
+    assert accounted(report)
+    assert leased(built) == 0
+
+
+def test_a_matting_is_told_how_many_frames_wait_for_it_and_for_the_slowest_sink() -> None:
+    matting = EverySecond(0)
+    slow = FakeSink(on_write=lambda frame: time.sleep(0.03))
+    source = FakeSource(60, live=True, period_s=0.005)
+    Pipeline(source, matting, [FakeSink(), slow], ring_capacity=3, sink_queue=4).run()
+    assert max(matting.waited) >= 4
+
+
 def test_the_time_in_hand_is_reported_where_there_is_a_delay() -> None:
     period_s = 0.02
     report = Pipeline(

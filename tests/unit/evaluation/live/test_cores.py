@@ -43,8 +43,18 @@ def test_what_gives_way_gets_little_where_all_cores_are_wanted_but_not_nothing()
     cores.start("a", Load(1.0))
     cores.start("model", Load(1.0, gives_way=True))
     found = ends(cores)
-    assert found["a"] == pytest.approx(1.11)
+    assert found["a"] == pytest.approx(1.003)
     assert found["model"] == pytest.approx(2.0)
+
+
+def test_it_is_known_how_much_of_a_core_each_thread_of_a_job_gets():
+    cores = Cores(2)
+    cores.start("a", Load(4.0))
+    cores.start("model", Load(2.0, threads=2, gives_way=True))
+    assert cores.share("model") == 1.0, "too early to tell"
+    cores.advance(1.0)
+    assert cores.share("model") == pytest.approx(0.5, abs=0.01)
+    assert cores.share("nothing") == 1.0
 
 
 def test_where_no_core_is_idle_all_takes_longer():
@@ -62,7 +72,7 @@ def test_the_order_of_beginning_does_not_matter(order):
             cores.start(name, Load(1.0, threads=2, gives_way=True))
         else:
             cores.start(name, Load(1.0))
-    assert ends(cores)["a"] == pytest.approx(1.15 * 1.11)
+    assert ends(cores)["a"] == pytest.approx(1.15 * 1.003)
 
 
 def test_what_works_apart_takes_no_core():

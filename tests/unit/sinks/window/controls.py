@@ -31,6 +31,7 @@ class FakeControls:
         self.tuning = Tuning()
         self.paused = False
         self.speed = 1.0
+        self.pace = ""
         self.released = False
         self.recording = False
         self.source: SourceConfig = UsbSourceConfig(type="usb")
