@@ -48,7 +48,7 @@ class Controls(Protocol):
 
     @property
     def pace(self) -> str:
-        """What a live stream goes without so as to be in time, in words; empty where nothing."""
+        """What is left out of a live stream to stay in time, in words; empty where nothing is."""
         ...
 
     @property

@@ -75,10 +75,11 @@ def _share_cores(*, live: bool) -> None:
     """
     Tell OpenCV how many threads one call of it may use, in this process.
 
-    Live, every stage has a thread of its own already: they share the cores. By itself OpenCV heeds
-    no quota, and its threads get the priority of whoever needs them first, which may be a model.
+    Never more than it is told already. Live, every stage has a thread of its own: they share the
+    cores. By itself OpenCV heeds no quota, and its threads get the priority of whoever needs them
+    first, which may be a model.
     """
     threads = max(1, core_count() // 2) if live else core_count()
-    cv2.setNumThreads(threads)
-    if threads > 1:
-        cv2.blur(np.zeros((512, 512), np.uint8), (3, 3))
+    cv2.setNumThreads(min(threads, cv2.getNumThreads()))
+    # Large enough to be shared out, so that the threads begin.
+    cv2.resize(np.zeros((1024, 1024, 3), np.uint8), (512, 512))

@@ -229,7 +229,7 @@ class PacedMatting(Protocol):
         Asked before each frame: whether it is to get a matte; if not, it is left out.
 
         Args:
-            waiting: frames behind it, and mattes that wait for the slowest sink.
+            waiting: frames behind it, and mattes that wait for the sink that is the quickest.
             now_s: monotonic seconds.
         """
         ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +16,9 @@ from streamer.matting.effort import View
 from streamer.matting.keys import Key
 from streamer.matting.looking import Looker
 
-_SETTLED_S = 0.5
+_AVERAGED_S = 1.0
+_LEAST_NS = 1_000_000
+"""Less time than this tells nothing."""
 
 
 class Asking(Protocol):
@@ -27,7 +31,7 @@ class Asking(Protocol):
 
     @property
     def share(self) -> float:
-        """Of a core's time, that the model's thread has had since it was asked; 1 if not known."""
+        """Of the time on a core that the model wants, how much it gets of late; 1 if not known."""
         ...
 
     def ask(self, key: Key, image: Image, looker: Looker, view: View) -> None:
@@ -66,23 +70,53 @@ class Direct:
         """Nothing runs."""
 
 
-class _Spell:
-    """Of work in the thread that makes this: how much of a core it gets. Any thread may look."""
+class Share:
+    """
+    Of the time on a core that a model wants, how much it gets, on average over its latest second.
+
+    One thread at a time may write, others read.
+    """
 
     def __init__(self) -> None:
-        clock = getattr(time, "pthread_getcpuclockid", None)
-        self._clock = None if clock is None else clock(threading.get_ident())
-        self._begun_s, self._spent_s = time.monotonic(), self._cpu_s()
+        self.mean = 1.0
+        """Until the last answer."""
 
-    def share(self, *, whole: bool = False) -> float:
-        """Since it began; 1 before that tells anything, unless it is the *whole*."""
-        passed_s = time.monotonic() - self._begun_s
-        if self._clock is None or not passed_s or (passed_s < _SETTLED_S and not whole):
-            return 1.0
-        return min(1.0, (self._cpu_s() - self._spent_s) / passed_s)
+    def during(self, share: float, lasted_s: float) -> float:
+        """The mean, with the *share* of a question that has been worked on for so long."""
+        return self.mean + (share - self.mean) * -math.expm1(-lasted_s / _AVERAGED_S)
 
-    def _cpu_s(self) -> float:
-        return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+    def after(self, share: float, lasted_s: float) -> None:
+        """A question was answered."""
+        self.mean = self.during(share, lasted_s)
+
+
+class _Spell:
+    """
+    Of work in the thread that makes this: how much it gets of the time that it wants.
+
+    Any thread may look. By what Linux tells of a thread's time on a core, and of that in which it
+    waited for one, see sched-stats; elsewhere nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self._path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+        self._begun_s = time.monotonic()
+        self._before = self._read()
+
+    def share(self) -> tuple[float, float]:
+        """Since it began, and how many seconds that is ago; 1 where nothing is known."""
+        lasted_s, now = time.monotonic() - self._begun_s, self._read()
+        if now is None or self._before is None:
+            return 1.0, lasted_s
+        spent, waited = (after - before for after, before in zip(now, self._before, strict=True))
+        return (spent / (spent + waited) if spent + waited > _LEAST_NS else 1.0), lasted_s
+
+    def _read(self) -> tuple[int, int] | None:
+        try:
+            spent, waited, _ = self._path.read_text().split()
+        except (OSError, ValueError):  # another system, or the thread has ended
+            return None
+        return int(spent), int(waited)
 
 
 class Background:
@@ -97,7 +131,7 @@ class Background:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._spell: _Spell | None = None
-        self._share = 1.0
+        self._share = Share()
 
     @property
     def busy(self) -> bool:
@@ -107,10 +141,9 @@ class Background:
 
     @property
     def share(self) -> float:
-        """See `Asking.share`; after the answer, of all the time that it took."""
-        if (spell := self._spell) is not None:
-            self._share = spell.share()
-        return self._share
+        """See `Asking.share`."""
+        spell = self._spell
+        return self._share.mean if spell is None else self._share.during(*spell.share())
 
     def ask(self, key: Key, image: Image, looker: Looker, view: View) -> None:
         """See `Asking.ask`; *image* is copied."""
@@ -150,12 +183,13 @@ class Background:
                     return
                 key, looker, view = self._question
             failure: BaseException | None = None
-            self._spell = _Spell()
+            spell = self._spell = _Spell()
             try:
                 looker.look(key, self._image, view)
             except BaseException as error:  # it is raised where the answer is asked for
                 failure = error
-            self._share, self._spell = self._spell.share(whole=True), None
+            self._spell = None
+            self._share.after(*spell.share())
             with self._changed:
                 self._question = None
                 self._answer, self._failure = key, failure

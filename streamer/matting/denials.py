@@ -51,7 +51,7 @@ class Denials:
             self._denied.fill(0)
         return key.pts_s - self._noted_s >= _OLD_S and bool(self._denied.any())
 
-    def places(self, rough: Alpha | None) -> Alpha:
+    def claimed(self, rough: Alpha | None) -> Alpha:
         """What a *rough* alpha, (H, W), shows, and what was denied: (h, w) of 0 and 255."""
         if rough is None:
             return self._denied.copy()
@@ -79,7 +79,17 @@ class Denials:
             return
         gaps = cv2.absdiff(key.colours, self._colours).max(axis=2)
         out = np.where(gaps < _CHANGED, self._denied, np.uint8(0))
-        left = np.asarray(cv2.subtract(self._seen(alpha), out), np.uint8)
+        if key.knows_closely:
+            self._clear_around(self._seen(alpha), key, out)
+        # With its rim, which is soft.
+        out = np.asarray(cv2.dilate(out, self._rim), np.uint8)
+        height, width = alpha.shape
+        large = cv2.resize(out, (width, height), interpolation=cv2.INTER_LINEAR)
+        cv2.subtract(alpha, large, dst=alpha)
+
+    def _clear_around(self, seen: Alpha, key: Key, out: Alpha) -> None:
+        """Add to *out* what is *seen* around who is known, and is none of it; all (h, w)."""
+        left = np.asarray(cv2.subtract(seen, out), np.uint8)
         count, patches = cv2.connectedComponents(left, connectivity=8)
         sizes = np.bincount(patches.ravel(), minlength=count)
         near = cv2.dilate(self._denied, self._reach) > 0
@@ -93,11 +103,6 @@ class Denials:
             old = np.where(claimed, key.room, np.uint8(0))
             cv2.morphologyEx(old, cv2.MORPH_OPEN, self._beside, dst=old)
             out[old > 0] = 255
-        # With its rim, which is soft.
-        out = np.asarray(cv2.dilate(out, self._rim), np.uint8)
-        height, width = alpha.shape
-        large = cv2.resize(out, (width, height), interpolation=cv2.INTER_LINEAR)
-        cv2.subtract(alpha, large, dst=alpha)
 
     def _seen(self, alpha: Alpha) -> Alpha:
         """(h, w) of 0 and 255."""

@@ -59,7 +59,7 @@ class FlowFinder:
         # Down to the finest scale but with wide steps and without the variational refinement, which
         # smooths the subject's motion into that of the background: half the error of the presets.
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._search.setFinestScale(finest_scale)
+        self._finest_scale = finest_scale
         self._search.setPatchStride(stride)
         self._search.setGradientDescentIterations(6)
         self._search.setVariationalRefinementIterations(0)
@@ -83,7 +83,7 @@ class FlowFinder:
             self._search_in(now, other, flow)
             return
         here = place.slices
-        found = np.ascontiguousarray(flow[here])
+        found = flow[here].copy()
         self._search_in(np.ascontiguousarray(now[here]), np.ascontiguousarray(other[here]), found)
         flow.fill(0)
         flow[here] = found
@@ -92,6 +92,8 @@ class FlowFinder:
         height, width = now.shape
         self._work.flows += now.size / self._gap.size
         self._work.patches += self.patches * now.size / self._gap.size
+        # It is left at a coarser one for good by a picture that is too small for this.
+        self._search.setFinestScale(self._finest_scale)
         self._search.calc(now, other, flow)
         # Patches that went astray stand alone.
         parts = [part.ravel()[: height * width].reshape(height, width) for part in self._parts]

@@ -69,9 +69,11 @@ class Looker:
         found = self._find(key, image, known, view) if searched else []
         is_whole = self._hasty and searched and not self._glanced
         saw_all = is_whole and self._whole_is_fine and not key.knows_closely
+        if is_whole and not key.knows_closely:
+            known = []  # what a glance took for a subject was looked for, and is found or not
         may_be_rough = self._hasty and view == "glance" and not key.is_doubted
         key.is_rough = bool(found) and not known and may_be_rough and not saw_all
-        if found and (key.is_rough or saw_all):
+        if key.is_rough or saw_all:
             np.copyto(key.alpha, self._whole)
         else:
             self._look_closely(key, image, known, found, searched=searched)
@@ -92,8 +94,8 @@ class Looker:
             return found
         if view == "whole":
             rough = key.known if known and not key.knows_closely else None
-            self._denials.note(self._denials.places(rough), self._whole, key)
-        elif known and key.knows_closely:
+            self._denials.note(self._denials.claimed(rough), self._whole, key)
+        else:
             self._denials.clear(self._whole, key)
             return find_subjects(self._whole)
         return found

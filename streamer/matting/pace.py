@@ -9,15 +9,23 @@ from typing import Any
 
 _log = logging.getLogger("streamer.matting")
 
-_SMOOTH_S = 0.5
-"""Over which the frames that wait are averaged."""
-_BEHIND, _AT_EASE = 1.5, 0.5
-"""Frames that wait on average: more is too many, fewer leaves time to spare."""
+_SOON_S, _LATE_S = 0.5, 2.0
+"""Over which the frames that wait are averaged, for detail and for frames."""
+_BEHIND, _FULL, _AT_EASE = 1.5, 2.5, 0.5
+"""
+Frames that wait on average: with more than the first, detail goes; with more than the second,
+frames do, which would be lost anyhow; with fewer than the third, there is time to spare.
+"""
 _SHORT, _STARVES, _ENOUGH = 0.35, 0.15, 0.5
 """
-Of a core's time that the model gets: with less than the first, detail goes, for mattes would be
-old; with less than the second, frames do; with more than the third, there is time to spare.
+Of the time on a core that the model wants: with less than the first, detail goes, for mattes would
+be old; with less than the second, there would be none; with more than the third, there is time to
+spare.
 """
+_AS_FULL = 4
+"""Frames that wait, as which it counts where the model starves."""
+_HELD_S = 1.0
+"""From one frame to the next: the stream was held meanwhile."""
 _MORE_AFTER_S = 1.0
 """From one step to the next that takes away more, at least."""
 _LESS_AFTER_S, _MOST_PATIENT_S = 5.0, 60.0
@@ -67,7 +75,8 @@ class Pace:
     def _begin(self) -> None:
         self.step = STEPS[0]
         self._number = 0
-        self._waiting = 0.0
+        self._soon = self._late = 0.0
+        """Frames that wait, on average."""
         self._share = 1.0
         self._saw_s = -math.inf
         self._changed_s = -math.inf
@@ -76,8 +85,8 @@ class Pace:
         self._phase = 0
         self._changes = 0
 
-    def hear(self, share: float) -> None:
-        """The model had this *share* of a core's time since it was asked what it works on."""
+    def note_share(self, share: float) -> None:
+        """Of the time on a core that the model wants, it gets this *share*."""
         self._share = share
 
     def keeps(self, waiting: int, now_s: float) -> bool:
@@ -85,7 +94,7 @@ class Pace:
         Whether the next frame gets a matte.
 
         Args:
-            waiting: frames behind it, and mattes that wait for the slowest sink.
+            waiting: frames behind it, and mattes that wait for the sink that is the quickest.
             now_s: monotonic.
         """
         self._saw(waiting, now_s)
@@ -111,16 +120,24 @@ class Pace:
         if self._saw_s == -math.inf:
             self._saw_s = self._changed_s = now_s
         passed_s, self._saw_s = now_s - self._saw_s, now_s
-        self._waiting += (waiting - self._waiting) * -math.expm1(-passed_s / _SMOOTH_S)
+        if passed_s > _HELD_S:
+            self._changed_s += passed_s
+            passed_s = 0.0
+        full = max(waiting, _AS_FULL) if self._share < _STARVES else waiting
+        self._soon += (waiting - self._soon) * -math.expm1(-passed_s / _SOON_S)
+        self._late += (full - self._late) * -math.expm1(-passed_s / _LATE_S)
         since_s = now_s - self._changed_s
-        starves = self._share < (_STARVES if self.step.coarse else _SHORT)
-        behind = starves or self._waiting > _BEHIND
+        if self.step.coarse:
+            behind = self._late > _FULL
+        else:
+            behind = self._soon > _BEHIND or self._share < _SHORT
         if behind and since_s >= _MORE_AFTER_S and self._number < len(STEPS) - 1:
             if self._gave_back and since_s < self._patience_s:
                 self._patience_s = min(2 * self._patience_s, _MOST_PATIENT_S)
-            self._go_to(self._number + 1, now_s, "the model starves" if starves else "frames wait")
+            why = "frames wait" if self._soon > _BEHIND else "the model gets too little time"
+            self._go_to(self._number + 1, now_s, why)
             return
-        at_ease = self._waiting < _AT_EASE and self._share >= _ENOUGH
+        at_ease = self._soon < _AT_EASE and self._share >= _ENOUGH
         if at_ease and since_s >= self._patience_s and self._number:
             self._go_to(self._number - 1, now_s, "there is time for more")
 

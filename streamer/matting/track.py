@@ -13,7 +13,7 @@ from streamer.config import MattingConfig
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting.asking import Asking
 from streamer.matting.blending import Blender
-from streamer.matting.effort import View, effort_of
+from streamer.matting.effort import Effort, View, effort_of
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
@@ -40,7 +40,7 @@ _QUICK_S = 0.4
 """After which a glance is answered where the model is quick."""
 _FADE = 3
 """Frames over which a live stream goes over to a new key frame."""
-_COARSE_SCALE, _COARSE_STRIDE = 1, 5
+_COARSE_SCALE = 1
 """Of the flow where there is too much to do; see `FlowFinder`."""
 _AROUND_PX, _STEP_PX = 24, 8
 """Of the luma picture: how far around subjects flow is looked for, and in what steps."""
@@ -135,7 +135,9 @@ class Track:
         )
         self._fine, self._pace = self._finder, pace
         self._coarse = (
-            FlowFinder(self._luma_size, _COARSE_SCALE, _COARSE_STRIDE, tally.work) if pace else None
+            FlowFinder(self._luma_size, _COARSE_SCALE, _coarse_stride(self._effort), tally.work)
+            if pace
+            else None
         )
         self._blender = Blender((height, width), self._luma_size, tally.work)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
@@ -183,7 +185,7 @@ class Track:
     def take(self, frame: Frame, alpha: Alpha) -> list[Matte]:
         """See `Matting.matte`."""
         if self._pace is not None:
-            self._pace.hear(self._asking.share)
+            self._pace.note_share(self._asking.share)
         is_coarse = self._pace is not None and self._pace.step.coarse
         self._finder = self._coarse if is_coarse and self._coarse else self._fine
         self._hear()
@@ -273,6 +275,7 @@ class Track:
             # Some of it may be furniture: who looks closely at that alone takes it for a subject.
             # A look at all of it takes four times as long as the glance: too long for who moves.
             is_odd = newest.older is None or len(find_subjects(newest.alpha)) > 1
+            is_odd = is_odd and newest.is_glance
             is_time = held.strain <= _CALM and now_s - newest.pts_s <= _QUICK_S
             return "whole" if is_odd and is_time else "crops"
         if searched_s >= least_s and is_new(held.lead.residual, held.lead.near):
@@ -331,7 +334,7 @@ class Track:
         if key.scene != self._scene and not self._goes_on(key):
             self._spare.append(key)
             return
-        is_the_room = key.is_glance and self._without_the_room(key)
+        is_the_room = (key.is_glance or key.is_rough) and self._without_the_room(key)
         self._verdicts.hear(key)
         self._doubts = is_the_room and key.is_empty and not self._verdicts.is_settled(key)
         guess, self._guess = self._guess, None
@@ -533,3 +536,8 @@ class Track:
             min(height, -(-(top + tall + _AROUND_PX) // _STEP_PX) * _STEP_PX),
         )
         return place if place.width * place.height < _MOST_OF * height * width else None
+
+
+def _coarse_stride(effort: Effort) -> int:
+    """In wider steps, where it is no less fine anyhow."""
+    return 5 if effort.finest_scale < _COARSE_SCALE else 8

@@ -135,7 +135,7 @@ class MattingStage:
             return
         given_ns = time.monotonic_ns()
         if isinstance(self._matting, PacedMatting):
-            waiting = ring.statistics().waiting + max(worker.waiting for worker in self._workers)
+            waiting = ring.statistics().waiting + min(worker.waiting for worker in self._workers)
             if not self._matting.keeps(waiting, given_ns / 1e9):
                 self._metrics.drop("thinned")
                 return

@@ -93,7 +93,7 @@ class Canvas:
                 returns.
 
         Returns:
-            A frame that is valid until the next call: one of BGRA is the canvas's own.
+            A frame that is valid until the next call, where it is the canvas's own: of BGRA.
         """
         if self._quick is not None:
             if picture.shape != self._drawn.shape:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,19 @@ def test_a_long_name_is_cut_and_a_borrowed_one_given_back() -> None:
     assert names == ["sinks[0] record", "model", "sinks[0] record"]
 
 
+def _policy_may_change() -> bool:
+    """Some sandboxes forbid it."""
+    allowed: list[bool] = []
+
+    def probe() -> None:
+        with suppress(OSError):
+            os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
+            allowed.append(True)
+
+    in_thread("probe", probe).join()
+    return bool(allowed)
+
+
 def test_who_gives_way_does_so_with_the_threads_that_it_starts_and_nobody_else() -> None:
     def policy() -> int:
         return os.sched_getscheduler(threading.get_native_id())
@@ -101,8 +115,11 @@ def test_who_gives_way_does_so_with_the_threads_that_it_starts_and_nobody_else()
         thread.join()
         return policy(), inner[0]
 
+    if not _policy_may_change():
+        pytest.skip("SCHED_IDLE is forbidden here")
+    before = policy()
     assert giving_way(work) == (os.SCHED_IDLE, os.SCHED_IDLE)
-    assert policy() == os.SCHED_OTHER
+    assert policy() == before
 
 
 def test_where_a_policy_is_forbidden_threads_are_nice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 _WEIGHT_OF_LESSER = 0.003
 """Of a thread that gives way, beside an ordinary one: 3 of 1024, as Linux weighs SCHED_IDLE."""
 
-_SETTLED_S = 0.5
-"""Before, a share says nothing."""
 _ROUNDING = 1e-9
 
 
@@ -64,13 +62,17 @@ class Cores:
         """Whether that job has not ended."""
         return name in self._jobs
 
-    def share(self, name: str) -> float:
-        """Of a core, that each thread of that job has had since it began; 1 where none runs."""
+    def share(self, name: str) -> tuple[float, float] | None:
+        """
+        Of a core, how much each thread of that job has had, and for how many seconds it runs.
+
+        None where it does not run, has just begun, or takes no core.
+        """
         job = self._jobs.get(name)
-        passed_s = 0.0 if job is None else self.now_s - job.begun_s
-        if job is None or passed_s < _SETTLED_S or job.load.apart:
-            return 1.0
-        return (job.load.seconds - job.left_s) / job.load.threads / passed_s
+        if job is None or job.load.apart or self.now_s <= job.begun_s:
+            return None
+        lasted_s = self.now_s - job.begun_s
+        return (job.load.seconds - job.left_s) / job.load.threads / lasted_s, lasted_s
 
     def next_end_s(self) -> float:
         """When the first of the jobs ends, if none begins before; infinity without any."""

@@ -14,6 +14,7 @@ from streamer.evaluation.live.cores import Cores, Load
 from streamer.evaluation.live.judging import Judge
 from streamer.evaluation.live.machines import Machine
 from streamer.frame import Alpha, Frame, Image, Matte, Stamp
+from streamer.matting.asking import Share
 from streamer.matting.effort import View
 from streamer.matting.keys import Key
 from streamer.matting.looking import Looker
@@ -181,6 +182,9 @@ class _Run:
         """Those that wait for the sink."""
         self._showing: Matte | None = None
         self._done = self._work()
+        self._share = Share()
+        self._asked: tuple[float, Load] | None = None
+        """When the model was asked, and what that takes."""
 
     def run(self) -> None:
         """Play to the end; what is held then is not shown."""
@@ -226,6 +230,7 @@ class _Run:
                 self._ready = []
             case "model":
                 self._asking.answered = True
+                self._hear_share()
             case "sink":
                 assert self._showing is not None  # noqa: S101 - it has ended
                 shown, self._showing = self._showing, None
@@ -247,7 +252,9 @@ class _Run:
             self._matte(frame)
 
     def _matte(self, frame: Frame) -> None:
-        self._asking.share = self._cores.share("model")
+        asking = self._asking
+        share = self._cores.share("model")
+        asking.share = self._share.mean if share is None else self._share.during(*share)
         alpha = np.empty(self._size, np.uint8)
         self._ready = list(self._matting.matte(frame, alpha))
         self._carrying = Load(self._machine.matting_s(self._work_since(), self._size))
@@ -257,7 +264,17 @@ class _Run:
         else:
             self._start("matting", self._carrying)
         if (asked := self._asking.take_asked()) is not None:
-            self._start("model", replace(self._machine.inference(asked), gives_way=True))
+            load = replace(self._machine.inference(asked), gives_way=True)
+            self._asked = self._cores.now_s, load
+            self._start("model", load)
+
+    def _hear_share(self) -> None:
+        """See `Asking.share`."""
+        assert self._asked is not None  # noqa: S101 - it has answered
+        begun_s, load = self._asked
+        lasted_s = self._cores.now_s - begun_s
+        if lasted_s and not load.apart:
+            self._share.after(load.seconds / load.threads / lasted_s, lasted_s)
 
     def _put(self, matte: Matte) -> None:
         if len(self._mattes) >= self._queues.sink:

@@ -49,6 +49,21 @@ def test_where_neither_explains_the_picture_it_is_mixed_by_shares():
     assert np.abs(mixed.astype(int) - 120).max() <= 1
 
 
+def test_what_was_shown_fades_into_the_answer():
+    one = lead(200, 1.0)
+    one.still, one.key.shown, one.key.was_shown = True, flat(40), True
+    one.key.near[:] = 255
+    blender, out = Blender(SIZE, SMALL), flat(0)
+    shares = []
+    for faded in (0.25, 0.5, 1.0):
+        blender.carry(one, Box(0, 0, SIZE[1], SIZE[0]), out, faded)
+        shares.append(int(out[20, 20]))
+    assert shares == [80, 120, 200]
+    one.key.was_shown = False
+    blender.carry(one, Box(0, 0, SIZE[1], SIZE[0]), out, 0.25)
+    assert out[20, 20] == 200
+
+
 def settled(estimate: np.ndarray, known: np.ndarray, calm: int = 1) -> np.ndarray:
     out = estimate.copy()
     Blender(SIZE, SMALL).settle(out, known, np.full(SMALL, calm, np.uint8))

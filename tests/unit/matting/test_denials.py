@@ -26,6 +26,7 @@ def key(*known: tuple[slice, slice], at_s: float = 0.0, scene: int = 1) -> Key:
     made = Key(LARGE, SMALL)
     made.colours[:] = np.random.default_rng(3).integers(0, 255, made.colours.shape, np.uint8)
     made.known[:] = alpha(*known)
+    made.knows_closely = bool(known)
     made.pts_s, made.scene = at_s, scene
     return made
 
@@ -35,7 +36,7 @@ def denials() -> Denials:
     """After a look at the whole frame, in which there was no chair."""
     made = Denials(SMALL)
     assert not made.are_old(key())
-    made.note(made.places(alpha(PERSON, CHAIR)), alpha(PERSON), key())
+    made.note(made.claimed(alpha(PERSON, CHAIR)), alpha(PERSON), key())
     return made
 
 
@@ -74,7 +75,7 @@ def test_a_glance_does_not_extend_who_is_known_over_the_room() -> None:
 def test_the_model_is_asked_again_after_a_while(denials: Denials) -> None:
     assert not denials.are_old(key(at_s=9))
     assert denials.are_old(key(at_s=11))
-    denials.note(denials.places(None), alpha(PERSON, CHAIR), key(at_s=11))
+    denials.note(denials.claimed(None), alpha(PERSON, CHAIR), key(at_s=11))
     answer = alpha(PERSON, CHAIR)
     denials.clear(answer, key(PERSON, at_s=12))
     assert answer[CHAIR].min() == 255, "this time it has seen somebody there"

@@ -37,6 +37,30 @@ def test_a_picture_moved_by_a_known_amount_is_carried_to_within_half_a_pixel(x, 
     assert residual[20:-20, 20:-20].mean() < 3
 
 
+@pytest.mark.parametrize(
+    "place", [Box(0, 16, 320, 144), Box(48, 0, 256, 180), Box(16, 24, 200, 96)]
+)
+def test_flow_is_found_in_a_place_alone(place):
+    before = texture()
+    now = moved(before, 3, 0)
+    flow = np.full((180, 320, 2), 7, np.float32)
+    flow[place.slices] = 0
+    FlowFinder(before.shape).find(now, before, flow, place)
+    assert np.median(flow[place.slices][10:-10, 10:-10, 0]) == pytest.approx(-3, abs=0.25)
+    flow[place.slices] = 0
+    assert not flow.any()
+
+
+def test_a_small_place_leaves_the_finder_as_it_was():
+    before = texture()
+    now, finder = moved(before, 3, 1), FlowFinder(before.shape, finest_scale=1)
+    flows = np.zeros((2, 180, 320, 2), np.float32)
+    finder.find(now, before, flows[0])
+    finder.find(now, before, np.zeros((180, 320, 2), np.float32), Box(0, 0, 32, 40))
+    finder.find(now, before, flows[1])
+    assert (flows[0] == flows[1]).all()
+
+
 def test_what_no_flow_explains_has_a_residual():
     before, now = texture(), texture()
     now[60:120, 100:200] = np.random.default_rng(1).integers(0, 256, (60, 100), np.uint8)

@@ -19,7 +19,7 @@ class Stream:
     def play(self, seconds: float, waiting: int, share: float = 1.0) -> list[bool]:
         kept = []
         for _ in range(round(seconds * FPS)):
-            self.pace.hear(share)
+            self.pace.note_share(share)
             kept.append(self.pace.keeps(waiting, self.now_s))
             self.now_s += 1 / FPS
         return kept
@@ -37,9 +37,10 @@ def test_all_is_done_while_hardly_a_frame_waits() -> None:
 
 def test_detail_goes_before_frames_and_these_go_evenly() -> None:
     stream = Stream()
-    assert all(stream.play(1.9, waiting=3))
-    assert stream.pace.step.coarse
-    stream.play(0.5, waiting=3)
+    assert all(stream.play(1.9, waiting=4))
+    assert stream.step == 1
+    while stream.step == 1:
+        stream.play(0.1, waiting=4)
     assert stream.step == 2
     kept = stream.play(1, waiting=1)
     assert sum(kept) == 20
@@ -78,11 +79,28 @@ def test_a_model_that_gets_little_costs_detail_and_one_that_gets_nothing_frames(
     stream = Stream()
     assert all(stream.play(20, waiting=0, share=0.3))
     assert stream.step == 1
-    stream.play(3, waiting=0, share=0.05)
-    assert stream.step > 1
-    stream.play(60, waiting=0, share=0.3)
-    assert stream.step > 1, "with so little there is no time to spare"
+    stream.play(4, waiting=0, share=0.05)
+    stream.play(4, waiting=0, share=0.4)
+    step = stream.step
+    assert step > 1
+    stream.play(60, waiting=0, share=0.4)
+    assert stream.step == step, "with so little there is no time to spare"
     stream.play(60, waiting=0, share=0.9)
+    assert stream.step == 0
+
+
+def test_frames_go_only_where_they_wait_for_seconds() -> None:
+    stream = Stream()
+    stream.play(1.5, waiting=2)
+    assert all(stream.play(20, waiting=2))
+    assert stream.step == 1
+
+
+def test_a_pause_is_no_hurry() -> None:
+    stream = Stream()
+    stream.play(5, waiting=0)
+    stream.now_s += 600
+    assert all(stream.play(0.1, waiting=4))
     assert stream.step == 0
 
 

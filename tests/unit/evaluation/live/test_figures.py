@@ -87,8 +87,9 @@ def test_on_one_half_as_fast_detail_goes_and_every_frame_comes_in_time(name):
 def test_on_one_a_quarter_as_fast_frames_are_left_out_evenly():
     weak = MACHINES["weak"]
     figures = seen("webcam-talking", as_of_720p(replace(weak, costs=weak.costs.times(4))))
-    assert figures["late"] <= 0.1 * figures["shown"]
-    assert figures["latency_p95_ms"] < 150
+    assert 0 < figures["lost"] < 2 * figures["shown"]
+    assert figures["late"] <= 0.3 * figures["shown"]
+    assert figures["latency_p95_ms"] < 200
 
 
 def test_answers_that_come_much_later_cost_little():
