@@ -290,12 +290,24 @@ def test_frames_that_a_matting_leaves_out_reach_no_sink_and_count_as_thinned(del
     assert leased(built) == 0
 
 
-def test_a_matting_is_told_how_many_frames_wait_for_it_and_for_the_slowest_sink() -> None:
+def _waited(*sinks: FakeSink) -> int:
+    """How many frames waited at most, with sinks of which the first is slow."""
     matting = EverySecond(0)
-    slow = FakeSink(on_write=lambda frame: time.sleep(0.03))
     source = FakeSource(60, live=True, period_s=0.005)
-    Pipeline(source, matting, [FakeSink(), slow], ring_capacity=3, sink_queue=4).run()
-    assert max(matting.waited) >= 4
+    Pipeline(source, matting, sinks, ring_capacity=3, sink_queue=4).run()
+    return max(matting.waited)
+
+
+def _slow() -> FakeSink:
+    return FakeSink(on_write=lambda frame: time.sleep(0.03))
+
+
+def test_a_matting_is_told_how_many_frames_wait_for_its_sink() -> None:
+    assert _waited(_slow()) >= 4
+
+
+def test_a_sink_that_is_slow_for_itself_does_not_hurry_the_matting() -> None:
+    assert _waited(_slow(), FakeSink()) < 4
 
 
 def test_the_time_in_hand_is_reported_where_there_is_a_delay() -> None:
