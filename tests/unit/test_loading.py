@@ -22,7 +22,7 @@ def idle():
     found = 0
     for task in Path("/proc/self/task").iterdir():
         with suppress(ProcessLookupError):
-            found += os.sched_getscheduler(int(task.name)) != os.SCHED_OTHER
+            found += os.sched_getscheduler(int(task.name)) != os.sched_getscheduler(0)
     return found
 deadline = time.monotonic() + 10
 while idle() and time.monotonic() < deadline:  # the thread that gave way may be ending still
