@@ -29,6 +29,8 @@ _HEADINGS = {
     "boundary_f": "boundary F",
     "flicker": "flicker e3",
     "edge_lag_px": "edge lag px",
+    "leak": "leak %",
+    "loss": "loss %",
     "cpu_s": "CPU s/frame",
 }
 _AVERAGE = "average"
@@ -43,8 +45,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="A,B",
-            help="Clips by name; `normal` (usual), `safety`, `all` (both); `live` and "
-            "`live_moving` (usual with --live).",
+            help="Clips by name; `normal` (usual), `safety`, `all` (both); `families`; `live` "
+            "and `live_moving` (usual with --live).",
         ),
     ] = None,
     frames: Annotated[
@@ -245,7 +247,7 @@ def _chosen(text: str) -> list[str]:
         match word.strip():
             case "all":
                 chosen.update(dict.fromkeys(clip_names("normal", "safety")))
-            case "normal" | "safety" | "live" | "live_moving" as kind:
+            case "normal" | "safety" | "live" | "live_moving" | "families" as kind:
                 chosen.update(dict.fromkeys(clip_names(kind)))
             case name if name in clip_names():
                 chosen[name] = None
@@ -282,13 +284,15 @@ def _table(rows: Sequence[tuple[str, str, dict[str, float | None]]]) -> None:
     print_table(
         ["clip", *(["configuration"] if named else []), *(_HEADINGS[key] for key in columns)],
         (
-            [clip, *([name] if named else []), *(_number(figures[key]) for key in columns)]
+            [clip, *([name] if named else []), *(_number(key, figures[key]) for key in columns)]
             for clip, name, figures in rows
         ),
     )
 
 
-def _number(value: float | None) -> str:
+def _number(key: str, value: float | None) -> str:
+    if value is not None and key in ("leak", "loss"):
+        value *= 100
     return "-" if value is None else f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
 
 

@@ -40,6 +40,16 @@ def meadow(width: int, height: int, random: np.random.Generator) -> Image:
     return _bytes(cv2.GaussianBlur(picture, (0, 0), height / 90))
 
 
+def lawn(width: int, height: int, random: np.random.Generator) -> Image:
+    """Grass, in focus, and nothing else: every blade may be taken for another."""
+    return _bytes(_tinted("grass.png", width, height, random, (62, 122, 96), 0.9))
+
+
+def gravel(width: int, height: int, random: np.random.Generator) -> Image:
+    """Gravel, in focus."""
+    return _bytes(_tinted("gravel.png", width, height, random, (116, 122, 130), 0.9))
+
+
 def bokeh(width: int, height: int, random: np.random.Generator) -> Image:
     """A photograph so far out of focus that only its colours are left."""
     picture = photograph("chelsea.png")
@@ -77,6 +87,8 @@ BACKDROPS: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
     "room": room,
     "bricks": bricks,
     "meadow": meadow,
+    "lawn": lawn,
+    "gravel": gravel,
     "bokeh": bokeh,
 }
 """Backdrops by name; each is made for a size, the same for the same random numbers."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from streamer.errors import ConfigError
+from streamer.evaluation.families import FAMILIES
 from streamer.evaluation.live_clips import LIVE
 from streamer.evaluation.scenery import Camera, Pose, Scene
 from streamer.evaluation.staging import Entry, Stage, breathes, eased, stays, sways
@@ -155,6 +156,7 @@ CATALOGUE: tuple[Entry, ...] = (
         Camera(covered=lambda index: 30 <= index < 60),
     ),
     *LIVE,
+    *FAMILIES,
 )
 
 
@@ -189,8 +191,8 @@ def make_clip(
         name: one of `clip_names()`.
         width: pixels, even.
         height: pixels, even.
-        frames: how many; the clip goes on for as long as it is asked to. 90 when None, and 240 of
-            live clips.
+        frames: how many; the clip goes on for as long as it is asked to. 90 when None, 240 of live
+            clips, and 48 of families.
         seed: of all that is random.
 
     Raises:
@@ -204,6 +206,8 @@ def make_clip(
     frames = entry.frames if frames is None else frames
     if frames < 1:
         raise ConfigError(f"clip {name}: of {frames} frames: must be 1 or more")
+    if entry.shrunk != 1:
+        width, height = (max(32, 2 * round(side / entry.shrunk / 2)) for side in (width, height))
     return Clip(
         name=entry.name,
         description=entry.description,
@@ -215,4 +219,5 @@ def make_clip(
         scenes=entry.scenes(Stage(width, height, seed)),
         camera=entry.camera,
         empty_will_do=entry.empty_will_do,
+        fps=entry.fps,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -84,7 +85,7 @@ class Sheet:
         self._shaded([self._fixed(points)], (float(middle[0]), float(middle[1])), reach, colour)
 
     def limb(
-        self, joints: list[tuple[float, float]], radius: float, colour: tuple[int, int, int]
+        self, joints: Sequence[tuple[float, float]], radius: float, colour: tuple[int, int, int]
     ) -> None:
         """Draw a line *radius* thick to each side, round at its ends and joints."""
         mask = np.zeros_like(self.alpha)

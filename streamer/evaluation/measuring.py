@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from streamer.evaluation.driving import run_matting
-from streamer.evaluation.metrics import boundary_f, conn, dtssd, grad, iou, mad, mse
+from streamer.evaluation.metrics import boundary_f, conn, dtssd, grad, iou, leak, loss, mad, mse
 from streamer.evaluation.steadiness import edge_lag_px, flicker
 from streamer.evaluation.truth import Clip, Motion
 from streamer.frame import Alpha, Image
 from streamer.protocols import Matting
 
 COLUMNS = (
-    "mad", "mse", "grad", "conn", "dtssd", "iou", "boundary_f", "flicker", "edge_lag_px", "cpu_s",
+    "mad", "mse", "grad", "conn", "dtssd", "iou", "boundary_f", "flicker", "edge_lag_px", "leak",
+    "loss", "cpu_s",
 )  # fmt: skip
 """The figures, in the order in which they are shown."""
 _WORST = 4
@@ -162,6 +163,8 @@ def _compare(now: Sample, before: Sample | None) -> Figures:
         "conn": conn(ours, truth),
         "iou": iou(ours, truth),
         "boundary_f": boundary_f(ours, truth),
+        "leak": leak(ours, truth),
+        "loss": loss(ours, truth),
         "cpu_s": now.cpu_s,
     }
     if before is not None:

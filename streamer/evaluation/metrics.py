@@ -25,6 +25,8 @@ _SIGMA = 1.4
 _CONN_STEPS = 10
 _CONN_MISS = 0.15
 _BOUNDARY_PX = 2
+_BARE, _FULL, _HALF = 13, 242, 127
+"""Alphas of 0.05, 0.95 and 0.5."""
 
 Floats = NDArray[np.float32]
 
@@ -32,6 +34,16 @@ Floats = NDArray[np.float32]
 def mad(prediction: Alpha, truth: Alpha) -> float:
     """Mean absolute difference, of alphas in 0..1, times 1e3."""
     return float(cv2.norm(prediction, truth, cv2.NORM_L1)) / truth.size / 255 * 1e3
+
+
+def leak(prediction: Alpha, truth: Alpha) -> float:
+    """Share of the picture that is shown, above one half, and not to be seen, up to 0.05."""
+    return float(np.count_nonzero((truth <= _BARE) & (prediction > _HALF))) / truth.size
+
+
+def loss(prediction: Alpha, truth: Alpha) -> float:
+    """Share of the picture that is to be seen, from 0.95, and not shown, up to one half."""
+    return float(np.count_nonzero((truth >= _FULL) & (prediction <= _HALF))) / truth.size
 
 
 def mse(prediction: Alpha, truth: Alpha) -> float:

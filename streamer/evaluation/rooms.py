@@ -70,7 +70,7 @@ def _fill(picture: np.ndarray, box: _Box, colour: tuple[float, float, float]) ->
 def _shadow(picture: np.ndarray, box: _Box) -> None:
     """What stands before a wall darkens it below and to the right."""
     height, width = picture.shape[:2]
-    reach = height // 50
+    reach = max(1, height // 50)
     mask = np.zeros((height, width), np.float32)
     left, top, right, bottom = box
     mask[top + reach : bottom + reach, left + reach : right + reach] = 0.35

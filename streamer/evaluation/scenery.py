@@ -61,11 +61,15 @@ class Scene:
     """How far the backdrop and the extras have moved behind the actors, in pixels."""
     shake: Drift = lambda _: (0.0, 0.0)
     """How far the whole view has moved, in pixels."""
+    zoom: Callable[[float], float] = lambda _: 1.0
+    """By time: how much larger the whole view is, about the middle of the frame."""
     extras: tuple[Actor, ...] = ()
     """
     What moves in the background, behind every actor. It does not count in the alpha, is out of
     focus, and is not blurred by the shutter.
     """
+    overlays: tuple[Actor, ...] = ()
+    """What is laid over the finished picture, such as a ticker: no subject, and it hides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,5 @@ class Camera:
     """Moments that are averaged while the shutter is open."""
     bitrate: int | None = None
     """Bits a second of H.264 that the frames have been through; None: none."""
+    grey: bool = False
+    """It sees no colours."""

@@ -97,6 +97,9 @@ class Entry:
     camera: Camera = field(default_factory=Camera)
     empty_will_do: Callable[[int], bool] = lambda _: False
     frames: int = FRAMES
+    fps: int = 30
+    shrunk: float = 1.0
+    """How many times smaller than asked for it is, in each direction."""
 
 
 def stays(x: float, y: float, height: float) -> Way:

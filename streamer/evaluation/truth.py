@@ -21,10 +21,11 @@ from streamer.evaluation.placing import Affine, Layer, chain, inverse, layer, sh
 from streamer.evaluation.scenery import Actor, Camera, Drift, Scene
 from streamer.frame import Alpha, Image
 
-Kind = Literal["normal", "safety", "live", "live_moving"]
+Kind = Literal["normal", "safety", "live", "live_moving", "families"]
 """
 `normal`: a subject that a model should find; `safety`: the right matte or an empty one; `live`:
-people before a webcam in a still room; `live_moving`: the same before what moves.
+people before a webcam in a still room; `live_moving`: the same before what moves; `families`: files
+of the kinds that strangers bring.
 """
 
 _KEPT = 3
@@ -55,11 +56,12 @@ class _Cover:
     alpha: NDArray[np.float32]
     """(H, W) in [0, 255]: of all actors together."""
     labels: NDArray[np.uint8]
-    """(H, W): 0 the backdrop, then the extras in their order, then the actors."""
+    """(H, W): 0 the backdrop, then the extras in their order, then the actors and overlays."""
     poses: tuple[Affine, ...]
     """By label."""
-    subjects: int
-    """The first label of an actor."""
+    subjects: slice
+    """The labels of actors."""
+    overlays: tuple[Layer, ...]
 
 
 @dataclass(eq=False)
@@ -138,7 +140,8 @@ class Clip:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(255,),
         )
-        return Motion(flow, came_from == now.labels, now.labels >= now.subjects)
+        on_subject = (now.labels >= now.subjects.start) & (now.labels < now.subjects.stop)
+        return Motion(flow, came_from == now.labels, on_subject)
 
     def _check(self, index: int) -> None:
         if not 0 <= index < self.frames:
@@ -160,8 +163,8 @@ class Clip:
         size = (self.width, self.height)
         alpha = np.zeros(size[::-1], np.float32)
         labels = np.zeros(size[::-1], np.uint8)
-        poses = [shift(*_plus(scene.drift(index), scene.shake(index)))]
-        extras, actors = [], []
+        poses = [self._seen(scene, index, shift(*_plus(scene.drift(index), scene.shake(index))))]
+        extras, actors, overlays = [], [], []
         for number, extra in enumerate(scene.extras, 1):
             place = self._place(scene, extra, index, scene.drift)
             own = layer([(extra.look(index), place)], size, density=1)
@@ -179,8 +182,23 @@ class Clip:
             alpha[own.box] += own.alpha
             poses.append(self._place(scene, actor, index))
             actors.append(own)
-        subjects = 1 + len(extras)
-        return _Cover(tuple(extras), tuple(actors), alpha, labels, tuple(poses), subjects)
+        for number, overlay in enumerate(scene.overlays, len(poses)):
+            place = self._posed(overlay, index)
+            own = layer([(overlay.look(index), place)], size, density=1)
+            labels[own.box][own.alpha > 127] = number
+            alpha[own.box] *= 1 - own.alpha / 255
+            poses.append(place)
+            overlays.append(own)
+        first = 1 + len(extras)
+        return _Cover(
+            tuple(extras),
+            tuple(actors),
+            alpha,
+            labels,
+            tuple(poses),
+            slice(first, first + len(actors)),
+            tuple(overlays),
+        )
 
     def _layer(self, scene: Scene, actor: Actor, index: int) -> Layer:
         count = self.camera.exposures
@@ -190,13 +208,25 @@ class Clip:
 
     def _place(self, scene: Scene, actor: Actor, moment: float, drift: Drift = _stays) -> Affine:
         """From the sprite's pixels to the frame's."""
+        moved = shift(*_plus(scene.shake(moment), drift(moment)))
+        return self._seen(scene, moment, chain(moved, self._posed(actor, moment)))
+
+    def _posed(self, actor: Actor, moment: float) -> Affine:
+        """Likewise, as its pose alone says."""
         pose = actor.pose(moment)
         scale = pose.height * self.height / actor.sprite.lit.shape[0]
-        dx, dy = _plus(scene.shake(moment), drift(moment))
         turn = cv2.getRotationMatrix2D(actor.sprite.anchor, pose.degrees, scale)
-        turn[0, 2] += pose.x * self.width + dx - actor.sprite.anchor[0]
-        turn[1, 2] += pose.y * self.height + dy - actor.sprite.anchor[1]
+        turn[0, 2] += pose.x * self.width - actor.sprite.anchor[0]
+        turn[1, 2] += pose.y * self.height - actor.sprite.anchor[1]
         return np.asarray(turn, np.float64)
+
+    def _seen(self, scene: Scene, moment: float, place: Affine) -> Affine:
+        """*place*, as large as the camera shows it."""
+        zoom = scene.zoom(moment)
+        if zoom == 1:
+            return place
+        larger = cv2.getRotationMatrix2D((self.width / 2, self.height / 2), 0, zoom)
+        return chain(np.asarray(larger, np.float64), place)
 
     def _picture(self, index: int) -> Image:
         random = np.random.default_rng((self.seed, index))
@@ -207,12 +237,17 @@ class Clip:
             gain = np.asarray(self.camera.gain(index), np.float32)
             if np.any(gain != 1):
                 picture *= gain
-        if not self.camera.noise:
-            return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-        grain = random.standard_normal(picture.shape, np.float32)
-        grain *= self.camera.noise
-        # It rounds to even and clips, as above, in one pass.
-        return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
+        if self.camera.noise:
+            grain = random.standard_normal(picture.shape, np.float32)
+            grain *= self.camera.noise
+            # It rounds to even and clips, as below, in one pass.
+            shown = np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
+        else:
+            shown = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        if self.camera.grey:
+            grey = cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY)
+            shown = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+        return shown
 
     def _view(self, index: int) -> NDArray[np.float32]:
         """What is before the camera, (H, W, 3) in [0, 255]."""
@@ -233,6 +268,8 @@ class Clip:
             extra.over(picture)
         for actor in cover.actors:
             actor.over(picture)
+        for overlay in cover.overlays:
+            overlay.over(picture)
         return picture
 
     def _compressed(self, index: int) -> Image:

@@ -21,6 +21,13 @@ _PER_EDGE = 0.6
 """Grey levels of residual that an edge of one explains."""
 _TRUSTED, _UNTRUSTED = 12.0, 24.0
 """Grey levels of residual up to which a carried alpha is shown, and from which it is not."""
+_COARSE = 4
+"""How many times smaller the picture is in which a crop and the whole frame are compared."""
+_APART = 100
+"""Levels of alpha by which they disagree."""
+_THICK = 0.03
+"""Of a crop's longer side: less is an edge."""
+_FAILED = 0.5
 _CALM_GAIN = 0.2
 """How far a calm place follows each new estimate."""
 _CALM, _MOVED = 20, 80
@@ -82,7 +89,7 @@ class Blender:
             np.copyto(out, alpha)
         else:
             out.fill(0)
-            self._carrier.carry(alpha, lead.flow, place, out)
+            self._carrier.carry(alpha, lead.way, place, out)
 
     def between(self, first: Lead, second: Lead, share: float, place: Box, out: Alpha) -> None:
         """
@@ -95,7 +102,7 @@ class Blender:
         self.carry(second, place, self._other)
         for lead, part, small in zip((first, second), (1 - share, share), self._small, strict=True):
             # part * exp(-(residual / doubt)^2): a Gaussian of the photometric error.
-            np.multiply(lead.residual, lead.residual, out=small)
+            np.multiply(lead.doubt, lead.doubt, out=small)
             np.multiply(small, -1 / _DOUBT**2, out=small)
             np.exp(small, out=small)
             np.add(small, _LEAST, out=small)
@@ -162,6 +169,36 @@ class Blender:
         cv2.max(estimate, second, dst=second)
         cv2.min(second, known, dst=second)
         cv2.max(self._fall, second, dst=estimate)
+
+    def defer(self, estimate: Alpha, whole: Alpha, place: Box) -> None:
+        """
+        Replace what a crop says of thick parts by what was said of the *whole*, if they disagree.
+
+        A crop tells more of edges. What belongs to whom is better seen with all that is around.
+
+        Args:
+            estimate: (H, W) of the crop, which is *place*; updated.
+            whole: likewise.
+            place: of the frame; not empty.
+        """
+        here = place.slices
+        size = (-(-place.width // _COARSE), -(-place.height // _COARSE))
+        gap = cv2.absdiff(estimate[here], whole[here])
+        small = cv2.resize(gap, size, interpolation=cv2.INTER_AREA)
+        _, apart = cv2.threshold(small, _APART, 255, cv2.THRESH_BINARY)
+        thick = max(1, round(_THICK * max(size)))
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (thick, thick))
+        core = cv2.erode(apart, kernel)
+        if not core.any():
+            return
+        # All of the part of which the core is thick, with its rim.
+        _, parts = cv2.connectedComponents(apart, connectivity=8)
+        told = np.isin(parts, np.unique(parts[core > 0])) & (parts > 0)
+        wide = cv2.dilate(told.astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+        large = cv2.resize(wide, (place.width, place.height), interpolation=cv2.INTER_LINEAR)
+        failed = estimate[here].sum() < _FAILED * whole[here].sum()
+        right = whole[here] if failed else cv2.min(whole[here], estimate[here])
+        cv2.copyTo(right, (large > 127).astype(np.uint8), dst=estimate[here])
 
     def settle(self, estimate: Alpha, known: Alpha, calm: Alpha) -> None:
         """

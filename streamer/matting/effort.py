@@ -7,10 +7,10 @@ from typing import Literal
 
 from streamer.config import MattingConfig
 
-View = Literal["crops", "whole", "glance"]
+View = Literal["crops", "whole", "glance", "alone"]
 """
 `crops`: around the subjects as they were known; `whole`: the frame first, to find them; `glance`:
-likewise, with a smaller input.
+likewise, with a smaller input; `alone`: the frame and nothing else, as if no other were known.
 """
 
 
@@ -35,12 +35,16 @@ class Effort:
     """Halvings of the luma picture at which the flow ends."""
     stride: int
     """Pixels from one patch to the next that the flow is made of: 6 costs four fifths of 5."""
+    both_ways: bool = False
+    """Between two key frames it is checked where their flows lead back: twice the flow."""
 
 
 EFFORTS = {
     "fast": Effort(0.5, 14.0, "glance", search_s=0.4, doubtful=1.0, finest_scale=1, stride=5),
     "balanced": Effort(0.6, 10.0, "glance", search_s=0.4, doubtful=0.15, finest_scale=0, stride=6),
-    "best": Effort(0.95, 7.0, "whole", search_s=0.1, doubtful=0.08, finest_scale=0, stride=5),
+    "best": Effort(
+        0.95, 7.0, "whole", search_s=0.1, doubtful=0.08, finest_scale=0, stride=5, both_ways=True
+    ),
 }
 
 

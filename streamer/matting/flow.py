@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.boxes import Box
 from streamer.frame import Alpha
-from streamer.matting.luma import Luma
+from streamer.matting.luma import Colours, Luma
 from streamer.matting.work import Work
 
 Flow = NDArray[np.float32]
@@ -27,6 +27,20 @@ Residual = NDArray[np.float32]
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
 _AREA = 5
+_FINE = 3
+_BIAS = 3.0
+_THIN=0.02
+_AFFINE=0
+_RIDGE=10.0
+_SURE=0.2
+"""Grey levels by which another motion must explain a place better."""
+_REACH = 31
+"""Of the area that tells how a subject moves at its edge."""
+_RIM = cv2.getStructuringElement(cv2.MORPH_RECT, (13, 13))
+"""Around an edge: so far patches reach across it."""
+_INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (9, 9))
+"""Away from an edge: there, motions are of one side alone."""
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
 _MEDIAN = 5
 _SPARSE = (slice(None, None, 4), slice(None, None, 4))
 
@@ -114,6 +128,91 @@ class FlowFinder:
         light = float(np.median(now[_SPARSE] / seen))
         cv2.convertScaleAbs(self._seen, dst=self._seen, alpha=min(max(light, 0.5), 2.0))
         self.difference(now, self._seen, out)
+
+    def part(self, now: Colours, other: Colours, flow: Flow, subject: Alpha) -> None:
+        """
+        Have what is at a subject's edge, on both sides of it, move as the subject does.
+
+        A patch that lies across the edge has one motion for both; but an alpha goes with its
+        subject alone, however what is behind it moves. Where that explains the picture worse than
+        the background, or the flow as it was found, these are kept.
+
+        Args:
+            now: (h, w, 3), where *flow* begins.
+            other: likewise, where it leads.
+            flow: updated.
+            subject: (h, w), 255 where subjects are in *other*, else 0.
+        """
+        is_found = self._among(subject, flow)
+        rim = cv2.morphologyEx(self._seen, cv2.MORPH_GRADIENT, _RIM) > 0
+        if not rim.any():
+            return
+        inside = self._seen.copy()
+        ours, is_known = self._spread(flow, inside)
+        theirs, has_room = self._spread(flow, cv2.bitwise_not(inside))
+        is_ours, is_theirs = self._among(subject, ours), self._among(subject, theirs)
+        found, own, room = (self._unlike(now, other, way) for way in (flow, ours, theirs))
+        told = has_room & ~is_theirs  # the background there is to be seen in both
+        gone = is_ours & told & (own > room + _BIAS)
+        kept = ~is_ours & is_found & told & (found < room - _BIAS)
+        moved = rim & is_known & ~kept
+        flow[moved] = ours[moved]
+        moved &= gone
+        flow[moved] = theirs[moved]
+
+    def _spread(self, flow: Flow, part: Alpha) -> tuple[Flow, NDArray[np.bool_]]:
+        """How *part* moves well within its edges, carried beyond them, and where that is known."""
+        weight = cv2.erode(part, _INNER).astype(np.float32)
+        weight += _THIN * part
+        x, y = self._grid[..., 0] - 160, self._grid[..., 1] - 90
+        fx, fy = flow[..., 0], flow[..., 1]
+        box = lambda a: cv2.boxFilter(a * weight, cv2.CV_32F, (_REACH, _REACH))
+        w = cv2.boxFilter(weight, cv2.CV_32F, (_REACH, _REACH)) + 1e-3
+        mx, my, mfx, mfy = (box(a) / w for a in (x, y, fx, fy))
+        if not _AFFINE:
+            return np.dstack([mfx, mfy]).astype(np.float32), w > _SURE
+        cxx = box(x * x) / w - mx * mx + _RIDGE
+        cyy = box(y * y) / w - my * my + _RIDGE
+        cxy = box(x * y) / w - mx * my
+        det = cxx * cyy - cxy * cxy
+        dx, dy = x - mx, y - my
+        out = np.empty_like(flow)
+        for c, f, mf in ((0, fx, mfx), (1, fy, mfy)):
+            sx = box(x * f) / w - mx * mf
+            sy = box(y * f) / w - my * mf
+            gx = (cyy * sx - cxy * sy) / det
+            gy = (cxx * sy - cxy * sx) / det
+            out[..., c] = mf + gx * dx + gy * dy
+        return out, w > _SURE
+
+    def _among(self, subject: Alpha, flow: Flow) -> NDArray[np.bool_]:
+        """Where *flow* leads to a subject."""
+        self.carry(subject, flow, self._seen)
+        return self._seen > 127
+
+    def _unlike(self, now: Colours, other: Colours, flow: Flow) -> Residual:
+        """By how much the colours differ, averaged over small areas."""
+        cv2.add(self._grid, flow, dst=self._map)
+        seen = cv2.remap(
+            other, self._map, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        mean = cv2.transform(cv2.absdiff(now, seen), _MEAN)
+        return np.asarray(cv2.boxFilter(mean, cv2.CV_32F, (_FINE, _FINE)), np.float32)
+
+    def contradiction(self, now: Luma, other: Luma, flow: Flow, out: Residual) -> None:
+        """
+        Write how far one who goes along *flow*, from *now* to *other*, and is led back comes out
+        elsewhere, in pixels, into *out*: what cannot be seen in *other* has no way back.
+        """
+        np.negative(flow, out=self._step)
+        self._search_in(other, now, self._step)
+        cv2.add(self._grid, flow, dst=self._map)
+        back = cv2.remap(
+            self._step, self._map, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        cv2.add(back, flow, dst=back)
+        x, y = cv2.split(back)
+        cv2.magnitude(x, y, magnitude=out)
 
     def difference(self, one: Luma, other: Luma, out: Residual) -> None:
         """Write by how much *one* and *other* differ as they stand into *out*."""

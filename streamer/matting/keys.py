@@ -17,6 +17,8 @@ _NOISE = 2.0
 """...beyond so many times their mean difference, which noise makes..."""
 _NOISY = 8.0
 """...up to so many grey levels; more is a change of the light."""
+_ASTRAY, _ASTRAY_PX = 8.0, 4.0
+"""Grey levels that a pixel counts for by which a way back leads elsewhere, and how many count."""
 _CALM_PX = 0.4
 """Of the luma picture."""
 _CALM_LEVELS = 10.0
@@ -56,6 +58,8 @@ class Key:
         self.older_number = 0
         self.back: Flow = np.zeros((*luma_size, 2), np.float32)
         """…and the way there."""
+        self.small: Alpha = np.empty(luma_size, np.uint8)
+        """Like `alpha`."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
         self.area = 0
@@ -109,11 +113,17 @@ class Lead:
         self.still = False
         """Frame and key show the same: the flow is none."""
         self.flow: Flow = np.zeros((*size, 2), np.float32)
+        self.way: Flow = self.flow
+        """How alphas go: as the subjects do, at their edges on both sides."""
+        self._parted: Flow = np.zeros((*size, 2), np.float32)
         self.residual: Residual = np.zeros(size, np.float32)
+        self.doubt: Residual = np.zeros(size, np.float32)
+        """The residual, and more where the key does not lead back; see `weigh`."""
         self.near: Alpha = np.zeros(size, np.uint8)
         """That of the key, carried to the frame; see `look_around`."""
         self._strain: float | None = None
         self._number = -1
+        self._gap: Residual = np.zeros(size, np.float32)
 
     def leads_to(self, key: Key) -> bool:
         """Whether it is the way to *key*."""
@@ -126,6 +136,7 @@ class Lead:
         key: Key,
         guess: Lead | None,
         place: Box | None = None,
+        colours: Colours | None = None,
     ) -> None:
         """
         Lead from *luma* to *key*.
@@ -137,6 +148,7 @@ class Lead:
             guess: a neighbour's way, to begin with.
             place: of the luma picture: if hardly anything changes around it, flow is found only
                 there, and none elsewhere.
+            colours: (h, w, 3) like *luma*; if given, edges are parted, see `FlowFinder.part`.
         """
         if guess is None or not guess.leads_to(key):
             self.flow.fill(0)
@@ -156,6 +168,10 @@ class Lead:
                 place = None
         finder.find(luma, key.luma, self.flow, place)
         finder.residual(luma, key.luma, self.flow, self.residual)
+        if colours is not None and not key.is_empty:
+            self._parted[...] = self.flow
+            finder.part(colours, key.colours, self._parted, key.small)
+            self.way = self._parted
 
     def look_around(self, finder: FlowFinder) -> float:
         """
@@ -168,6 +184,22 @@ class Lead:
             finder.carry(self.key.near, self.flow, self.near)
             self._strain = unexplained(self.residual, self.near)
         return self._strain
+
+    def weigh(self, finder: FlowFinder, luma: Luma, *, both_ways: bool) -> None:
+        """
+        Have `doubt` say how little the key tells of *luma*, place by place.
+
+        Args:
+            finder: of flow.
+            luma: (h, w), where this begins.
+            both_ways: it is checked whether the key leads back, which costs a flow.
+        """
+        np.copyto(self.doubt, self.residual)
+        if both_ways and not self.still:
+            finder.contradiction(luma, self.key.luma, self.flow, self._gap)
+            np.minimum(self._gap, _ASTRAY_PX, out=self._gap)
+            np.multiply(self._gap, _ASTRAY, out=self._gap)
+            np.add(self.doubt, self._gap, out=self.doubt)
 
     def guess_across(self, finder: FlowFinder, other: Lead, key: Key) -> None:
         """Become a guess of the way to *key*, where *other* leads to the key before that."""
@@ -184,7 +216,7 @@ class Lead:
 
     def _begin(self, key: Key) -> None:
         self.key, self._number = key, key.number
-        self.still, self._strain = False, None
+        self.still, self._strain, self.way = False, None, self.flow
 
     def calm(self, out: Alpha) -> None:
         """Write 1 where hardly anything moves and the picture is explained into *out*, else 0."""

@@ -61,7 +61,13 @@ class Looker:
         Raises:
             SegmentError: inference failed; the alpha is undefined.
         """
-        known = find_subjects(key.known) if key.has_known else []
+        if view == "alone":
+            self._search(image, glance=False)
+            key.is_glance = key.is_rough = key.has_known = key.knows_closely = False
+            np.copyto(key.alpha, self._whole)
+            self._finish(key)
+            return
+        known = self._subjects(key.known) if key.has_known else []
         if self._hasty and self._denials.are_old(key):
             view = "whole"
         searched = view != "crops" or not known
@@ -81,6 +87,24 @@ class Looker:
                 self._denials.clear(key.alpha, key)
         self._finish(key)
 
+    def price(self, view: View) -> float:
+        """What *view* takes, in looks at the whole frame; of crops as many as there were last."""
+        largest = self._sides[-1] ** 2
+        crops = sum(crop.side**2 for crop in self._planner.crops) / largest
+        match view:
+            case "alone":
+                return 1.0
+            case "crops":
+                return crops
+            case "whole":
+                return 1.0 + crops
+            case "glance":
+                return self._glance_side() ** 2 / largest + crops
+
+    def _subjects(self, alpha: Alpha) -> list[Box]:
+        """Live, who is far away does not count: what is a fleck may be anything."""
+        return find_subjects(alpha, small_too=not self._hasty)
+
     def _find(self, key: Key, image: Image, known: list[Box], view: View) -> list[Box]:
         """
         The subjects in the whole of *image*; what the model says is then in `_whole`.
@@ -97,7 +121,7 @@ class Looker:
             self._denials.note(self._denials.claimed(rough), self._whole, key)
         else:
             self._denials.clear(self._whole, key)
-            return find_subjects(self._whole)
+            return self._subjects(self._whole)
         return found
 
     def _look_closely(
@@ -108,28 +132,32 @@ class Looker:
         if key.knows_closely:
             # What is known is looked at even where the search missed it: it may have failed.
             subjects = found + [box for box in known if not any(map(box.overlaps, found))]
-        complete = self._look_at(self._planner.follow(subjects), image, key.alpha)
+        crops = self._planner.follow(subjects)
+        complete = self._look_at(crops, image, key.alpha)
         if known and not complete:
-            subjects = (
-                [*subjects, *known]
-                if searched
-                else self._search(image, glance=self._effort.search == "glance") or known
-            )
-            self._look_at(self._planner.follow(subjects), image, key.alpha)
-        elif key.knows_closely and self._is_doubtful(key):
+            if not searched:
+                subjects = self._search(image, glance=self._effort.search == "glance")
+            searched = True
+            if (wider := self._planner.follow([*subjects, *known])) != crops:
+                self._look_at(wider, image, key.alpha)
+        if key.knows_closely and self._is_doubtful(key):
             if not searched:
                 self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
+        elif searched and not self._glanced:
+            for crop in self._planner.crops:
+                self._blender.defer(key.alpha, self._whole, crop.box)
 
     def _finish(self, key: Key) -> None:
         """Draw what follows from the alpha of *key*."""
-        key.is_empty = not find_subjects(key.alpha)
+        key.is_empty = not self._subjects(key.alpha)
         if key.is_empty:
             key.alpha.fill(0)
         elif key.knows_closely:
             self._blender.settle(key.alpha, key.known, key.calm)
         height, width = key.near.shape
         cv2.resize(key.alpha, (width, height), dst=key.near, interpolation=cv2.INTER_AREA)
+        cv2.threshold(key.near, 127, 255, cv2.THRESH_BINARY, dst=key.small)
         cv2.threshold(key.near, _FAINT, 255, cv2.THRESH_BINARY, dst=key.near)
         key.area = cv2.countNonZero(key.near)
         cv2.dilate(key.near, self._kernel, dst=key.near)
@@ -140,11 +168,13 @@ class Looker:
         return gap > self._effort.doubtful * cv2.norm(key.known, cv2.NORM_L1)
 
     def _search(self, image: Image, *, glance: bool) -> list[Box]:
-        sides = [side for side in self._sides if side >= _GLANCE_PX] if glance else []
-        side = next(iter(sides), self._sides[-1])
+        side = self._glance_side() if glance else self._sides[-1]
         self._glanced = glance and side < self._sides[-1]
         self._segmenter.segment(image, self._whole, self._sizes[side])
-        return find_subjects(self._whole)
+        return self._subjects(self._whole)
+
+    def _glance_side(self) -> int:
+        return next((side for side in self._sides if side >= _GLANCE_PX), self._sides[-1])
 
     def _look_at(self, crops: Sequence[Crop], image: Image, out: Alpha) -> bool:
         """

@@ -71,7 +71,12 @@ def unexplained(residual: Residual, weight: Alpha) -> float:
     return float(cv2.mean(residual, mask=weight)[0])
 
 
-def is_new(residual: Residual, near: Alpha) -> bool:
-    """Whether something came in where *near*, (h, w) uint8, is 0: away from the subjects."""
+def new_share(residual: Residual, near: Alpha) -> float:
+    """Share of the picture in which something came where *near*, (h, w) uint8, is 0."""
     fresh = (residual > 2 * _UNEXPLAINED) & (near == 0)
-    return float(np.count_nonzero(fresh)) > _NEW_SHARE * residual.size
+    return float(np.count_nonzero(fresh)) / residual.size
+
+
+def is_new(residual: Residual, near: Alpha) -> bool:
+    """Whether something came in away from the subjects, which are *near*."""
+    return new_share(residual, near) > _NEW_SHARE

@@ -12,11 +12,15 @@ import numpy as np
 from streamer.boxes import Box
 from streamer.frame import Alpha
 
+_COARSE = 4
+"""How many times smaller the picture is in which subjects are looked for."""
 _SEEN = 64
 """An alpha from which a pixel counts as a subject's."""
 _SURE = 200
 _SPECK = 0.0015
-"""Share of the frame below which a patch is no subject."""
+"""Share of the frame below which a patch is no subject…"""
+_FLECK = 0.0002
+"""…but where no larger one is and small ones are looked for: somebody far away."""
 _SURE_SHARE = 0.35
 """Of a subject's pixels: a patch with fewer is a guess of the model."""
 _MARGIN = 0.15
@@ -38,24 +42,27 @@ class Crop:
     """Of the square network input, in pixels."""
 
 
-def find_subjects(alpha: Alpha, scale: int = 4) -> list[Box]:
+def find_subjects(alpha: Alpha, *, small_too: bool = False) -> list[Box]:
     """
-    The boxes of the patches of *alpha* that are large and sure enough, largest first.
+    The boxes of the patches of *alpha*, (H, W) uint8, that are large and sure, largest first.
 
-    Args:
-        alpha: (H, W) uint8.
-        scale: they are looked for in a picture so many times smaller.
+    With *small_too* those that are no larger than a person far away count where no others are.
     """
     height, width = alpha.shape
-    size = (max(1, width // scale), max(1, height // scale))
+    size = (max(1, width // _COARSE), max(1, height // _COARSE))
     small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     _, seen = cv2.threshold(small, _SEEN, 255, cv2.THRESH_BINARY)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
     sure = np.bincount(labels[small >= _SURE], minlength=count)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    clear = sure >= _SURE_SHARE * areas
+    large = clear & (areas >= _SPECK * small.size)
+    if small_too and not large[1:].any():
+        large = clear & (areas >= _FLECK * small.size)
     found = []
     for label in range(1, count):
         left, top, wide, tall, area = (int(value) for value in stats[label])
-        if area < _SPECK * small.size or sure[label] < _SURE_SHARE * area:
+        if not large[label]:
             continue
         across, down = width / size[0], height / size[1]
         box = Box(
@@ -101,6 +108,11 @@ class CropPlanner:
         self._crops: tuple[Crop, ...] = ()
 
     @property
+    def crops(self) -> tuple[Crop, ...]:
+        """Those that were chosen last."""
+        return self._crops
+
+    @property
     def frame(self) -> Box:
         """All of it."""
         return Box(0, 0, self._width, self._height)
@@ -125,7 +137,9 @@ class CropPlanner:
         return self._crops
 
     def _with_margin(self, box: Box) -> Box:
-        return box.grown(_MARGIN, self._width, self._height)
+        """With what is around it, as much as the smallest input shows well: that costs nothing."""
+        margin = max(_MARGIN, (self._sides[0] / self._detail / max(box.width, box.height) - 1) / 2)
+        return box.grown(margin, self._width, self._height)
 
     def _fits(self, subjects: Sequence[Box]) -> bool:
         """Every subject has a crop with room around it, and no crop is much too large."""

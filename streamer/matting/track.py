@@ -20,7 +20,7 @@ from streamer.matting.looking import Looker
 from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
 from streamer.matting.pace import Pace
 from streamer.matting.plate import Plate
-from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new
+from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new, new_share
 from streamer.matting.subject import find_subjects
 from streamer.matting.verdicts import Verdicts
 from streamer.matting.work import Work
@@ -53,6 +53,14 @@ _EMPTY_S = 1.0
 """Seconds from one key frame to the next while nobody is there."""
 _NEWCOMER_S = 0.1
 """Seconds from one look at what has come into an empty room to the next, at least."""
+_MUCH_NEW = 0.02
+"""Share of the picture in which a file has something new, and is searched without waiting."""
+_OFTEN = 3
+"""Key frames in a row, one frame after the other, after which a file gets them so…"""
+_ALL = 12
+"""…for so many frames, and nothing is carried."""
+_LAST_GAP = 2
+"""Frames since the newest key frame from which the last of a scene is one too."""
 _MISSES = 3
 """Searches without a find, of which the last is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
@@ -172,6 +180,10 @@ class Track:
         """A glance found what may be the room: it is looked at closely next."""
         self._sees_newcomer = False
         """As of the last frame of an empty room that was looked at for that, if not asked since."""
+        self._often = 0
+        """Key frames in a row that were one frame after the other."""
+        self._all_until = 0
+        """Before this frame the model sees each of a file."""
         self._verdicts = Verdicts()
         self._misses = 0
         """Key frames in a row without a subject."""
@@ -191,6 +203,7 @@ class Track:
         self._hear()
         held = self._hold(frame, alpha)
         if self._is_new_scene(held):
+            self._see_the_last()
             self._made.extend([self._make() for _ in range(len(self._held))])
             self._begin_scene(held)
         np.copyto(self._previous, held.luma)
@@ -207,6 +220,7 @@ class Track:
 
     def flush(self) -> list[Matte]:
         """See `Matting.flush`."""
+        self._see_the_last()
         return [self._give() for _ in range(len(self._made) + len(self._held))]
 
     def _knows_who(self) -> bool:
@@ -228,15 +242,29 @@ class Track:
             return True
         if held.blind or self._blind:
             return held.blind != self._blind
+        if held.number < self._all_until:
+            return False
         if not self._keys:
             return mean_difference(self._previous, held.luma) > _JUMP
         known = self._live and self._knows_who()
         place = self._surroundings(self._guess) if known and self._guess is not None else None
-        held.lead.follow(self._finder, held.luma, self._keys[-1], self._guess, place)
+        held.lead.follow(
+            self._finder, held.luma, self._keys[-1], self._guess, place, self._parts(held)
+        )
         self._guess = held.lead
         held.strain = held.lead.look_around(self._finder)
         near = held.lead.near if known else None
         return is_cut(self._previous, held.luma, held.lead.residual, near)
+
+    def _see_the_last(self) -> None:
+        """Have a key frame at the end of a scene of a file: there is none after it."""
+        if self._live or not self._held or not self._knows_who():
+            return
+        last = self._held[-1]
+        if last.blind or last.lead.still or last.number - self._keys[-1].number < _LAST_GAP:
+            return
+        self._ask(last, "crops")
+        self._hear()
 
     def _begin_scene(self, held: _Held) -> None:
         self._scene += 1
@@ -252,6 +280,20 @@ class Track:
 
     def _view(self, held: _Held) -> View | None:
         """What the model should look at in this frame; None where it need not."""
+        if held.number < self._all_until:
+            return "alone"
+        view = self._wanted(held)
+        if view is None or self._live or not self._keys:
+            return view
+        gap = held.number - self._keys[-1].number
+        self._often = self._often + 1 if gap == 1 else 0
+        if self._often >= _OFTEN:
+            self._often, self._all_until = 0, held.number + _ALL
+        # More than the model would take for each of these frames is never worth it.
+        return view if self._looker.price(view) <= gap else "alone"
+
+    def _wanted(self, held: _Held) -> View | None:
+        """Likewise, whatever it takes."""
         search = self._effort.search
         least_s = self._effort.search_s
         if not self._keys:
@@ -278,6 +320,8 @@ class Track:
             is_odd = is_odd and newest.is_glance
             is_time = held.strain <= _CALM and now_s - newest.pts_s <= _QUICK_S
             return "whole" if is_odd and is_time else "crops"
+        if not self._live and new_share(held.lead.residual, held.lead.near) > _MUCH_NEW:
+            return search
         if searched_s >= least_s and is_new(held.lead.residual, held.lead.near):
             return search
         if held.lead.still:
@@ -305,11 +349,11 @@ class Track:
         key.number, key.scene, key.pts_s = held.number, self._scene, held.frame.stamp.pts_s
         np.copyto(key.luma, held.luma)
         np.copyto(key.colours, held.colours)
-        key.older = self._keys[-1] if self._keys else None
+        key.older = self._keys[-1] if self._keys and view != "alone" else None
         if key.older is not None:
             key.older_number = key.older.number
             np.copyto(key.back, held.lead.flow)
-        key.has_known, key.was_shown = self._knows_who(), False
+        key.has_known, key.was_shown = self._knows_who() and view != "alone", False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
         key.is_doubted, self._doubts = self._doubts, False
         key.knows_closely = key.has_known and not self._keys[-1].is_rough
@@ -453,6 +497,8 @@ class Track:
         if second is None:
             self._blender.carry(first, place, held.alpha, share)
         else:
+            for lead in (first, second):
+                lead.weigh(self._finder, held.luma, both_ways=self._effort.both_ways)
             self._blender.between(first, second, share, place, held.alpha)
         if self._live:
             residual = first.residual
@@ -515,8 +561,11 @@ class Track:
         ):
             lead.go_back(self._finder, held.luma, held.lead)
             return lead
-        lead.follow(self._finder, held.luma, key, lead)
+        lead.follow(self._finder, held.luma, key, lead, None, self._parts(held))
         return lead
+
+    def _parts(self, held: _Held) -> Colours | None:
+        return held.colours if self._effort.both_ways else None
 
     def _place(self, lead: Lead) -> Box:
         """Where in the frame the subjects are, and what is near, after a look around."""

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from streamer.evaluation.measuring import Advance, Figures, Sample, rounded
-from streamer.evaluation.metrics import dtssd, mad
+from streamer.evaluation.metrics import dtssd, leak, loss, mad
 from streamer.evaluation.truth import Clip
 from streamer.frame import Alpha, Image
 
 SETTLED_S = 3.0
 """From a clip's beginning; all but `begun_s` is of the frames after it."""
 IN_TIME_S = 0.1
-_BARE, _FULL, _HALF = 13, 242, 127
-"""Alphas of 0.05, 0.95 and 0.5."""
+_HALF = 127
 _LEAKY = 0.005
 _WORST = 4
 
@@ -175,8 +174,8 @@ class Judge:
         watched.mad.append(error)
         if before is not None:
             watched.dtssd.append(dtssd(alpha, before[0], truth, before[1]))
-        watched.leak.append(_share((truth <= _BARE) & (alpha > _HALF)))
-        watched.loss.append(_share((truth >= _FULL) & (alpha <= _HALF)))
+        watched.leak.append(leak(alpha, truth))
+        watched.loss.append(loss(alpha, truth))
         if not anything and (truth > _HALF).any():
             watched.empty += 1
         sample = Sample(index, seen.image, truth, alpha, None)
@@ -205,10 +204,6 @@ def average(clips: Iterable[Watched]) -> Figures:
         else:
             found[name] = _mean(values)
     return found
-
-
-def _share(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
-    return float(np.count_nonzero(mask)) / mask.size
 
 
 def _mean(values: Iterable[float]) -> float | None:

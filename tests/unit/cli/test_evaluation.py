@@ -40,11 +40,13 @@ def test_the_clips_are_listed_with_what_they_show(streamer):
     assert "safety" in result.stdout
 
 
-@pytest.mark.parametrize(("kind", "count"), [("live", 10), ("live_moving", 12), ("all", 18)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("live", 10), ("live_moving", 12), ("all", 18), ("families", 19)]
+)
 def test_kinds_of_clips_are_chosen_by_their_name(kind, count):
     names = _chosen(kind)
     assert len(names) == count
-    assert any(name.startswith("webcam-") for name in names) == (kind != "all")
+    assert any(name.startswith("webcam-") for name in names) == kind.startswith("live")
 
 
 def test_live_clips_have_an_average_of_their_own(streamer, config):

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from skimage.measure import label
 
-from streamer.evaluation.metrics import boundary_f, conn, dtssd, grad, iou, mad, mse
+from streamer.evaluation.metrics import (
+    boundary_f,
+    conn,
+    dtssd,
+    grad,
+    iou,
+    leak,
+    loss,
+    mad,
+    mse,
+)
 
 
 def alpha(*rows):
@@ -119,3 +129,13 @@ def test_boundaries_may_be_two_pixels_apart_and_no_more():
     # The two sides along the shift still meet but for their ends; the two across it do not.
     assert 0.4 < shifted < 0.6
     assert boundary_f(np.zeros_like(truth), truth) == 0
+
+
+def test_leak_is_what_is_shown_of_the_room_and_loss_what_is_not_of_the_subject():
+    truth = np.array([[0, 13, 14, 128, 241, 242, 255, 255]], np.uint8)
+    everything, nothing = np.full_like(truth, 255), np.zeros_like(truth)
+    assert leak(truth, truth) == loss(truth, truth) == 0
+    assert (leak(everything, truth), loss(everything, truth)) == (2 / 8, 0)
+    assert (leak(nothing, truth), loss(nothing, truth)) == (0, 3 / 8)
+    half = np.full_like(truth, 127)
+    assert (leak(half, truth), loss(half, truth)) == (0, 3 / 8), "half is not shown"
