@@ -91,16 +91,25 @@ class Blender:
             out.fill(0)
             self._carrier.carry(alpha, lead.way, place, out)
 
-    def between(self, first: Lead, second: Lead, share: float, place: Box, out: Alpha) -> None:
+    def between(
+        self,
+        leads: tuple[Lead, Lead],
+        shares: tuple[float, float],
+        place: Box,
+        out: Alpha,
+    ) -> None:
         """
-        Write the mean of two keys' alphas, carried to the frame along their leads, into *out*.
+        Write the mean of two keys' alphas, carried to the frame along *leads*, into *out*.
 
-        *share* is the weight of the second one, in 0..1, where both explain the picture equally
-        well; where one does not, it counts for less. Outside of *place* it is 0.
+        *shares*, in 0..1, are their weights where both explain the picture equally well; where one
+        does not, it counts for less. Outside of *place* it is 0.
         """
-        self.carry(first, place, out)
-        self.carry(second, place, self._other)
-        for lead, part, small in zip((first, second), (1 - share, share), self._small, strict=True):
+        for lead, alpha in zip(leads, (out, self._other), strict=True):
+            self.carry(lead, place, alpha)
+            if lead.is_bounded and not place.is_empty:
+                reached = self._enlarger.enlarge(lead.reached, place, self._mixed)
+                cv2.min(alpha[place.slices], reached, dst=alpha[place.slices])
+        for lead, part, small in zip(leads, shares, self._small, strict=True):
             # part * exp(-(residual / doubt)^2): a Gaussian of the photometric error.
             np.multiply(lead.doubt, lead.doubt, out=small)
             np.multiply(small, -1 / _DOUBT**2, out=small)

@@ -35,15 +35,18 @@ class Effort:
     """Halvings of the luma picture at which the flow ends."""
     stride: int
     """Pixels from one patch to the next that the flow is made of: 6 costs four fifths of 5."""
-    both_ways: bool = False
-    """Between two key frames it is checked where their flows lead back: twice the flow."""
+    exact: bool = False
+    """
+    Edges move with their subjects alone, between two key frames it is checked where flow leads
+    back, and crops with few pixels get the largest input: for files, at twice the flow.
+    """
 
 
 EFFORTS = {
     "fast": Effort(0.5, 14.0, "glance", search_s=0.4, doubtful=1.0, finest_scale=1, stride=5),
     "balanced": Effort(0.6, 10.0, "glance", search_s=0.4, doubtful=0.15, finest_scale=0, stride=6),
     "best": Effort(
-        0.95, 7.0, "whole", search_s=0.1, doubtful=0.08, finest_scale=0, stride=5, both_ways=True
+        0.95, 7.0, "whole", search_s=0.1, doubtful=0.08, finest_scale=0, stride=5, exact=True
     ),
 }
 

@@ -29,17 +29,21 @@ _Number = TypeVar("_Number", np.uint8, np.float32)
 _AREA = 5
 _FINE = 3
 _BIAS = 3.0
-_THIN=0.02
-_AFFINE=0
-_RIDGE=10.0
-_SURE=0.2
 """Grey levels by which another motion must explain a place better."""
-_REACH = 31
+_REACH = 21
 """Of the area that tells how a subject moves at its edge."""
+_THIN = 0.1
+"""What is near an edge counts for so much of what is not: of what is thin, all is near one."""
+_KNOWN = 0.2
+"""The least mean weight, of 255, in such an area."""
+_RIDGE = 0.06
+"""Added to the variance of the places that tell it, in squares of that area's side."""
 _RIM = cv2.getStructuringElement(cv2.MORPH_RECT, (13, 13))
 """Around an edge: so far patches reach across it."""
 _INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (9, 9))
 """Away from an edge: there, motions are of one side alone."""
+_SPREAD = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+"""What comes out here, comes out around here too: for the gaps between, and soft edges."""
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 _MEDIAN = 5
 _SPARSE = (slice(None, None, 4), slice(None, None, 4))
@@ -84,6 +88,7 @@ class FlowFinder:
         self._map = np.empty((height, width, 2), np.float32)
         self._parts = [np.empty(size, np.float32) for _ in range(2)]
         self._step: Flow = np.empty_like(self._map)
+        self._ways: list[Flow] = [np.empty_like(self._map) for _ in range(2)]
         self._seen = np.empty(size, np.uint8)
         self._gap = np.empty(size, np.uint8)
 
@@ -143,76 +148,64 @@ class FlowFinder:
             flow: updated.
             subject: (h, w), 255 where subjects are in *other*, else 0.
         """
-        is_found = self._among(subject, flow)
-        rim = cv2.morphologyEx(self._seen, cv2.MORPH_GRADIENT, _RIM) > 0
-        if not rim.any():
+        self.carry(subject, flow, self._seen)
+        edges = cv2.morphologyEx(self._seen, cv2.MORPH_GRADIENT, _RIM)
+        left, top, wide, tall = cv2.boundingRect(edges)
+        if not wide:
             return
-        inside = self._seen.copy()
-        ours, is_known = self._spread(flow, inside)
-        theirs, has_room = self._spread(flow, cv2.bitwise_not(inside))
-        is_ours, is_theirs = self._among(subject, ours), self._among(subject, theirs)
-        found, own, room = (self._unlike(now, other, way) for way in (flow, ours, theirs))
+        rows = slice(max(0, top - _REACH), top + tall + _REACH)
+        columns = slice(max(0, left - _REACH), left + wide + _REACH)
+        here = np.s_[rows, columns]
+        now, way, grid = now[here], flow[here], self._grid[here]
+        inside = self._seen[here]
+        ours, theirs = (ways[here] for ways in self._ways)
+        is_known = _spread(way, inside, ours)
+        has_room = _spread(way, np.bitwise_not(inside), theirs)
+        is_ours, is_theirs = (_carried(subject, grid + moves) > 127 for moves in (ours, theirs))
+        found, own, room = (_unlike(now, other, grid + moves) for moves in (way, ours, theirs))
         told = has_room & ~is_theirs  # the background there is to be seen in both
         gone = is_ours & told & (own > room + _BIAS)
-        kept = ~is_ours & is_found & told & (found < room - _BIAS)
-        moved = rim & is_known & ~kept
-        flow[moved] = ours[moved]
+        kept = ~is_ours & (inside > 127) & told & (found < room - _BIAS)
+        moved = (edges[here] > 0) & is_known & ~kept
+        way[moved] = ours[moved]
         moved &= gone
-        flow[moved] = theirs[moved]
+        way[moved] = theirs[moved]
 
-    def _spread(self, flow: Flow, part: Alpha) -> tuple[Flow, NDArray[np.bool_]]:
-        """How *part* moves well within its edges, carried beyond them, and where that is known."""
-        weight = cv2.erode(part, _INNER).astype(np.float32)
-        weight += _THIN * part
-        x, y = self._grid[..., 0] - 160, self._grid[..., 1] - 90
-        fx, fy = flow[..., 0], flow[..., 1]
-        box = lambda a: cv2.boxFilter(a * weight, cv2.CV_32F, (_REACH, _REACH))
-        w = cv2.boxFilter(weight, cv2.CV_32F, (_REACH, _REACH)) + 1e-3
-        mx, my, mfx, mfy = (box(a) / w for a in (x, y, fx, fy))
-        if not _AFFINE:
-            return np.dstack([mfx, mfy]).astype(np.float32), w > _SURE
-        cxx = box(x * x) / w - mx * mx + _RIDGE
-        cyy = box(y * y) / w - my * my + _RIDGE
-        cxy = box(x * y) / w - mx * my
-        det = cxx * cyy - cxy * cxy
-        dx, dy = x - mx, y - my
-        out = np.empty_like(flow)
-        for c, f, mf in ((0, fx, mfx), (1, fy, mfy)):
-            sx = box(x * f) / w - mx * mf
-            sy = box(y * f) / w - my * mf
-            gx = (cyy * sx - cxy * sy) / det
-            gy = (cxx * sy - cxy * sx) / det
-            out[..., c] = mf + gx * dx + gy * dy
-        return out, w > _SURE
-
-    def _among(self, subject: Alpha, flow: Flow) -> NDArray[np.bool_]:
-        """Where *flow* leads to a subject."""
-        self.carry(subject, flow, self._seen)
-        return self._seen > 127
-
-    def _unlike(self, now: Colours, other: Colours, flow: Flow) -> Residual:
-        """By how much the colours differ, averaged over small areas."""
-        cv2.add(self._grid, flow, dst=self._map)
-        seen = cv2.remap(
-            other, self._map, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        mean = cv2.transform(cv2.absdiff(now, seen), _MEAN)
-        return np.asarray(cv2.boxFilter(mean, cv2.CV_32F, (_FINE, _FINE)), np.float32)
-
-    def contradiction(self, now: Luma, other: Luma, flow: Flow, out: Residual) -> None:
+    def look_back(
+        self, now: Luma, other: Luma, flow: Flow, subject: Alpha, astray: Residual, reached: Alpha
+    ) -> None:
         """
-        Write how far one who goes along *flow*, from *now* to *other*, and is led back comes out
-        elsewhere, in pixels, into *out*: what cannot be seen in *other* has no way back.
+        Find the way from *other* back to *now*, for what *flow* says of it.
+
+        Args:
+            now: (h, w), where *flow* begins.
+            other: likewise, where it leads.
+            flow: there.
+            subject: (h, w), 255 where subjects are in *other*, else 0.
+            astray: becomes how far one who goes there and is led back comes out elsewhere, in
+                pixels: what cannot be seen in *other* has no way back.
+            reached: becomes 255 where subjects come out, and close to it, and where *flow* leads
+                out of the picture, whose border goes on; else 0.
         """
-        np.negative(flow, out=self._step)
-        self._search_in(other, now, self._step)
+        back = self._step
+        np.negative(flow, out=back)
+        self._search_in(other, now, back)
         cv2.add(self._grid, flow, dst=self._map)
-        back = cv2.remap(
-            self._step, self._map, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        gap = cv2.remap(
+            back, self._map, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        cv2.add(back, flow, dst=back)
-        x, y = cv2.split(back)
-        cv2.magnitude(x, y, magnitude=out)
+        cv2.add(gap, flow, dst=gap)
+        x, y = cv2.split(gap)
+        cv2.magnitude(x, y, magnitude=astray)
+        height, width = now.shape
+        there = np.flatnonzero(subject)
+        ends = self._grid.reshape(-1, 2)[there]
+        ends += back.reshape(-1, 2)[there]
+        x, y = np.rint(ends, out=ends).astype(np.int32).T
+        cv2.inRange(self._map, (0, 0, 0, 0), (width - 1, height - 1, 0, 0), dst=reached)
+        cv2.bitwise_not(reached, dst=reached)
+        reached[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] = 255
+        cv2.dilate(reached, _SPREAD, dst=reached)
 
     def difference(self, one: Luma, other: Luma, out: Residual) -> None:
         """Write by how much *one* and *other* differ as they stand into *out*."""
@@ -255,6 +248,61 @@ class FlowFinder:
         cv2.remap(
             picture, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
         )
+
+
+def _carried(picture: NDArray[_Number], way: Flow) -> NDArray[_Number]:
+    """*picture* as it is where *way*, in its pixels, leads; its border goes on."""
+    carried = cv2.remap(picture, way, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(carried, picture.dtype)
+
+
+def _unlike(now: Colours, other: Colours, way: Flow) -> Residual:
+    """By how much colours differ from those where *way* leads, averaged over small areas."""
+    mean = cv2.transform(cv2.absdiff(now, _carried(other, way)), _MEAN)
+    return np.asarray(cv2.boxFilter(mean, cv2.CV_32F, (_FINE, _FINE)), np.float32)
+
+
+def _spread(flow: Flow, part: Alpha, out: Flow) -> NDArray[np.bool_]:
+    """
+    Write how *part* moves, by what is well within it, carried beyond its edges, into *out*.
+
+    Place by place the affine motion that fits best around it, by weighted least squares; the less
+    of it there is to see, the more it is a mere shift. It is smooth: each second pixel will do.
+
+    Returns:
+        Where it is known.
+    """
+    height, width = part.shape
+    thinned = np.s_[::2, ::2]
+    weight = cv2.erode(part, _INNER)[thinned].astype(np.float32)
+    cv2.scaleAdd(part[thinned].astype(np.float32), _THIN, weight, dst=weight)
+    y, x = (np.mgrid[: weight.shape[0], : weight.shape[1]] * (2 / _REACH)).astype(np.float32)
+    area = (_REACH // 2, _REACH // 2)
+
+    def around(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.boxFilter(cv2.multiply(plane, weight), cv2.CV_32F, area), np.float32)
+
+    seen = cv2.boxFilter(weight, cv2.CV_32F, area)
+    total = np.maximum(seen, _KNOWN)
+    mx, my = around(x) / total, around(y) / total
+    xx = around(x * x) / total - mx * mx + _RIDGE
+    yy = around(y * y) / total - my * my + _RIDGE
+    xy = around(x * y) / total - mx * my
+    determinant = xx * yy - xy * xy
+    dx, dy = x - mx, y - my
+    # What the covariance of place and motion is multiplied by, for how far it is to the place.
+    along, across = (yy * dx - xy * dy) / determinant, (xx * dy - xy * dx) / determinant
+    moves = np.empty((*weight.shape, 2), np.float32)
+    for axis in range(2):
+        way = np.ascontiguousarray(flow[thinned][..., axis])
+        mean = around(way) / total
+        moves[..., axis] = (
+            mean
+            + (around(x * way) / total - mx * mean) * along
+            + (around(y * way) / total - my * mean) * across
+        )
+    cv2.resize(moves, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR) > _KNOWN
 
 
 class Enlarger:

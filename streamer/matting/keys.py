@@ -59,7 +59,7 @@ class Key:
         self.back: Flow = np.zeros((*luma_size, 2), np.float32)
         """…and the way there."""
         self.small: Alpha = np.empty(luma_size, np.uint8)
-        """Like `alpha`."""
+        """255 where there is a subject for the greater part, else 0."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
         self.area = 0
@@ -78,6 +78,7 @@ class Key:
     def blank(self) -> None:
         """Have no subject."""
         self.alpha.fill(0)
+        self.small.fill(0)
         self.near.fill(0)
         self.area = 0
         self.is_empty, self.is_rough = True, False
@@ -92,6 +93,7 @@ class Key:
         cv2.bitwise_and(self.alpha, kept, dst=self.alpha)
         share = cv2.countNonZero(self.near)
         cv2.bitwise_and(self.near, where, dst=self.near)
+        cv2.bitwise_and(self.small, where, dst=self.small)
         self.area = self.area * cv2.countNonZero(self.near) // max(share, 1)
 
     def leads_back(self) -> bool:
@@ -119,11 +121,16 @@ class Lead:
         self.residual: Residual = np.zeros(size, np.float32)
         self.doubt: Residual = np.zeros(size, np.float32)
         """The residual, and more where the key does not lead back; see `weigh`."""
+        self.is_bounded = False
+        self.reached: Alpha = np.zeros(size, np.uint8)
+        """If `is_bounded`: 255 where the key's subjects come out, else 0."""
         self.near: Alpha = np.zeros(size, np.uint8)
         """That of the key, carried to the frame; see `look_around`."""
         self._strain: float | None = None
         self._number = -1
+        self._astray: float | None = None
         self._gap: Residual = np.zeros(size, np.float32)
+        self._there: Alpha = np.zeros(size, np.uint8)
 
     def leads_to(self, key: Key) -> bool:
         """Whether it is the way to *key*."""
@@ -185,7 +192,7 @@ class Lead:
             self._strain = unexplained(self.residual, self.near)
         return self._strain
 
-    def weigh(self, finder: FlowFinder, luma: Luma, *, both_ways: bool) -> None:
+    def weigh(self, finder: FlowFinder, luma: Luma, *, both_ways: bool) -> float:
         """
         Have `doubt` say how little the key tells of *luma*, place by place.
 
@@ -193,13 +200,24 @@ class Lead:
             finder: of flow.
             luma: (h, w), where this begins.
             both_ways: it is checked whether the key leads back, which costs a flow.
+
+        Returns:
+            How far the way back leads elsewhere from subjects, in pixels, on average; 0 where
+            that is not checked. At once when asked again.
         """
+        if self._astray is not None:
+            return self._astray
         np.copyto(self.doubt, self.residual)
-        if both_ways and not self.still:
-            finder.contradiction(luma, self.key.luma, self.flow, self._gap)
-            np.minimum(self._gap, _ASTRAY_PX, out=self._gap)
-            np.multiply(self._gap, _ASTRAY, out=self._gap)
-            np.add(self.doubt, self._gap, out=self.doubt)
+        self._astray = 0.0
+        self.is_bounded = both_ways and not self.still and not self.key.is_empty
+        if self.is_bounded:
+            gap = self._gap
+            finder.look_back(luma, self.key.luma, self.flow, self.key.small, gap, self.reached)
+            np.minimum(gap, _ASTRAY_PX, out=gap)
+            finder.carry(self.key.small, self.way, self._there)
+            self._astray = float(cv2.mean(gap, mask=self._there)[0])
+            cv2.scaleAdd(gap, _ASTRAY, self.doubt, dst=self.doubt)
+        return self._astray
 
     def guess_across(self, finder: FlowFinder, other: Lead, key: Key) -> None:
         """Become a guess of the way to *key*, where *other* leads to the key before that."""
@@ -217,6 +235,7 @@ class Lead:
     def _begin(self, key: Key) -> None:
         self.key, self._number = key, key.number
         self.still, self._strain, self.way = False, None, self.flow
+        self.is_bounded, self._astray = False, None
 
     def calm(self, out: Alpha) -> None:
         """Write 1 where hardly anything moves and the picture is explained into *out*, else 0."""

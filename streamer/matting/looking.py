@@ -43,7 +43,7 @@ class Looker:
         self._sizes = {max(size): size for size in segmenter.sizes}
         self._sides = list(self._sizes)
         self._effort = effort
-        self._planner = CropPlanner(height, width, self._sides, effort.detail)
+        self._planner = CropPlanner(height, width, self._sides, effort.detail, enlarge=effort.exact)
         self._whole_is_fine = self._sides[-1] >= effort.detail * max(height, width)
         """A look at the whole frame shows as much as its crops would."""
         self._glanced = False
@@ -144,7 +144,7 @@ class Looker:
             if not searched:
                 self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
-        elif searched and not self._glanced:
+        elif searched and not self._glanced and not key.knows_closely:
             for crop in self._planner.crops:
                 self._blender.defer(key.alpha, self._whole, crop.box)
 

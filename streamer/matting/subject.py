@@ -29,6 +29,8 @@ _KEEP_MARGIN = 0.04
 """As long as so much is left around the subject, its box stays where it is."""
 _TOO_WIDE = 1.6
 """How many times larger than needed a kept box may be."""
+_AS_IT_IS = 1.02
+"""Times the smallest input's side: not made smaller by it, but for rounding."""
 _EDGE = 0.03
 """Share of a box's side that a subject may touch by chance."""
 
@@ -98,13 +100,24 @@ class CropPlanner:
         height, width: of the frames.
         sides: of the network's square inputs, ascending.
         detail: network pixels wanted for each pixel of a crop.
+        enlarge: a crop that the smallest input would show as it is gets the largest: models know
+            pictures with many pixels, and what is small looks to them like nothing they know.
     """
 
-    def __init__(self, height: int, width: int, sides: Sequence[int], detail: float) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        sides: Sequence[int],
+        detail: float,
+        *,
+        enlarge: bool = False,
+    ) -> None:
         self._height = height
         self._width = width
         self._sides = tuple(sides)
         self._detail = detail
+        self._enlarge = enlarge
         self._crops: tuple[Crop, ...] = ()
 
     @property
@@ -166,6 +179,8 @@ class CropPlanner:
 
     def _side(self, box: Box) -> int:
         wanted = self._detail * max(box.width, box.height)
+        if self._enlarge and wanted <= _AS_IT_IS * self._sides[0]:
+            return self._sides[-1]
         return next((side for side in self._sides if side >= wanted), self._sides[-1])
 
     def _cost(self, box: Box) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -55,10 +56,14 @@ _NEWCOMER_S = 0.1
 """Seconds from one look at what has come into an empty room to the next, at least."""
 _MUCH_NEW = 0.02
 """Share of the picture in which a file has something new, and is searched without waiting."""
+_ASTRAY_PX = 0.5
+"""Of the luma picture: a key counts for 1/e whose way back leads so far elsewhere."""
+_MOST_ASTRAY_PX = 0.6
+"""Likewise: time for a key frame."""
 _OFTEN = 3
 """Key frames in a row, one frame after the other, after which a file gets them so…"""
-_ALL = 12
-"""…for so many frames, and nothing is carried."""
+_ALL, _ALL_AT_MOST = 12, 96
+"""…for so many frames, more where that was no more than a start, and nothing is carried."""
 _LAST_GAP = 2
 """Frames since the newest key frame from which the last of a scene is one too."""
 _MISSES = 3
@@ -91,7 +96,9 @@ class _Held:
     number: int
     blind: bool
     strain: float
-    """Grey levels that `lead` leaves unexplained around the subjects."""
+    """Grey levels that `lead` leaves unexplained around the subjects…"""
+    astray: float
+    """…and how far it leads back elsewhere; see `Lead.weigh`."""
 
     def __init__(self, luma_size: tuple[int, int]) -> None:
         self.luma: Luma = np.empty(luma_size, np.uint8)
@@ -182,7 +189,9 @@ class Track:
         """As of the last frame of an empty room that was looked at for that, if not asked since."""
         self._often = 0
         """Key frames in a row that were one frame after the other."""
-        self._all_until = 0
+        self._all_for = _ALL
+        """Frames that it sees in a row, once there are so many."""
+        self._all_until = -_ALL
         """Before this frame the model sees each of a file."""
         self._verdicts = Verdicts()
         self._misses = 0
@@ -253,6 +262,8 @@ class Track:
         )
         self._guess = held.lead
         held.strain = held.lead.look_around(self._finder)
+        exact = self._effort.exact and not self._live
+        held.astray = held.lead.weigh(self._finder, held.luma, both_ways=exact)
         near = held.lead.near if known else None
         return is_cut(self._previous, held.luma, held.lead.residual, near)
 
@@ -288,7 +299,9 @@ class Track:
         gap = held.number - self._keys[-1].number
         self._often = self._often + 1 if gap == 1 else 0
         if self._often >= _OFTEN:
-            self._often, self._all_until = 0, held.number + _ALL
+            soon = held.number - self._all_until < _ALL
+            self._all_for = min(2 * self._all_for, _ALL_AT_MOST) if soon else _ALL
+            self._often, self._all_until = 0, held.number + self._all_for
         # More than the model would take for each of these frames is never worth it.
         return view if self._looker.price(view) <= gap else "alone"
 
@@ -301,6 +314,8 @@ class Track:
         newest = self._keys[-1]
         now_s = held.frame.stamp.pts_s
         searched_s = now_s - self._searched_s
+        if not self._live and new_share(held.lead.residual, held.lead.near) > _MUCH_NEW:
+            return search
         if newest.is_empty:
             if self._doubts:
                 return search
@@ -320,15 +335,14 @@ class Track:
             is_odd = is_odd and newest.is_glance
             is_time = held.strain <= _CALM and now_s - newest.pts_s <= _QUICK_S
             return "whole" if is_odd and is_time else "crops"
-        if not self._live and new_share(held.lead.residual, held.lead.near) > _MUCH_NEW:
-            return search
         if searched_s >= least_s and is_new(held.lead.residual, held.lead.near):
             return search
         if held.lead.still:
             due = now_s - newest.pts_s >= self._config.refresh_s
         else:
             gap = held.number - newest.number
-            due = gap >= self._config.max_interval or held.strain > self._effort.strain
+            strained = held.strain > self._effort.strain or held.astray > _MOST_ASTRAY_PX
+            due = gap >= self._config.max_interval or strained
         if not due:
             return None
         rest = _STILL_SEARCHES if held.lead.still else 1
@@ -497,9 +511,12 @@ class Track:
         if second is None:
             self._blender.carry(first, place, held.alpha, share)
         else:
-            for lead in (first, second):
-                lead.weigh(self._finder, held.luma, both_ways=self._effort.both_ways)
-            self._blender.between(first, second, share, place, held.alpha)
+            leads = (first, second)
+            shares = tuple(
+                part * _trust(lead.weigh(self._finder, held.luma, both_ways=self._effort.exact))
+                for part, lead in zip((1 - share, share), leads, strict=True)
+            )
+            self._blender.between(leads, (shares[0], shares[1]), place, held.alpha)
         if self._live:
             residual = first.residual
             if second is not None:
@@ -565,7 +582,7 @@ class Track:
         return lead
 
     def _parts(self, held: _Held) -> Colours | None:
-        return held.colours if self._effort.both_ways else None
+        return held.colours if self._effort.exact else None
 
     def _place(self, lead: Lead) -> Box:
         """Where in the frame the subjects are, and what is near, after a look around."""
@@ -585,6 +602,11 @@ class Track:
             min(height, -(-(top + tall + _AROUND_PX) // _STEP_PX) * _STEP_PX),
         )
         return place if place.width * place.height < _MOST_OF * height * width else None
+
+
+def _trust(astray: float) -> float:
+    """In a key, whose way back leads so far elsewhere, in pixels."""
+    return math.exp(-((astray / _ASTRAY_PX) ** 2)) + 1e-3
 
 
 def _coarse_stride(effort: Effort) -> int:

@@ -138,7 +138,8 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
         {
             "shrink": _cost(lambda: shrinker.shrink(pictures[0], lumas[0])),
             "carry": carry,
-            "mix": _cost(lambda: blender.between(leads[0], leads[1], 0.5, whole, out)) - 2 * carry,
+            "mix": _cost(lambda: blender.between((leads[0], leads[1]), (0.5, 0.5), whole, out))
+            - 2 * carry,
         },
     )
 

@@ -60,7 +60,7 @@ def test_frames_come_at_the_rate_and_in_the_size_of_the_family():
     rates = [family(name).fps for name in ("texture", "texture-5fps", "texture-60fps")]
     assert rates == [30, 5, 60]
     tiny = make_clip("file-tiny")
-    assert tiny.frame(0).shape == tiny.alpha(0).shape + (3,) == (90, 160, 3)
+    assert tiny.frame(0).shape == (*tiny.alpha(0).shape, 3) == (90, 160, 3)
 
 
 def test_at_five_frames_a_second_subjects_go_six_times_as_far():

@@ -14,13 +14,14 @@ def lead(value: int, residual: float | np.ndarray = 0.0) -> Lead:
     key.alpha.fill(value)
     made = Lead(SMALL)
     made.key, made.still = key, True
-    made.residual[:] = residual
+    made.residual[:] = made.doubt[:] = residual
     return made
 
 
 def mean_of(first: Lead, second: Lead, share: float) -> np.ndarray:
     out = np.empty(SIZE, np.uint8)
-    Blender(SIZE, SMALL).between(first, second, share, Box(0, 0, SIZE[1], SIZE[0]), out)
+    everywhere = Box(0, 0, SIZE[1], SIZE[0])
+    Blender(SIZE, SMALL).between((first, second), (1 - share, share), everywhere, out)
     return out
 
 
@@ -118,5 +119,57 @@ def test_where_no_subject_is_left_in_the_frame_nothing_is_carried():
     moving = [lead(200), lead(40)]
     for each in moving:
         each.still = False
-    Blender(SIZE, SMALL).between(*moving, 0.5, Box(0, 0, 0, 0), out)
+    Blender(SIZE, SMALL).between((moving[0], moving[1]), (0.5, 0.5), Box(0, 0, 0, 0), out)
     assert not out.any()
+
+
+def test_a_key_is_shown_only_where_its_subjects_come_out() -> None:
+    whole, part = lead(200), lead(200)
+    part.is_bounded = True
+    part.reached[:, : SMALL[1] // 2] = 255
+    mixed = mean_of(part, part, 0.5)
+    assert (mixed[:, : SIZE[1] // 2 - 8] == 200).all()
+    assert not mixed[:, SIZE[1] // 2 + 8 :].any()
+    assert (mean_of(part, whole, 1.0) == 200).all(), "the other key says otherwise"
+
+
+WIDE = (240, 320)
+
+
+def deferred(crop: tuple[slice, slice] | None, whole: tuple[slice, slice] | None) -> np.ndarray:
+    """What becomes of a crop's answer, where both see a subject and one sees something else."""
+    alphas = []
+    for more in (crop, whole):
+        alpha = np.zeros(WIDE, np.uint8)
+        alpha[40:240, 100:200] = 255
+        if more is not None:
+            alpha[more] = 255
+        alphas.append(alpha)
+    Blender(WIDE, SMALL).defer(alphas[0], alphas[1], Box(0, 0, WIDE[1], WIDE[0]))
+    return alphas[0]
+
+
+BAR = np.s_[180:220, 0:320]
+
+
+def test_a_bar_that_only_a_crop_takes_for_a_subject_is_none() -> None:
+    told = deferred(BAR, None)
+    assert not told[BAR][:, :92].any()
+    assert told[60:170, 110:190].all()
+
+
+def test_what_only_the_whole_frame_shows_is_none_either() -> None:
+    assert not deferred(None, BAR)[BAR][:, :92].any()
+
+
+def test_the_finer_edge_of_a_crop_stays() -> None:
+    edge = np.s_[60:240, 200:203]
+    assert deferred(edge, None)[edge].all()
+
+
+def test_a_crop_that_has_lost_most_of_a_subject_does_not_empty_it() -> None:
+    crop, whole = np.zeros(WIDE, np.uint8), np.zeros(WIDE, np.uint8)
+    whole[40:240, 100:200] = 255
+    crop[200:240, 100:200] = 255
+    Blender(WIDE, SMALL).defer(crop, whole, Box(0, 0, WIDE[1], WIDE[0]))
+    assert (crop == whole).all()
