@@ -191,12 +191,13 @@ class FlowFinder:
         np.negative(flow, out=back)
         self._search_in(other, now, back)
         cv2.add(self._grid, flow, dst=self._map)
-        gap = cv2.remap(
-            back, self._map, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        gap, parts = self._ways[0], self._parts
+        cv2.remap(
+            back, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=gap, borderMode=cv2.BORDER_REPLICATE
         )
         cv2.add(gap, flow, dst=gap)
-        x, y = cv2.split(gap)
-        cv2.magnitude(x, y, magnitude=astray)
+        cv2.split(gap, parts)
+        cv2.magnitude(parts[0], parts[1], magnitude=astray)
         height, width = now.shape
         there = np.flatnonzero(subject)
         ends = self._grid.reshape(-1, 2)[there]

@@ -62,6 +62,8 @@ class Key:
         """255 where there is a subject for the greater part, else 0."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
+        self.has_texture = False
+        """Around its subjects; see `has_texture`."""
         self.area = 0
         """Pixels of the luma picture that subjects cover, at least faintly."""
         self.is_empty = False
@@ -155,7 +157,8 @@ class Lead:
             guess: a neighbour's way, to begin with.
             place: of the luma picture: if hardly anything changes around it, flow is found only
                 there, and none elsewhere.
-            colours: (h, w, 3) like *luma*; if given, edges are parted, see `FlowFinder.part`.
+            colours: (h, w, 3) like *luma*; if given, and what is around the subjects of *key* has
+                texture, edges are parted, see `FlowFinder.part`.
         """
         if guess is None or not guess.leads_to(key):
             self.flow.fill(0)
@@ -175,7 +178,7 @@ class Lead:
                 place = None
         finder.find(luma, key.luma, self.flow, place)
         finder.residual(luma, key.luma, self.flow, self.residual)
-        if colours is not None and not key.is_empty:
+        if colours is not None and key.has_texture and not key.is_empty:
             self._parted[...] = self.flow
             finder.part(colours, key.colours, self._parted, key.small)
             self.way = self._parted
@@ -199,7 +202,8 @@ class Lead:
         Args:
             finder: of flow.
             luma: (h, w), where this begins.
-            both_ways: it is checked whether the key leads back, which costs a flow.
+            both_ways: where there is texture around its subjects, it is checked whether the key
+                leads back, which costs a flow.
 
         Returns:
             How far the way back leads elsewhere from subjects, in pixels, on average; 0 where
@@ -209,7 +213,8 @@ class Lead:
             return self._astray
         np.copyto(self.doubt, self.residual)
         self._astray = 0.0
-        self.is_bounded = both_ways and not self.still and not self.key.is_empty
+        tells = self.key.has_texture and not self.key.is_empty and not self.still
+        self.is_bounded = both_ways and tells
         if self.is_bounded:
             gap = self._gap
             finder.look_back(luma, self.key.luma, self.flow, self.key.small, gap, self.reached)

@@ -13,6 +13,7 @@ from streamer.matting.blending import Blender
 from streamer.matting.denials import Denials
 from streamer.matting.effort import Effort, View
 from streamer.matting.keys import Key
+from streamer.matting.scene import has_texture
 from streamer.matting.subject import Crop, CropPlanner, find_subjects, touches
 from streamer.protocols import Segmenter
 
@@ -160,7 +161,9 @@ class Looker:
         cv2.threshold(key.near, 127, 255, cv2.THRESH_BINARY, dst=key.small)
         cv2.threshold(key.near, _FAINT, 255, cv2.THRESH_BINARY, dst=key.near)
         key.area = cv2.countNonZero(key.near)
+        subject = key.near.copy()
         cv2.dilate(key.near, self._kernel, dst=key.near)
+        key.has_texture = self._effort.exact and has_texture(key.luma, subject, key.near)
 
     def _is_doubtful(self, key: Key) -> bool:
         """Whether the alpha differs from what was known as much as a failure of the model would."""

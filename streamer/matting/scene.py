@@ -25,6 +25,9 @@ _LEAST = 0.4
 """Of them, in any light: there is noise."""
 _INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (19, 19))
 """What is taken off `Key.near`, so that a subject without what is around it is left."""
+_KERNEL = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+_TEXTURE = 5.0
+"""Grey levels from one pixel to its neighbours, on average: a plain wall has 1 to 4, grass 60."""
 _NEW_SHARE = 0.004
 """Of the picture that is unexplained where something has come in."""
 
@@ -69,6 +72,17 @@ def explains_subject(luma: Luma, residual: Residual, near: Alpha) -> bool:
 def unexplained(residual: Residual, weight: Alpha) -> float:
     """The mean residual in grey levels where *weight*, (h, w) uint8, is not 0; 0 where it is."""
     return float(cv2.mean(residual, mask=weight)[0])
+
+
+def has_texture(luma: Luma, subject: Alpha, near: Alpha) -> bool:
+    """
+    Whether *luma* is full of edges around a *subject*, within *near*: both (h, w), not 0 there.
+
+    Flow at the rim holds on to these then, and not to the subject.
+    """
+    around = cv2.subtract(near, cv2.dilate(subject, _KERNEL))
+    edges = cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, _KERNEL)
+    return bool(cv2.mean(edges, mask=around)[0] > _TEXTURE)
 
 
 def new_share(residual: Residual, near: Alpha) -> float:

@@ -64,8 +64,6 @@ _OFTEN = 3
 """Key frames in a row, one frame after the other, after which a file gets them so…"""
 _ALL, _ALL_AT_MOST = 12, 96
 """…for so many frames, more where that was no more than a start, and nothing is carried."""
-_LAST_GAP = 2
-"""Frames since the newest key frame from which the last of a scene is one too."""
 _MISSES = 3
 """Searches without a find, of which the last is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
@@ -272,7 +270,7 @@ class Track:
         if self._live or not self._held or not self._knows_who():
             return
         last = self._held[-1]
-        if last.blind or last.lead.still or last.number - self._keys[-1].number < _LAST_GAP:
+        if last.blind or last.number == self._keys[-1].number or last.lead.still:
             return
         self._ask(last, "crops")
         self._hear()
