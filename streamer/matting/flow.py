@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.boxes import Box
 from streamer.frame import Alpha
-from streamer.matting.luma import Colours, Luma
+from streamer.matting.luma import Luma
 from streamer.matting.work import Work
 
 Flow = NDArray[np.float32]
@@ -27,24 +27,8 @@ Residual = NDArray[np.float32]
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
 _AREA = 5
-_FINE = 3
-_BIAS = 3.0
-"""Grey levels by which another motion must explain a place better."""
-_REACH = 21
-"""Of the area that tells how a subject moves at its edge."""
-_THIN = 0.1
-"""What is near an edge counts for so much of what is not: of what is thin, all is near one."""
-_KNOWN = 0.2
-"""The least mean weight, of 255, in such an area."""
-_RIDGE = 0.06
-"""Added to the variance of the places that tell it, in squares of that area's side."""
-_RIM = cv2.getStructuringElement(cv2.MORPH_RECT, (13, 13))
-"""Around an edge: so far patches reach across it."""
-_INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (9, 9))
-"""Away from an edge: there, motions are of one side alone."""
 _SPREAD = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 """What comes out here, comes out around here too: for the gaps between, and soft edges."""
-_MEAN = np.full((1, 3), 1 / 3, np.float32)
 _MEDIAN = 5
 _SPARSE = (slice(None, None, 4), slice(None, None, 4))
 
@@ -134,43 +118,6 @@ class FlowFinder:
         cv2.convertScaleAbs(self._seen, dst=self._seen, alpha=min(max(light, 0.5), 2.0))
         self.difference(now, self._seen, out)
 
-    def part(self, now: Colours, other: Colours, flow: Flow, subject: Alpha) -> None:
-        """
-        Have what is at a subject's edge, on both sides of it, move as the subject does.
-
-        A patch that lies across the edge has one motion for both; but an alpha goes with its
-        subject alone, however what is behind it moves. Where that explains the picture worse than
-        the background, or the flow as it was found, these are kept.
-
-        Args:
-            now: (h, w, 3), where *flow* begins.
-            other: likewise, where it leads.
-            flow: updated.
-            subject: (h, w), 255 where subjects are in *other*, else 0.
-        """
-        self.carry(subject, flow, self._seen)
-        edges = cv2.morphologyEx(self._seen, cv2.MORPH_GRADIENT, _RIM)
-        left, top, wide, tall = cv2.boundingRect(edges)
-        if not wide:
-            return
-        rows = slice(max(0, top - _REACH), top + tall + _REACH)
-        columns = slice(max(0, left - _REACH), left + wide + _REACH)
-        here = np.s_[rows, columns]
-        now, way, grid = now[here], flow[here], self._grid[here]
-        inside = self._seen[here]
-        ours, theirs = (ways[here] for ways in self._ways)
-        is_known = _spread(way, inside, ours)
-        has_room = _spread(way, np.bitwise_not(inside), theirs)
-        is_ours, is_theirs = (_carried(subject, grid + moves) > 127 for moves in (ours, theirs))
-        found, own, room = (_unlike(now, other, grid + moves) for moves in (way, ours, theirs))
-        told = has_room & ~is_theirs  # the background there is to be seen in both
-        gone = is_ours & told & (own > room + _BIAS)
-        kept = ~is_ours & (inside > 127) & told & (found < room - _BIAS)
-        moved = (edges[here] > 0) & is_known & ~kept
-        way[moved] = ours[moved]
-        moved &= gone
-        way[moved] = theirs[moved]
-
     def look_back(
         self, now: Luma, other: Luma, flow: Flow, subject: Alpha, astray: Residual, reached: Alpha
     ) -> None:
@@ -249,61 +196,6 @@ class FlowFinder:
         cv2.remap(
             picture, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
         )
-
-
-def _carried(picture: NDArray[_Number], way: Flow) -> NDArray[_Number]:
-    """*picture* as it is where *way*, in its pixels, leads; its border goes on."""
-    carried = cv2.remap(picture, way, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(carried, picture.dtype)
-
-
-def _unlike(now: Colours, other: Colours, way: Flow) -> Residual:
-    """By how much colours differ from those where *way* leads, averaged over small areas."""
-    mean = cv2.transform(cv2.absdiff(now, _carried(other, way)), _MEAN)
-    return np.asarray(cv2.boxFilter(mean, cv2.CV_32F, (_FINE, _FINE)), np.float32)
-
-
-def _spread(flow: Flow, part: Alpha, out: Flow) -> NDArray[np.bool_]:
-    """
-    Write how *part* moves, by what is well within it, carried beyond its edges, into *out*.
-
-    Place by place the affine motion that fits best around it, by weighted least squares; the less
-    of it there is to see, the more it is a mere shift. It is smooth: each second pixel will do.
-
-    Returns:
-        Where it is known.
-    """
-    height, width = part.shape
-    thinned = np.s_[::2, ::2]
-    weight = cv2.erode(part, _INNER)[thinned].astype(np.float32)
-    cv2.scaleAdd(part[thinned].astype(np.float32), _THIN, weight, dst=weight)
-    y, x = (np.mgrid[: weight.shape[0], : weight.shape[1]] * (2 / _REACH)).astype(np.float32)
-    area = (_REACH // 2, _REACH // 2)
-
-    def around(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.boxFilter(cv2.multiply(plane, weight), cv2.CV_32F, area), np.float32)
-
-    seen = cv2.boxFilter(weight, cv2.CV_32F, area)
-    total = np.maximum(seen, _KNOWN)
-    mx, my = around(x) / total, around(y) / total
-    xx = around(x * x) / total - mx * mx + _RIDGE
-    yy = around(y * y) / total - my * my + _RIDGE
-    xy = around(x * y) / total - mx * my
-    determinant = xx * yy - xy * xy
-    dx, dy = x - mx, y - my
-    # What the covariance of place and motion is multiplied by, for how far it is to the place.
-    along, across = (yy * dx - xy * dy) / determinant, (xx * dy - xy * dx) / determinant
-    moves = np.empty((*weight.shape, 2), np.float32)
-    for axis in range(2):
-        way = np.ascontiguousarray(flow[thinned][..., axis])
-        mean = around(way) / total
-        moves[..., axis] = (
-            mean
-            + (around(x * way) / total - mx * mean) * along
-            + (around(y * way) / total - my * mean) * across
-        )
-    cv2.resize(moves, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR) > _KNOWN
 
 
 class Enlarger:

@@ -7,6 +7,7 @@ import numpy as np
 
 from streamer.boxes import Box
 from streamer.frame import Alpha
+from streamer.matting.edges import EdgeMover
 from streamer.matting.flow import Flow, FlowFinder, Residual
 from streamer.matting.luma import Colours, Luma
 from streamer.matting.scene import is_new, unexplained
@@ -119,7 +120,7 @@ class Lead:
         self.flow: Flow = np.zeros((*size, 2), np.float32)
         self.way: Flow = self.flow
         """How alphas go: as the subjects do, at their edges on both sides."""
-        self._parted: Flow = np.zeros((*size, 2), np.float32)
+        self._corrected: Flow = np.zeros((*size, 2), np.float32)
         self.residual: Residual = np.zeros(size, np.float32)
         self.doubt: Residual = np.zeros(size, np.float32)
         """The residual, and more where the key does not lead back; see `weigh`."""
@@ -145,6 +146,7 @@ class Lead:
         key: Key,
         guess: Lead | None,
         place: Box | None = None,
+        edges: EdgeMover | None = None,
         colours: Colours | None = None,
     ) -> None:
         """
@@ -157,8 +159,8 @@ class Lead:
             guess: a neighbour's way, to begin with.
             place: of the luma picture: if hardly anything changes around it, flow is found only
                 there, and none elsewhere.
-            colours: (h, w, 3) like *luma*; if given, and what is around the subjects of *key* has
-                texture, edges are parted, see `FlowFinder.part`.
+            edges: corrects `way` where the subjects of *key* have texture around them.
+            colours: (h, w, 3) like *luma*, for it.
         """
         if guess is None or not guess.leads_to(key):
             self.flow.fill(0)
@@ -178,10 +180,10 @@ class Lead:
                 place = None
         finder.find(luma, key.luma, self.flow, place)
         finder.residual(luma, key.luma, self.flow, self.residual)
-        if colours is not None and key.has_texture and not key.is_empty:
-            self._parted[...] = self.flow
-            finder.part(colours, key.colours, self._parted, key.small)
-            self.way = self._parted
+        if edges is not None and colours is not None and key.has_texture and not key.is_empty:
+            np.copyto(self._corrected, self.flow)
+            edges.correct(colours, key.colours, self._corrected, key.small)
+            self.way = self._corrected
 
     def look_around(self, finder: FlowFinder) -> float:
         """

@@ -14,6 +14,7 @@ from streamer.config import MattingConfig
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting.asking import Asking
 from streamer.matting.blending import Blender
+from streamer.matting.edges import EdgeMover
 from streamer.matting.effort import Effort, View, effort_of
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
@@ -152,6 +153,7 @@ class Track:
             if pace
             else None
         )
+        self._edges = EdgeMover(self._luma_size) if self._effort.exact else None
         self._blender = Blender((height, width), self._luma_size, tally.work)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
         self._looker = Looker(segmenter, self._spare[0], self._effort, hasty=live)
@@ -256,7 +258,13 @@ class Track:
         known = self._live and self._knows_who()
         place = self._surroundings(self._guess) if known and self._guess is not None else None
         held.lead.follow(
-            self._finder, held.luma, self._keys[-1], self._guess, place, self._parts(held)
+            self._finder,
+            held.luma,
+            self._keys[-1],
+            self._guess,
+            place,
+            self._edges,
+            held.colours,
         )
         self._guess = held.lead
         held.strain = held.lead.look_around(self._finder)
@@ -576,11 +584,8 @@ class Track:
         ):
             lead.go_back(self._finder, held.luma, held.lead)
             return lead
-        lead.follow(self._finder, held.luma, key, lead, None, self._parts(held))
+        lead.follow(self._finder, held.luma, key, lead, None, self._edges, held.colours)
         return lead
-
-    def _parts(self, held: _Held) -> Colours | None:
-        return held.colours if self._effort.exact else None
 
     def _place(self, lead: Lead) -> Box:
         """Where in the frame the subjects are, and what is near, after a look around."""

@@ -6,6 +6,7 @@ from streamer.boxes import Box
 from streamer.matting.flow import AlphaCarrier, FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.luma import luma_size
+from tests.unit.matting.discs import before_and_now
 
 
 def texture(height: int = 180, width: int = 320) -> np.ndarray:
@@ -69,52 +70,6 @@ def test_what_no_flow_explains_has_a_residual():
     finder.find(now, before, flow)
     finder.residual(now, before, flow, residual)
     assert residual[70:110, 110:190].mean() > 20 > 5 > residual[:, 220:].mean()
-
-
-def coloured(seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    grain = random.integers(0, 256, (60, 100, 3), np.uint8)
-    return cv2.GaussianBlur(cv2.resize(grain, (320, 180)), (0, 0), 1)
-
-
-def before_and_now(step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """A disc with a texture that has moved right before another: two pictures and its masks."""
-    lawn, cloth = coloured(1), coloured(2)
-    pictures, masks = [], []
-    for x in (140, 140 + step):
-        mask = np.zeros((180, 320), np.uint8)
-        cv2.circle(mask, (x, 90), 45, 255, -1)
-        here = moved(cloth, x - 140, 0)
-        pictures.append(np.where(mask[..., None] > 0, here, lawn))
-        masks.append(mask)
-    return (*pictures, *masks)
-
-
-def carried(finder, mask, flow):
-    out = np.empty_like(mask)
-    finder.carry(mask, flow, out)
-    return out
-
-
-def test_an_edge_moves_with_the_subject_and_what_is_beside_it_does_not():
-    before, now, old, new = before_and_now(6)
-    finder, flow = FlowFinder((180, 320)), np.zeros((180, 320, 2), np.float32)
-    lumas = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in (now, before)]
-    finder.find(*lumas, flow)
-    told = (old == 0) | (new > 0)  # what is uncovered has no match in the picture before
-    wrong = [np.count_nonzero(told & (carried(finder, old, flow) != new))]
-    finder.part(now, before, flow, old)
-    wrong.append(np.count_nonzero(told & (carried(finder, old, flow) != new)))
-    assert wrong[1] < 0.7 * wrong[0], "pixels at the edge that are on the wrong side"
-
-
-def test_where_there_is_no_subject_flow_stays_as_it_was_found():
-    before, now, *_ = before_and_now(6)
-    finder = FlowFinder((180, 320))
-    flow = np.random.default_rng(0).normal(0, 3, (180, 320, 2)).astype(np.float32)
-    kept = flow.copy()
-    finder.part(now, before, flow, np.zeros((180, 320), np.uint8))
-    assert (flow == kept).all()
 
 
 def test_what_was_hidden_has_no_way_back():
