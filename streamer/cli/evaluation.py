@@ -50,7 +50,8 @@ def evaluate(
         ),
     ] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, max=900, help="How many of each clip. [90, live: 240]")
+        int | None,
+        typer.Option(min=1, max=900, help="How many of each clip. [90, live: 240, families: 48]"),
     ] = None,
     overrides: Overrides = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path(

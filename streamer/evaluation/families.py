@@ -24,9 +24,9 @@ Scenes = Callable[[Stage, int], Sequence[tuple[int, Scene]]]
 """Of a clip, for its stage and a number that follows from its seed and its place."""
 
 
-def _texture(stage: Stage, number: int) -> Image:
-    """What repeats itself: grass, gravel, bricks."""
-    return stage.backdrop(("lawn", "gravel", "bricks")[number % 3])
+def _texture(stage: Stage) -> Image:
+    """What repeats itself: grass, gravel or bricks."""
+    return stage.backdrop(("lawn", "gravel", "bricks")[int(stage.random().integers(3))])
 
 
 def _room(stage: Stage) -> Image:
@@ -38,7 +38,7 @@ def _textured(rate: float) -> Scenes:
 
     def scenes(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
         way = sways(0.5, 1.03, 0.88, 0.2, 96 / rate)
-        return [(0, Scene(_texture(stage, number), person(stage, number, way)))]
+        return [(0, Scene(_texture(stage), person(stage, number, way)))]
 
     return scenes
 
@@ -73,7 +73,7 @@ def _thing(make: Callable[[int, np.random.Generator], Sprite], way: Way) -> Scen
 
 
 def _short(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
-    """Three scenes of somebody who moves fast; none is as long as whole key intervals."""
+    """Three scenes of somebody who moves fast; none ends on a multiple of the key interval."""
     way = sways(0.5, 1.03, 0.88, 0.22, 44)
     return [
         (first, Scene(_room(stage), person(stage, number + first, way))) for first in (0, 17, 34)
@@ -129,7 +129,7 @@ def _panned(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
         return -stage.width * 0.025 * t, 0.0
 
     actors = person(stage, number, breathes(0.5, 1.03, 0.85))
-    return [(0, Scene(_texture(stage, number), actors, drift))]
+    return [(0, Scene(_texture(stage), actors, drift))]
 
 
 def _strobe(index: int) -> float:
@@ -145,6 +145,8 @@ class _Family:
     fps: int = 30
     shrunk: float = 1.0
     empty_will_do: Callable[[int], bool] = lambda _: False
+    like: int | None = None
+    """The place in the catalogue of one with the same person and background."""
 
 
 _TALKS = _alone(breathes(0.5, 1.03, 0.9))
@@ -158,9 +160,10 @@ _FAMILIES = (
         _textured(6),
         Camera(shutter=0.15, exposures=3),
         fps=5,
+        like=0,
     ),
-    _Family("texture-60fps", "likewise, at 60 frames a second", _textured(0.5), fps=60),
-    _Family("strobe", "likewise, in a strobe's light", _textured(1), Camera(gain=_strobe)),
+    _Family("texture-60fps", "likewise, at 60 frames a second", _textured(0.5), fps=60, like=0),
+    _Family("strobe", "likewise, in a strobe's light", _textured(1), Camera(gain=_strobe), like=0),
     _Family("pan", "the camera follows a person quickly", _panned),
     _Family("entering", "a person who comes in", _alone(_comes(6, 30))),
     _Family("reentering", "a person who goes and comes back", _alone(_goes)),
@@ -190,6 +193,7 @@ _FAMILIES = (
 
 
 def _entry(family: _Family, place: int) -> Entry:
+    place = place if family.like is None else family.like
     return Entry(
         f"file-{family.name}",
         family.description,

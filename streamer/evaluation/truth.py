@@ -212,7 +212,7 @@ class Clip:
         return self._seen(scene, moment, chain(moved, self._posed(actor, moment)))
 
     def _posed(self, actor: Actor, moment: float) -> Affine:
-        """Likewise, as its pose alone says."""
+        """From the sprite's pixels to the frame's, without drift, shake or zoom."""
         pose = actor.pose(moment)
         scale = pose.height * self.height / actor.sprite.lit.shape[0]
         turn = cv2.getRotationMatrix2D(actor.sprite.anchor, pose.degrees, scale)

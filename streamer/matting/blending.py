@@ -28,6 +28,7 @@ _APART = 100
 _THICK = 0.03
 """Of a crop's longer side: less is an edge."""
 _FAILED = 0.5
+"""Of what the whole frame shows: a crop that shows less has lost its subject."""
 _CALM_GAIN = 0.2
 """How far a calm place follows each new estimate."""
 _CALM, _MOVED = 20, 80
@@ -101,8 +102,9 @@ class Blender:
         """
         Write the mean of two keys' alphas, carried to the frame along *leads*, into *out*.
 
-        *shares*, in 0..1, are their weights where both explain the picture equally well; where one
-        does not, it counts for less. Outside of *place* it is 0.
+        *shares*, which need not add up to 1, are their weights where both explain the picture
+        equally well; where one does not, it counts for less. The leads were weighed before: see
+        `Lead.weigh`. Outside of *place* the result is 0.
         """
         for lead, alpha in zip(leads, (out, self._other), strict=True):
             self.carry(lead, place, alpha)
@@ -181,9 +183,10 @@ class Blender:
 
     def defer(self, estimate: Alpha, whole: Alpha, place: Box) -> None:
         """
-        Replace what a crop says of thick parts by what was said of the *whole*, if they disagree.
+        Take thick parts that only one of a crop and the *whole* frame shows out of *estimate*.
 
-        A crop tells more of edges. What belongs to whom is better seen with all that is around.
+        A crop shows edges better, and context worse. Where the crop has lost most of the subject,
+        the whole frame's answer counts in such parts.
 
         Args:
             estimate: (H, W) of the crop, which is *place*; updated.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from streamer.config import MattingConfig
@@ -55,4 +55,5 @@ def effort_of(config: MattingConfig, *, live: bool) -> Effort:
     """The effort that *config* asks for."""
     if config.effort == "auto":
         return EFFORTS["balanced" if live else "best"]
-    return EFFORTS[config.effort]
+    chosen = EFFORTS[config.effort]
+    return replace(chosen, exact=False) if live else chosen

@@ -27,7 +27,9 @@ Residual = NDArray[np.float32]
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
 _AREA = 5
-_SPREAD = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+_BACK_SCALE, _BACK_STRIDE = 1, 5
+"""Of the search for the way back; see `FlowFinder`."""
+_CLOSE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 """What comes out here, comes out around here too: for the gaps between, and soft edges."""
 _MEDIAN = 5
 _SPARSE = (slice(None, None, 4), slice(None, None, 4))
@@ -60,11 +62,9 @@ class FlowFinder:
         self._work = work or Work()
         # Down to the finest scale but with wide steps and without the variational refinement, which
         # smooths the subject's motion into that of the background: half the error of the presets.
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._search = _inverse_search(stride)
         self._finest_scale = finest_scale
-        self._search.setPatchStride(stride)
-        self._search.setGradientDescentIterations(6)
-        self._search.setVariationalRefinementIterations(0)
+        self._way_back = _inverse_search(_BACK_STRIDE)
         height, width = size
         self.patches = (height >> finest_scale) * (width >> finest_scale) // stride**2
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -72,7 +72,7 @@ class FlowFinder:
         self._map = np.empty((height, width, 2), np.float32)
         self._parts = [np.empty(size, np.float32) for _ in range(2)]
         self._step: Flow = np.empty_like(self._map)
-        self._ways: list[Flow] = [np.empty_like(self._map) for _ in range(2)]
+        self._scratch: Flow = np.empty_like(self._map)
         self._seen = np.empty(size, np.uint8)
         self._gap = np.empty(size, np.uint8)
 
@@ -92,13 +92,16 @@ class FlowFinder:
         flow[here] = found
 
     def _search_in(self, now: Luma, other: Luma, flow: Flow) -> None:
-        height, width = now.shape
         self._work.flows += now.size / self._gap.size
         self._work.patches += self.patches * now.size / self._gap.size
         # It is left at a coarser one for good by a picture that is too small for this.
         self._search.setFinestScale(self._finest_scale)
         self._search.calc(now, other, flow)
-        # Patches that went astray stand alone.
+        self._without_outliers(flow)
+
+    def _without_outliers(self, flow: Flow) -> None:
+        """Patches that went astray stand alone."""
+        height, width = flow.shape[:2]
         parts = [part.ravel()[: height * width].reshape(height, width) for part in self._parts]
         cv2.split(flow, parts)
         for part in parts:
@@ -136,9 +139,14 @@ class FlowFinder:
         """
         back = self._step
         np.negative(flow, out=back)
-        self._search_in(other, now, back)
+        # It is only compared: coarser will do.
+        self._work.flows += 1
+        self._work.patches += (now.size >> 2 * _BACK_SCALE) // _BACK_STRIDE**2
+        self._way_back.setFinestScale(_BACK_SCALE)
+        self._way_back.calc(other, now, back)
+        self._without_outliers(back)
         cv2.add(self._grid, flow, dst=self._map)
-        gap, parts = self._ways[0], self._parts
+        gap, parts = self._scratch, self._parts
         cv2.remap(
             back, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=gap, borderMode=cv2.BORDER_REPLICATE
         )
@@ -153,7 +161,7 @@ class FlowFinder:
         cv2.inRange(self._map, (0, 0, 0, 0), (width - 1, height - 1, 0, 0), dst=reached)
         cv2.bitwise_not(reached, dst=reached)
         reached[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)] = 255
-        cv2.dilate(reached, _SPREAD, dst=reached)
+        cv2.dilate(reached, _CLOSE, dst=reached)
 
     def difference(self, one: Luma, other: Luma, out: Residual) -> None:
         """Write by how much *one* and *other* differ as they stand into *out*."""
@@ -196,6 +204,15 @@ class FlowFinder:
         cv2.remap(
             picture, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
         )
+
+
+def _inverse_search(stride: int) -> cv2.DISOpticalFlow:
+    """Down to the finest scale but with wide steps."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search.setPatchStride(stride)
+    search.setGradientDescentIterations(6)
+    search.setVariationalRefinementIterations(0)
+    return search
 
 
 class Enlarger:

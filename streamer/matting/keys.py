@@ -63,8 +63,12 @@ class Key:
         """255 where there is a subject for the greater part, else 0."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
+        self.faint: Alpha = np.empty(luma_size, np.uint8)
+        """255 where there is anything of a subject, else 0."""
         self.has_texture = False
-        """Around its subjects; see `has_texture`."""
+        """The picture is full of edges around its subjects; see `scene.has_texture`."""
+        self.is_coarse = False
+        """Its subjects were not looked at more closely than the whole frame shows them."""
         self.area = 0
         """Pixels of the luma picture that subjects cover, at least faintly."""
         self.is_empty = False
@@ -82,6 +86,7 @@ class Key:
         """Have no subject."""
         self.alpha.fill(0)
         self.small.fill(0)
+        self.faint.fill(0)
         self.near.fill(0)
         self.area = 0
         self.is_empty, self.is_rough = True, False
@@ -97,6 +102,7 @@ class Key:
         share = cv2.countNonZero(self.near)
         cv2.bitwise_and(self.near, where, dst=self.near)
         cv2.bitwise_and(self.small, where, dst=self.small)
+        cv2.bitwise_and(self.faint, where, dst=self.faint)
         self.area = self.area * cv2.countNonZero(self.near) // max(share, 1)
 
     def leads_back(self) -> bool:
@@ -219,7 +225,7 @@ class Lead:
         self.is_bounded = both_ways and tells
         if self.is_bounded:
             gap = self._gap
-            finder.look_back(luma, self.key.luma, self.flow, self.key.small, gap, self.reached)
+            finder.look_back(luma, self.key.luma, self.flow, self.key.faint, gap, self.reached)
             np.minimum(gap, _ASTRAY_PX, out=gap)
             finder.carry(self.key.small, self.way, self._there)
             self._astray = float(cv2.mean(gap, mask=self._there)[0])

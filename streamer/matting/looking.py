@@ -64,7 +64,7 @@ class Looker:
         """
         if view == "alone":
             self._search(image, glance=False)
-            key.is_glance = key.is_rough = key.has_known = key.knows_closely = False
+            key.is_glance, key.is_rough, key.is_coarse = False, False, True
             np.copyto(key.alpha, self._whole)
             self._finish(key)
             return
@@ -72,7 +72,7 @@ class Looker:
         if self._hasty and self._denials.are_old(key):
             view = "whole"
         searched = view != "crops" or not known
-        key.is_glance = False
+        key.is_glance = key.is_coarse = False
         found = self._find(key, image, known, view) if searched else []
         is_whole = self._hasty and searched and not self._glanced
         saw_all = is_whole and self._whole_is_fine and not key.knows_closely
@@ -135,17 +135,22 @@ class Looker:
             subjects = found + [box for box in known if not any(map(box.overlaps, found))]
         crops = self._planner.follow(subjects)
         complete = self._look_at(crops, image, key.alpha)
-        if known and not complete:
-            if not searched:
-                subjects = self._search(image, glance=self._effort.search == "glance")
-            searched = True
-            if (wider := self._planner.follow([*subjects, *known])) != crops:
+        widened = bool(known) and not complete
+        if widened:
+            if searched:
+                subjects = [*subjects, *known]
+            else:
+                subjects = self._search(image, glance=self._effort.search == "glance") or known
+                searched = True
+            if (wider := self._planner.follow(subjects)) != crops:
                 self._look_at(wider, image, key.alpha)
+        if widened and self._hasty:
+            return
         if key.knows_closely and self._is_doubtful(key):
             if not searched:
                 self._search(image, glance=self._effort.search == "glance")
             self._blender.agree(key.alpha, self._whole, key.known)
-        elif searched and not self._glanced and not key.knows_closely:
+        elif searched and not (self._hasty or self._glanced or key.knows_closely):
             for crop in self._planner.crops:
                 self._blender.defer(key.alpha, self._whole, crop.box)
 
@@ -161,9 +166,9 @@ class Looker:
         cv2.threshold(key.near, 127, 255, cv2.THRESH_BINARY, dst=key.small)
         cv2.threshold(key.near, _FAINT, 255, cv2.THRESH_BINARY, dst=key.near)
         key.area = cv2.countNonZero(key.near)
-        subject = key.near.copy()
+        np.copyto(key.faint, key.near)
         cv2.dilate(key.near, self._kernel, dst=key.near)
-        key.has_texture = self._effort.exact and has_texture(key.luma, subject, key.near)
+        key.has_texture = self._effort.exact and has_texture(key.luma, key.faint, key.near)
 
     def _is_doubtful(self, key: Key) -> bool:
         """Whether the alpha differs from what was known as much as a failure of the model would."""

@@ -20,7 +20,9 @@ _SURE = 200
 _SPECK = 0.0015
 """Share of the frame below which a patch is no subject…"""
 _FLECK = 0.0002
-"""…but where no larger one is and small ones are looked for: somebody far away."""
+"""…but where no larger one is and small ones are looked for: somebody far away…"""
+_FLECK_PX = 4
+"""…of so many pixels of the coarse picture at least."""
 _SURE_SHARE = 0.35
 """Of a subject's pixels: a patch with fewer is a guess of the model."""
 _MARGIN = 0.15
@@ -60,7 +62,7 @@ def find_subjects(alpha: Alpha, *, small_too: bool = False) -> list[Box]:
     clear = sure >= _SURE_SHARE * areas
     large = clear & (areas >= _SPECK * small.size)
     if small_too and not large[1:].any():
-        large = clear & (areas >= _FLECK * small.size)
+        large = clear & (areas >= max(_FLECK * small.size, _FLECK_PX))
     found = []
     for label in range(1, count):
         left, top, wide, tall, area = (int(value) for value in stats[label])
@@ -150,8 +152,11 @@ class CropPlanner:
         return self._crops
 
     def _with_margin(self, box: Box) -> Box:
-        """With what is around it, as much as the smallest input shows well: that costs nothing."""
-        margin = max(_MARGIN, (self._sides[0] / self._detail / max(box.width, box.height) - 1) / 2)
+        """With a margin; of small ones a wider one, if the largest input enlarges them anyway."""
+        margin = _MARGIN
+        if self._enlarge and len(self._sides) > 1:
+            room = self._sides[0] / self._detail / max(box.width, box.height)
+            margin = max(margin, (room - 1) / 2)
         return box.grown(margin, self._width, self._height)
 
     def _fits(self, subjects: Sequence[Box]) -> bool:

@@ -57,14 +57,16 @@ _NEWCOMER_S = 0.1
 """Seconds from one look at what has come into an empty room to the next, at least."""
 _MUCH_NEW = 0.02
 """Share of the picture in which a file has something new, and is searched without waiting."""
-_ASTRAY_PX = 0.5
-"""Of the luma picture: a key counts for 1/e whose way back leads so far elsewhere."""
-_MOST_ASTRAY_PX = 0.6
+_MISSED_PX, _LEAST_TRUST = 0.5, 1e-3
+"""Pixels of the luma picture by which a way back misses where a key counts for 1/e; the least."""
+_MOST_ASTRAY_PX = 0.8
 """Likewise: time for a key frame."""
 _OFTEN = 3
 """Key frames in a row, one frame after the other, after which a file gets them so…"""
-_ALL, _ALL_AT_MOST = 12, 96
-"""…for so many frames, more where that was no more than a start, and nothing is carried."""
+_ALL, _ALL_AT_MOST = 12, 48
+"""…for so many frames, twice as many each time a run begins soon after the last one's end."""
+_DEAR = 0.5
+"""Looks at the whole frame that each of these key frames takes at least."""
 _MISSES = 3
 """Searches without a find, of which the last is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
@@ -97,7 +99,7 @@ class _Held:
     strain: float
     """Grey levels that `lead` leaves unexplained around the subjects…"""
     astray: float
-    """…and how far it leads back elsewhere; see `Lead.weigh`."""
+    """…and the mean pixels by which the way back misses; see `Lead.weigh`."""
 
     def __init__(self, luma_size: tuple[int, int]) -> None:
         self.luma: Luma = np.empty(luma_size, np.uint8)
@@ -268,8 +270,7 @@ class Track:
         )
         self._guess = held.lead
         held.strain = held.lead.look_around(self._finder)
-        exact = self._effort.exact and not self._live
-        held.astray = held.lead.weigh(self._finder, held.luma, both_ways=exact)
+        held.astray = held.lead.weigh(self._finder, held.luma, both_ways=self._effort.exact)
         near = held.lead.near if known else None
         return is_cut(self._previous, held.luma, held.lead.residual, near)
 
@@ -280,7 +281,8 @@ class Track:
         last = self._held[-1]
         if last.blind or last.number == self._keys[-1].number or last.lead.still:
             return
-        self._ask(last, "crops")
+        gap = last.number - self._keys[-1].number
+        self._ask(last, "crops" if self._looker.price("crops") <= gap else "alone")
         self._hear()
 
     def _begin_scene(self, held: _Held) -> None:
@@ -303,16 +305,17 @@ class Track:
         if view is None or self._live or not self._keys:
             return view
         gap = held.number - self._keys[-1].number
-        self._often = self._often + 1 if gap == 1 else 0
+        price = self._looker.price(view)
+        self._often = self._often + 1 if gap == 1 and price >= _DEAR else 0
         if self._often >= _OFTEN:
             soon = held.number - self._all_until < _ALL
             self._all_for = min(2 * self._all_for, _ALL_AT_MOST) if soon else _ALL
             self._often, self._all_until = 0, held.number + self._all_for
         # More than the model would take for each of these frames is never worth it.
-        return view if self._looker.price(view) <= gap else "alone"
+        return view if price <= gap else "alone"
 
     def _wanted(self, held: _Held) -> View | None:
-        """Likewise, whatever it takes."""
+        """The view that is due in this frame, before its price is considered."""
         search = self._effort.search
         least_s = self._effort.search_s
         if not self._keys:
@@ -376,7 +379,9 @@ class Track:
         key.has_known, key.was_shown = self._knows_who() and view != "alone", False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
         key.is_doubted, self._doubts = self._doubts, False
-        key.knows_closely = key.has_known and not self._keys[-1].is_rough
+        key.knows_closely = key.has_known and not (
+            self._keys[-1].is_rough or self._keys[-1].is_coarse
+        )
         if key.has_known:
             self._blender.carry(held.lead, self._place(held.lead), key.known)
             held.lead.calm(key.calm)
@@ -608,8 +613,8 @@ class Track:
 
 
 def _trust(astray: float) -> float:
-    """In a key, whose way back leads so far elsewhere, in pixels."""
-    return math.exp(-((astray / _ASTRAY_PX) ** 2)) + 1e-3
+    """The weight of a key whose way back misses by *astray* pixels."""
+    return math.exp(-((astray / _MISSED_PX) ** 2)) + _LEAST_TRUST
 
 
 def _coarse_stride(effort: Effort) -> int:

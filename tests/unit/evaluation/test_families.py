@@ -19,9 +19,18 @@ def test_every_family_has_its_subject_within_its_frames(name):
     assert any(clip.alpha(index).max() > 200 for index in (10, 24, 44))
 
 
-def test_another_seed_is_another_subject_before_another_place():
-    frames = [family("texture", seed=seed).frame(5).astype(int) for seed in (0, 1)]
-    assert np.abs(frames[0] - frames[1]).mean() > 20
+def test_other_seeds_are_other_subjects_before_other_places():
+    scenes = [family("texture", seed=seed).scenes[0][1] for seed in range(5)]
+    assert len({scene.backdrop.tobytes() for scene in scenes}) > 1
+    assert len({scene.actors[0].sprite.lit.tobytes() for scene in scenes}) > 1
+
+
+@pytest.mark.parametrize("name", ["texture-5fps", "texture-60fps", "strobe"])
+def test_at_another_rate_and_in_another_light_person_and_place_are_the_same(name):
+    usual, other = family("texture"), family(name)
+    for scene, like in zip(other.scenes, usual.scenes, strict=True):
+        assert np.array_equal(scene[1].backdrop, like[1].backdrop)
+        assert np.array_equal(scene[1].actors[0].sprite.lit, like[1].actors[0].sprite.lit)
 
 
 def test_an_overlay_hides_the_subject_and_its_words_run():

@@ -12,9 +12,11 @@ def coloured(seed: int) -> np.ndarray:
     return cv2.GaussianBlur(cv2.resize(grain, (320, 180)), (0, 0), 1)
 
 
-def before_and_now(step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def before_and_now(
+    step: int, seed: int = 1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """A disc with a texture that has moved right before another: two pictures and its masks."""
-    lawn, cloth = coloured(1), coloured(2)
+    lawn, cloth = coloured(seed), coloured(seed + 1)
     pictures, masks = [], []
     for x in (140, 140 + step):
         mask = np.zeros((180, 320), np.uint8)

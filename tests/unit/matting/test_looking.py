@@ -48,6 +48,8 @@ class Stream:
     def ask(self, view: View) -> Key:
         key = Key(SIZE, SMALL)
         key.pts_s, key.scene = self.at_s, 1
+        key.luma.fill(90)
+        key.colours.fill(90)
         if self.last is not None and not self.last.is_empty:
             key.has_known, key.knows_closely = True, not self.last.is_rough
             key.known[:] = self.last.alpha

@@ -4,7 +4,7 @@ import pytest
 
 from streamer.matting.flow import FlowFinder
 from streamer.matting.luma import Shrinker
-from streamer.matting.scene import is_blind, is_cut, is_new
+from streamer.matting.scene import has_texture, is_blind, is_cut, is_new
 from tests.unit.matting.footage import SIZE, dimmed, footage
 
 
@@ -93,3 +93,21 @@ def test_what_comes_in_is_new_where_nobody_was():
     assert not is_new(unexplained(luma(film.images[9]), empty), near)
     assert is_new(unexplained(luma(film.images[18]), empty), near)
     assert not is_new(unexplained(luma(film.images[18]), empty), near + 1), "all of it is known of"
+
+
+def around_a_disc(picture: np.ndarray) -> bool:
+    subject, near = np.zeros((180, 320), np.uint8), np.zeros((180, 320), np.uint8)
+    cv2.circle(subject, (160, 90), 50, 255, -1)
+    cv2.circle(near, (160, 90), 58, 255, -1)
+    return has_texture(picture, subject, near)
+
+
+def test_grass_has_texture_and_a_wall_has_none_however_noisy_its_picture_is() -> None:
+    random = np.random.default_rng(4)
+    grass = cv2.resize(random.integers(0, 256, (90, 160), np.uint8), (320, 180))
+    assert around_a_disc(grass)
+    noise = random.normal(128, 6, (180, 320))
+    assert not around_a_disc(np.clip(noise, 0, 255).astype(np.uint8))
+    inside = np.full((180, 320), 128, np.uint8)
+    inside[60:120, 130:190] = grass[60:120, 130:190]
+    assert not around_a_disc(inside), "the subject's own does not count"

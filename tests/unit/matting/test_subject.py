@@ -114,3 +114,24 @@ def test_a_subject_that_goes_on_beyond_its_crop_is_noticed():
 def test_boxes_that_only_touch_do_not_overlap():
     assert Box(0, 0, 10, 10).overlaps(Box(9, 9, 20, 20))
     assert not Box(0, 0, 10, 10).overlaps(Box(10, 0, 20, 10))
+
+
+def test_somebody_far_away_counts_where_asked_for_and_alone() -> None:
+    far, near = (400, 200, 416, 212), (100, 50, 300, 260)
+    assert find_subjects(alpha(far)) == []
+    assert len(find_subjects(alpha(far), small_too=True)) == 1
+    assert len(find_subjects(alpha(far, near), small_too=True)) == 1, "beside a large one: a fleck"
+
+
+def test_of_a_small_picture_a_single_coarse_pixel_is_nobody() -> None:
+    tiny = np.zeros((90, 160), np.uint8)
+    tiny[40:44, 80:84] = 255
+    assert find_subjects(tiny, small_too=True) == []
+
+
+@pytest.mark.parametrize(("enlarge", "side"), [(True, 1024), (False, 384)])
+def test_a_crop_with_few_pixels_gets_the_largest_input_where_that_is_wanted(enlarge, side) -> None:
+    wide = CropPlanner(720, 1280, (384, 512, 768, 1024), 0.95, enlarge=enlarge)
+    (crop,) = wide.follow([Box(600, 300, 640, 400)])
+    assert crop.side == side
+    assert (crop.box.width > 300) == enlarge, "with what is around it"

@@ -284,7 +284,7 @@ def test_somebody_far_away_has_a_matte():
     assert errors(told, film).max() < 0.0002
 
 
-def test_it_takes_no_more_of_the_model_than_every_frame_would():
+def test_where_nothing_can_be_carried_it_takes_hardly_more_of_the_model_than_every_frame():
     random = np.random.default_rng(2)
     still = footage("file-strobe", 48)
     shaken = [np.roll(one, tuple(random.integers(-60, 60, 2)), (0, 1)) for one in still.images]
