@@ -589,6 +589,14 @@ class Track:
         ):
             lead.go_back(self._finder, held.luma, held.lead)
             return lead
+        if (
+            not lead.leads_to(key)
+            and key.leads_back()
+            and key.older is not None
+            and held.lead.leads_to(key.older)
+        ):
+            # Over the key before: too far for a search that begins with nothing.
+            lead.guess_across(self._finder, held.lead, key)
         lead.follow(self._finder, held.luma, key, lead, None, self._edges, held.colours)
         return lead
 

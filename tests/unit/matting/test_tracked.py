@@ -258,8 +258,8 @@ def test_before_grass_edges_move_with_the_subject_and_nothing_of_the_grass_does(
     film = footage("file-texture", 40, width=640)
     model = TruthSegmenter(film)
     told = run(tracked(model), film)
-    assert errors(told, film).mean() < 0.0025
-    assert leaks(told, film).max() < 0.001
+    assert errors(told, film).mean() < 0.002
+    assert leaks(told, film).max() < 0.005
     assert len(model.seen) <= 40 / 4
 
 
