@@ -82,6 +82,30 @@ def giving_way(work: Callable[[], T]) -> T:
     return results[0]
 
 
+@contextmanager
+def no_real_time() -> Iterator[None]:
+    """
+    Undo the real-time scheduling that a library sets within this.
+
+    As root, SVT-AV1 (seen with 4.1.0) makes the thread that opens it and its own threads SCHED_FIFO
+    with priority 99: they go before everything else on the machine. Afterwards they have the policy
+    that the present thread had before. Nothing happens if that was a real-time one, or off Linux.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    real_time = (os.SCHED_FIFO, os.SCHED_RR)
+    before = os.sched_getscheduler(0)
+    try:
+        yield
+    finally:
+        if before not in real_time and os.sched_getscheduler(0) in real_time:
+            for task in _TASKS.iterdir():
+                with suppress(OSError):  # it has just ended
+                    if os.sched_getscheduler(int(task.name)) in real_time:
+                        os.sched_setscheduler(int(task.name), before, os.sched_param(0))
+
+
 class ThreadTimes:
     """
     Which threads spend the CPU time of this process from now on.

@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 
 from streamer.compositing import Picture
 from streamer.cores import library_threads
+from streamer.cpu import no_real_time
 from streamer.frame import Stamp
 from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket, AudioTrack
@@ -176,9 +177,10 @@ class Film:
         if self._next_key_s is None or second >= self._next_key_s:
             frame.pict_type = PictureType.I
             self._next_key_s = second + _KEY_S
-        if self._beside is not None:
-            self._beside.add(self._canvas.alpha, pts)
-        self._encode(frame)
+        with no_real_time():
+            if self._beside is not None:
+                self._beside.add(self._canvas.alpha, pts)
+            self._encode(frame)
         return True
 
     @property
