@@ -7,14 +7,12 @@ grass's, and an alpha that follows it loses a strip of the subject or takes rags
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.frame import Alpha
-from streamer.matting.flow import Flow, Residual
+from streamer.matting.flow import Flow, Residual, carried, places
 from streamer.matting.luma import Colours
 
 _FINE = 3
@@ -35,11 +33,6 @@ _INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (9, 9))
 """Away from an edge: patches of flow there lie on one side of it."""
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 
-_ONE_MAP: Any = None
-"""For `remap`: its map has both coordinates."""
-
-_Pixel = TypeVar("_Pixel", np.uint8, np.float32)
-
 
 class EdgeMover:
     """
@@ -52,9 +45,7 @@ class EdgeMover:
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
-        height, width = size
-        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-        self._grid: Flow = np.ascontiguousarray(np.dstack([columns, rows]))
+        self._grid = places(size)
         self._ways: list[Flow] = [np.empty_like(self._grid) for _ in range(2)]
 
     def correct(self, now: Colours, other: Colours, flow: Flow, subject: Alpha) -> None:
@@ -70,19 +61,19 @@ class EdgeMover:
             flow: (h, w, 2); updated within six pixels of an edge.
             subject: (h, w), 255 on subjects in *other*, else 0.
         """
-        carried = _carried(subject, self._grid + flow)
-        edges = cv2.morphologyEx(carried, cv2.MORPH_GRADIENT, _RIM)
+        seen = carried(subject, self._grid + flow)
+        edges = cv2.morphologyEx(seen, cv2.MORPH_GRADIENT, _RIM)
         left, top, wide, tall = cv2.boundingRect(edges)
         if not wide:
             return
         rows = slice(max(0, top - _REACH), top + tall + _REACH)
         columns = slice(max(0, left - _REACH), left + wide + _REACH)
         here = np.s_[rows, columns]
-        now, way, grid, inside = now[here], flow[here], self._grid[here], carried[here]
+        now, way, grid, inside = now[here], flow[here], self._grid[here], seen[here]
         ours, theirs = (ways[here] for ways in self._ways)
         is_known = _spread(way, inside, ours)
         has_room = _spread(way, np.bitwise_not(inside), theirs)
-        is_ours, is_theirs = (_carried(subject, grid + moves) > 127 for moves in (ours, theirs))
+        is_ours, is_theirs = (carried(subject, grid + moves) > 127 for moves in (ours, theirs))
         found, own, room = (_unlike(now, other, grid + moves) for moves in (way, ours, theirs))
         told = has_room & ~is_theirs  # the background there is to be seen in both
         gone = is_ours & told & (own > room + _BIAS)
@@ -93,15 +84,9 @@ class EdgeMover:
         way[moved] = theirs[moved]
 
 
-def _carried(picture: NDArray[_Pixel], way: Flow) -> NDArray[_Pixel]:
-    """*picture* as it is where *way* leads, in its pixels; its border goes on."""
-    carried = cv2.remap(picture, way, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(carried, picture.dtype)
-
-
 def _unlike(now: Colours, other: Colours, way: Flow) -> Residual:
     """By how much colours differ from those where *way* leads, averaged over small areas."""
-    mean = cv2.transform(cv2.absdiff(now, _carried(other, way)), _MEAN)
+    mean = cv2.transform(cv2.absdiff(now, carried(other, way)), _MEAN)
     return np.asarray(cv2.boxFilter(mean, cv2.CV_32F, (_FINE, _FINE)), np.float32)
 
 

@@ -38,6 +38,27 @@ _ONE_MAP: Any = None
 """For `remap`: its map has both coordinates."""
 
 
+def places(size: tuple[int, int]) -> Flow:
+    """(h, w, 2) float32: x and y of each pixel of a luma picture of *size*, (h, w)."""
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    return np.ascontiguousarray(np.dstack([columns, rows]))
+
+
+def carried(picture: NDArray[_Number], to: Flow) -> NDArray[_Number]:
+    """
+    Take each pixel from *picture*, (h, w) or (h, w, channels), at the place that *to* names.
+
+    Args:
+        picture: its border goes on beyond it.
+        to: (H, W, 2) float32, x and y in pixels of *picture*.
+
+    Returns:
+        A new array, (H, W) or (H, W, channels), interpolated.
+    """
+    taken = cv2.remap(picture, to, _ONE_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(taken, picture.dtype)
+
+
 class FlowFinder:
     """
     Dense inverse search (Kroeger et al. 2016), and how well it explains a picture.
@@ -67,8 +88,7 @@ class FlowFinder:
         self._way_back = _inverse_search(_BACK_STRIDE)
         height, width = size
         self.patches = (height >> finest_scale) * (width >> finest_scale) // stride**2
-        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-        self._grid = np.ascontiguousarray(np.dstack([columns, rows]))
+        self._grid = places(size)
         self._map = np.empty((height, width, 2), np.float32)
         self._parts = [np.empty(size, np.float32) for _ in range(2)]
         self._step: Flow = np.empty_like(self._map)

@@ -270,7 +270,8 @@ class Track:
         )
         self._guess = held.lead
         held.strain = held.lead.look_around(self._finder)
-        held.astray = held.lead.weigh(self._finder, held.luma, both_ways=self._effort.exact)
+        exact = self._effort.exact
+        held.astray = held.lead.weigh(self._finder, held.luma, both_ways=True) if exact else 0.0
         near = held.lead.near if known else None
         return is_cut(self._previous, held.luma, held.lead.residual, near)
 
