@@ -1,0 +1,112 @@
+"""Pairs to learn from: what the network is shown of a frame, and its true alpha."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.frame import Alpha
+from streamer.matting.cues import CUES, CUES_SIZE, Cues
+from streamer.matting.flow import Flow, FlowFinder
+from streamer.matting.luma import Colours
+from training.drawing import Picture, Random
+from training.scenes import SIZE, Scene
+
+FLOWS = ((0, 6), (1, 5))
+"""Finest scale and stride of the flow, by which live streams carry: finely, or in a hurry."""
+FRAMES_PER_SCENE = 8
+AGES = (1, 2, 4, 8, 15, 30, 45, 60)
+"""Of the frames of a scene to judge by, in frames since its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One frame of a generated scene."""
+
+    cues: NDArray[np.float16]
+    """(CUES, 144, 256); see `Cues.gather`."""
+    truth: Alpha
+    """(144, 256)."""
+    age: int
+    """Frames since the key."""
+
+
+class Carrying:
+    """Carries a key along a scene as the program does: each flow begins with the one before."""
+
+    def __init__(self, picture: Colours, alpha: Alpha, flow: tuple[int, int] = FLOWS[0]) -> None:
+        self._key, self._alpha = picture, alpha
+        self._luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+        self._finder = FlowFinder(SIZE, *flow)
+        self._flow: Flow = np.zeros((*SIZE, 2), np.float32)
+        self._residual = np.zeros(SIZE, np.float32)
+        self._cues = Cues(SIZE)
+        self._out = np.empty((CUES, *CUES_SIZE), np.float32)
+
+    def follow(self, picture: Colours) -> None:
+        """Find the way from *picture*, of the next frame, to the key."""
+        luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+        self._finder.find(luma, self._luma, self._flow)
+        self._finder.residual(luma, self._luma, self._flow, self._residual)
+
+    def cues(self, picture: Colours, age: int) -> NDArray[np.float16]:
+        """Of *picture*, which was followed last."""
+        self._cues.gather(
+            picture, self._key, self._alpha, self._flow, self._residual, age, self._out
+        )
+        return self._out.astype(np.float16)
+
+
+def samples_of(
+    random: Random, ages: tuple[int, ...] | None = None, flow: tuple[int, int] | None = None
+) -> list[Sample]:
+    """
+    The frames of one new scene that follow its key.
+
+    Args:
+        random: decides all.
+        ages: of the frames; some of up to 60, unless given. The key's alpha is true then.
+        flow: one of `FLOWS`; any, unless given.
+    """
+    scene = Scene(random)
+    picture, alpha = scene.frame(0)
+    said = as_the_model_says(alpha, random) if ages is None else alpha
+    carrying = Carrying(picture, said, flow or FLOWS[int(random.integers(len(FLOWS)))])
+    found, last = list[Sample](), 0
+    step = int(random.choice([1, 2, 4, 8], p=[0.3, 0.3, 0.25, 0.15]))
+    due = ages or tuple(np.cumsum(random.integers(1, step + 1, FRAMES_PER_SCENE)).tolist())
+    for age in due:
+        # The program sees every frame; a few on the way lead the flow as well.
+        for between in np.linspace(last, age, min(age - last, 2) + 1)[1:-1]:
+            carrying.follow(scene.frame(float(between))[0])
+        now, truth = scene.frame(age)
+        carrying.follow(now)
+        small = cv2.resize(truth, CUES_SIZE[::-1], interpolation=cv2.INTER_AREA)
+        found.append(Sample(carrying.cues(now, age), small.astype(np.uint8, copy=False), age))
+        last = age
+    return found
+
+
+def as_the_model_says(alpha: Alpha, random: Random) -> Alpha:
+    """*alpha* with the errors of a key frame: edges off by a pixel, bites, faint patches."""
+    kind = random.random()
+    if kind < 0.5:
+        return alpha
+    said: Picture = alpha.astype(np.float32)
+    if kind < 0.7:
+        kernel = np.ones((3, 3), np.uint8)
+        change = cv2.erode if random.random() < 0.5 else cv2.dilate
+        said = np.asarray(change(said, kernel), np.float32)
+    elif kind < 0.85:
+        said = np.asarray(cv2.GaussianBlur(said, (0, 0), random.uniform(0.5, 2)), np.float32)
+    else:
+        centre = tuple(int(random.integers(0, side)) for side in alpha.shape[::-1])
+        axes = tuple(int(side) for side in random.integers(3, 25, 2))
+        patch = cv2.ellipse(np.zeros(alpha.shape, np.uint8), centre, axes, 0, 0, 360, 255, -1)
+        level = random.uniform(0, 1) * 255
+        share = cv2.GaussianBlur(patch, (0, 0), 2).astype(np.float32) / 255
+        said = said * (1 - share) + level * share
+    return np.clip(np.rint(said), 0, 255).astype(np.uint8)
