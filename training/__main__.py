@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,15 +22,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=usual.steps, help="of 14 frames each")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--processes", type=int, default=1, help="that draw scenes")
-    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+    parser.add_argument("--threads", type=int, default=1, help="that learn; sums depend on it")
     parser.add_argument("--judged", type=int, default=100, help="scenes to judge by")
     options = parser.parse_args(argv)
+    for name in ("steps", "threads", "judged"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name}: {getattr(options, name)} is less than 1")
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     plan = Plan(steps=options.steps, seed=options.seed)
     training = Training(Corrector(), plan, options.out, options.processes)
     training.run()
     network = training.result
+    print(f"judging on {options.judged} scenes")
     path = options.out / "carry.onnx"
     export(network, path)
     errors = errors_of(network, options.judged)

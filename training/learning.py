@@ -19,13 +19,13 @@ from torch.utils.data import DataLoader, IterableDataset
 from training.network import Corrector
 from training.samples import AGES, FLOWS, Sample, samples_of
 
-JUDGED_FROM = 1_000_000_000
-"""Seeds from here on are of scenes to judge by, which are never learnt from."""
+_SCENES, _STEPS, _JUDGED = range(3)
+"""What random numbers are for: none are used twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What decides a training, beside the libraries' versions."""
+    """What decides a training, beside the libraries' versions and the number of threads."""
 
     steps: int = 3000
     seed: int = 0
@@ -33,8 +33,8 @@ class Plan:
     """New ones in each step, of 8 frames each…"""
     again: int = 6
     """…and frames of earlier ones."""
-    kept: int = 6000
-    """Frames that are remembered for that."""
+    kept: int = 1500
+    """Frames that are remembered for that, of 0.85 MB each."""
     rate: float = 4e-3
     """Of learning at its highest; it falls to a hundredth by half a cosine."""
 
@@ -47,18 +47,22 @@ class Scenes(IterableDataset[list[Sample]]):
 
     def __iter__(self) -> Iterator[list[Sample]]:
         """One scene's samples after the other; each process makes its share."""
-        cv2.setNumThreads(1)
         worker = torch.utils.data.get_worker_info()
         own, all_ = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        if worker is not None:
+            cv2.setNumThreads(1)
         number = self._first + own
         while True:
-            yield samples_of(np.random.default_rng((self._seed, number)))
+            yield samples_of(np.random.default_rng((self._seed, _SCENES, number)))
             number += all_
 
 
 class Training:
     """
     Learns step by step.
+
+    One that goes on from a checkpoint remembers no frames of before: what it learns differs a
+    little from what it would have learnt without a break.
 
     Args:
         network: learns.
@@ -85,13 +89,13 @@ class Training:
     def run(self, tell: Callable[[str], None] = print, every: int = 200) -> None:
         """Go on to the plan's end."""
         plan, kept = self.plan, list[Sample]()
-        random = np.random.default_rng((plan.seed, self.step))
         scenes = Scenes(plan.seed, self.step * plan.scenes)
         source = iter(DataLoader(scenes, batch_size=None, num_workers=self._processes,
                                  prefetch_factor=8 if self._processes else None))  # fmt: skip
         begun, first, losses = time.monotonic(), self.step, list[float]()
         self.network.train()
         while self.step < plan.steps:
+            random = np.random.default_rng((plan.seed, _STEPS, self.step))
             new = [sample for _ in range(plan.scenes) for sample in next(source)]
             again = [kept[n] for n in random.integers(0, len(kept), plan.again)] if kept else []
             for sample in new:
@@ -101,7 +105,7 @@ class Training:
                     kept[int(random.integers(plan.kept))] = sample
             losses.append(self.learn(*batch_of([*new, *again], random)))
             self.step += 1
-            if self.step % every == 0 or self.step == plan.steps:
+            if self.step % every == 0 or self.step in (first + 10, plan.steps):
                 took = time.monotonic() - begun
                 left = took / (self.step - first) * (plan.steps - self.step) / 60
                 loss = f"loss {np.mean(losses):.4f}"
@@ -150,7 +154,7 @@ class Training:
 
 
 def _averaged(average: Tensor, latest: Tensor, count: Tensor | int) -> Tensor:
-    """A mean over some five hundred steps, and at first over as many as there are."""
+    """A mean over the latest ninth of the steps so far, and never more than five hundred."""
     keep = min(0.998, (1 + float(count)) / (10 + float(count)))
     return average + (1 - keep) * (latest - average)
 
@@ -177,10 +181,10 @@ def loss_of(cues: Tensor, said: Tensor, truth: Tensor, done: float) -> Tensor:
     """
     How far corrected alphas are from the truth, in value and at edges.
 
-    At first cross entropy leads, which looks at what is wrong and at little else: most pixels of a
-    carried alpha are right, and absolute errors alone teach to leave all as it is. Later what is
-    worse than the carried alpha counts twice: where the flow explains the picture, it is to be left
-    alone.
+    At first cross entropy leads, and a twentieth of it stays: it looks at what is wrong and at
+    little else. Most pixels of a carried alpha are right, and absolute errors alone teach to leave
+    all as it is. Later what is worse than the carried alpha counts twice: where the flow explains
+    the picture, it is to be left alone.
 
     Args:
         cues: what the network saw, (N, CUES, 144, 256).
@@ -205,6 +209,8 @@ def errors_of(
     """
     Mean absolute errors of alphas in thousandths, by a key's age: carried, and corrected.
 
+    The keys' alphas are true, and every frame is followed.
+
     Args:
         network: judged.
         scenes: that are made for it.
@@ -214,7 +220,7 @@ def errors_of(
     network.eval()
     found: dict[int, list[tuple[float, float]]] = {age: [] for age in AGES}
     for number in range(scenes):
-        made = samples_of(np.random.default_rng((JUDGED_FROM + seed, number)), AGES, flow)
+        made = samples_of(np.random.default_rng((seed, _JUDGED, number)), AGES, flow)
         cues = torch.from_numpy(np.stack([sample.cues for sample in made]).astype(np.float32))
         alphas = network(cues)[:, :1]
         for n, sample in enumerate(made):

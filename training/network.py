@@ -75,7 +75,9 @@ class Corrector(nn.Module):
         added, doubt = self.shuffle(self.head(x)).split(1, dim=1)
         carried = cues[:, _CARRIED : _CARRIED + 1]
         logit = torch.log((carried + _SURE) / (1 + _SURE - carried))
-        return torch.sigmoid(torch.cat([logit + added, doubt], dim=1))
+        # Where nothing is added, that is the carried alpha again.
+        alpha = torch.sigmoid(logit + added) * (1 + 2 * _SURE) - _SURE
+        return torch.cat([alpha.clamp(0, 1), torch.sigmoid(doubt)], dim=1)
 
 
 def parameters_of(network: nn.Module) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -10,15 +11,18 @@ from numpy.typing import NDArray
 
 from streamer.frame import Alpha
 from streamer.matting.cues import CUES, CUES_SIZE, Cues
-from streamer.matting.flow import Flow, FlowFinder
-from streamer.matting.luma import Colours
+from streamer.matting.flow import FlowFinder
+from streamer.matting.keys import Key, Lead
+from streamer.matting.luma import Colours, Luma
 from training.drawing import Picture, Random
 from training.scenes import SIZE, Scene
 
 FLOWS = ((0, 6), (1, 5))
 """Finest scale and stride of the flow, by which live streams carry: finely, or in a hurry."""
 FRAMES_PER_SCENE = 8
-AGES = (1, 2, 4, 8, 15, 30, 45, 60)
+OLDEST = 60
+"""Of keys, in frames."""
+AGES = (1, 2, 4, 8, 15, 30, 45, OLDEST)
 """Of the frames of a scene to judge by, in frames since its key."""
 
 
@@ -35,28 +39,45 @@ class Sample:
 
 
 class Carrying:
-    """Carries a key along a scene as the program does: each flow begins with the one before."""
+    """
+    Carries a key along a scene as the program does: each flow begins with the one before.
 
-    def __init__(self, picture: Colours, alpha: Alpha, flow: tuple[int, int] = FLOWS[0]) -> None:
-        self._key, self._alpha = picture, alpha
-        self._luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+    Args:
+        picture: of the key, (h, w, 3) BGR.
+        alpha: what it says there, (h, w).
+        flow: one of `FLOWS`.
+        near: flow is found in the subjects' surroundings alone where nothing else moves.
+    """
+
+    def __init__(
+        self,
+        picture: Colours,
+        alpha: Alpha,
+        flow: tuple[int, int] = FLOWS[0],
+        *,
+        near: bool = False,
+    ) -> None:
+        key = Key(SIZE, SIZE)
+        key.colours[:], key.luma[:], key.alpha[:] = picture, _luma(picture), alpha
+        key.outline()
+        key.is_empty = not key.area
+        self._key, self._near = key, near
         self._finder = FlowFinder(SIZE, *flow)
-        self._flow: Flow = np.zeros((*SIZE, 2), np.float32)
-        self._residual = np.zeros(SIZE, np.float32)
+        self._lead: Lead | None = None
         self._cues = Cues(SIZE)
         self._out = np.empty((CUES, *CUES_SIZE), np.float32)
 
     def follow(self, picture: Colours) -> None:
         """Find the way from *picture*, of the next frame, to the key."""
-        luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
-        self._finder.find(luma, self._luma, self._flow)
-        self._finder.residual(luma, self._luma, self._flow, self._residual)
+        place = self._lead.surroundings(self._finder) if self._lead and self._near else None
+        guess, self._lead = self._lead, self._lead or Lead(SIZE)
+        self._lead.follow(self._finder, _luma(picture), self._key, guess, place)
 
     def cues(self, picture: Colours, age: int) -> NDArray[np.float16]:
         """Of *picture*, which was followed last."""
-        self._cues.gather(
-            picture, self._key, self._alpha, self._flow, self._residual, age, self._out
-        )
+        assert self._lead is not None  # noqa: S101 - `follow` comes first
+        key, lead = self._key, self._lead
+        self._cues.gather(picture, key.colours, key.alpha, lead.flow, lead.residual, age, self._out)
         return self._out.astype(np.float16)
 
 
@@ -68,20 +89,19 @@ def samples_of(
 
     Args:
         random: decides all.
-        ages: of the frames; some of up to 60, unless given. The key's alpha is true then.
+        ages: of the frames; eight of up to `OLDEST`, unless given. The key's alpha is true then,
+            and every frame between is followed, as the program does it; else every second.
         flow: one of `FLOWS`; any, unless given.
     """
     scene = Scene(random)
     picture, alpha = scene.frame(0)
     said = as_the_model_says(alpha, random) if ages is None else alpha
-    carrying = Carrying(picture, said, flow or FLOWS[int(random.integers(len(FLOWS)))])
-    found, last = list[Sample](), 0
-    step = int(random.choice([1, 2, 4, 8], p=[0.3, 0.3, 0.25, 0.15]))
-    due = ages or tuple(np.cumsum(random.integers(1, step + 1, FRAMES_PER_SCENE)).tolist())
-    for age in due:
-        # The program sees every frame; a few on the way lead the flow as well.
-        for between in np.linspace(last, age, min(age - last, 2) + 1)[1:-1]:
-            carrying.follow(scene.frame(float(between))[0])
+    flow = flow or FLOWS[int(random.integers(len(FLOWS)))]
+    carrying = Carrying(picture, said, flow, near=random.random() < 0.5)
+    found, last, step = list[Sample](), 0, 2 if ages is None else 1
+    for age in ages or _some_ages(random):
+        for between in range(last + step, age, step):
+            carrying.follow(scene.frame(between)[0])
         now, truth = scene.frame(age)
         carrying.follow(now)
         small = cv2.resize(truth, CUES_SIZE[::-1], interpolation=cv2.INTER_AREA)
@@ -91,7 +111,7 @@ def samples_of(
 
 
 def as_the_model_says(alpha: Alpha, random: Random) -> Alpha:
-    """*alpha* with the errors of a key frame: edges off by a pixel, bites, faint patches."""
+    """*alpha* with the errors of a key frame: edges off by a pixel, blur, bites, faint patches."""
     kind = random.random()
     if kind < 0.5:
         return alpha
@@ -110,3 +130,14 @@ def as_the_model_says(alpha: Alpha, random: Random) -> Alpha:
         share = cv2.GaussianBlur(patch, (0, 0), 2).astype(np.float32) / 255
         said = said * (1 - share) + level * share
     return np.clip(np.rint(said), 0, 255).astype(np.uint8)
+
+
+def _some_ages(random: Random) -> tuple[int, ...]:
+    """Ascending; as many scenes go on for 8 to 16 frames as for 30 to 60."""
+    last = round(math.exp(random.uniform(math.log(FRAMES_PER_SCENE), math.log(OLDEST))))
+    ages = random.choice(np.arange(1, last + 1), FRAMES_PER_SCENE, replace=False)
+    return tuple(int(age) for age in np.sort(ages))
+
+
+def _luma(picture: Colours) -> Luma:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)

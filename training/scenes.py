@@ -45,8 +45,7 @@ class Scene:
         height, width = SIZE
         self._room = room(round(width * _ROOM), round(height * _ROOM), random)
         self._camera = _camera(random)
-        self._subjects = [part for _ in range(_some(random, (0.85, 0.15), 1))
-                          for part in _somebody(random)]  # fmt: skip
+        self._subjects = [_somebody(random) for _ in range(_some(random, (0.85, 0.15), 1))]
         movers = _some(random, (0.45, 0.2, 0.15, 0.1, 0.1), 0)
         self._movers = [_mover(random) for _ in range(movers)]
         self._occluder = _mover(random) if random.random() < 0.08 else None
@@ -80,22 +79,25 @@ class Scene:
     def _exposed(self, time: float) -> tuple[Picture, Picture]:
         height, width = SIZE
         x, y, scale, degrees = self._camera(time)
-        middle = (self._room.shape[1] / 2, self._room.shape[0] / 2)
-        view = cv2.getRotationMatrix2D(middle, degrees, scale)
-        view[:, 2] += (width / 2 - middle[0] + x * width, height / 2 - middle[1] + y * height)
+        view = np.vstack(
+            [cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), [0, 0, 1]]
+        )
+        view[:2, 2] += (x * width, y * height)
+        centred = np.eye(3)
+        centred[:2, 2] = (width - self._room.shape[1]) / 2, (height - self._room.shape[0]) / 2
         picture = cv2.warpAffine(
-            self._room, view, (width, height), borderMode=cv2.BORDER_REFLECT
+            self._room, (view @ centred)[:2], (width, height), borderMode=cv2.BORDER_REFLECT
         ).astype(np.float32)
-        shift = (x, y)
         for mover in self._movers:
-            _lay_parts(picture, [mover], time, shift)
+            _lay_parts(picture, mover, time, view)
         if self._blur:
             cv2.GaussianBlur(picture, (0, 0), self._blur, dst=picture)
         alpha = np.zeros((height, width), np.float32)
-        _lay_parts(picture, self._subjects, time, shift, alpha, self._bent(time))
+        for subject in self._subjects:
+            _lay_parts(picture, subject, time, view, alpha, self._bent(time))
         if self._occluder is not None:
             hidden = np.zeros((height, width), np.float32)
-            _lay_parts(picture, [self._occluder], time, shift, hidden)
+            _lay_parts(picture, self._occluder, time, view, hidden)
             alpha *= 1 - np.clip(hidden, 0, 1)
         return picture, alpha
 
@@ -112,7 +114,7 @@ def _lay_parts(
     picture: Picture,
     parts: list[_Part],
     time: float,
-    shift: tuple[float, float],
+    view: NDArray[np.float64],
     alpha: Picture | None = None,
     bend: Picture | None = None,
 ) -> None:
@@ -122,23 +124,27 @@ def _lay_parts(
     for part in parts:
         x, y, scale, degrees = part.path(time)
         if part.owner < 0:
-            place = ((x + shift[0]) * width, (y + shift[1]) * height)
+            place = (x * width, y * height)
             scale = scale * height / SHEET
         else:
             place = tuple(laid[part.owner] @ (*part.joint, 1.0))
             scale, degrees = turned[part.owner][0] * scale, turned[part.owner][1] + degrees
         laid.append(placed(part.sprite, place[0], place[1], scale, degrees))
         turned.append((scale, degrees))
-        lay(picture, part.sprite, laid[-1], alpha, bend if part.owner < 0 else None)
+        seen = (view @ np.vstack([laid[-1], [0, 0, 1]]))[:2]
+        lay(picture, part.sprite, seen, alpha, bend if part.owner < 0 else None)
 
 
 def _somebody(random: Random) -> list[_Part]:
     """A person, or a thing, on a way of its own."""
     if random.random() < 0.35:
         return [_Part(thing(random), -1, (0, 0), _way(random))]
-    way = _way(random, 0.7)
+    return _limbed(random, _way(random, 0.7))
+
+
+def _limbed(random: Random, way: Path) -> list[_Part]:
+    """A person on a *way*, of the middle of the body's lower edge."""
     body, head, upper, fore, joints = person(random)
-    # The body's anchor is at its lower edge.
     parts = [_Part(body, -1, (0, 0), way), _Part(head, 0, joints["neck"], _nod(random))]
     rest = random.random() < 0.5
     for side in ("left", "right"):
@@ -188,16 +194,19 @@ def _swing(random: Random, base: float, rest: bool) -> Path:
     return lambda time: (0, 0, 1.0, base + reach * math.sin(rate * time + phase))
 
 
-def _mover(random: Random) -> _Part:
-    """What passes, or swings to and fro, and is no subject."""
-    sprite = thing(random) if random.random() < 0.75 else person(random)[0]
+def _mover(random: Random) -> list[_Part]:
+    """Somebody or something that passes, or swings to and fro, and is no subject."""
     x, y, scale = random.uniform(-0.4, 1.4), random.uniform(0.1, 1.1), random.uniform(0.15, 0.7)
     speed = random.normal(0, 0.012) * (random.random() < 0.7)
     reach, rate = random.uniform(0, 0.08), random.uniform(0.02, 0.3)
     turn = random.normal(0, 2) * (random.random() < 0.3)
-    return _Part(sprite, -1, (0, 0), lambda time: (
-        x + speed * time + reach * math.sin(rate * time), y, scale, turn * time
-    ))  # fmt: skip
+    is_person = random.random() < 0.3
+
+    def way(time: float) -> tuple[float, float, float, float]:
+        at = x + speed * time + reach * math.sin(rate * time)
+        return at, y, scale, 0.0 if is_person else turn * time
+
+    return _limbed(random, way) if is_person else [_Part(thing(random), -1, (0, 0), way)]
 
 
 def _camera(random: Random) -> Path:
@@ -213,7 +222,9 @@ def _camera(random: Random) -> Path:
                 x, y, roll = reach * np.sin(rate * time + phase)
                 return x, y, 1.0, 40 * roll
             case "pan":
-                return (speed[0] * time, 0.3 * speed[1] * time, 1.0, 0.0)
+                # The room goes on for a fifth of a frame on each side.
+                x, y = np.clip(speed * time * (1, 0.3), -0.2, 0.2)
+                return x, y, 1.0, 0.0
             case "zoom":
                 return 0.0, 0.0, math.exp(min(max(grow * time, -0.3), 0.5)), 0.0
             case _:

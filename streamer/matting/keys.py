@@ -20,6 +20,14 @@ _NOISY = 8.0
 """...up to so many grey levels; more is a change of the light."""
 _ASTRAY, _ASTRAY_PX = 8.0, 4.0
 """Grey levels that a pixel counts for by which a way back leads elsewhere, and how many count."""
+_FAINT = 16
+"""An alpha up to which a model says so where there is nothing."""
+_NEAR = cv2.getStructuringElement(cv2.MORPH_RECT, (13, 13))
+"""Of the luma picture, around a subject: what moves there concerns it."""
+_AROUND_PX, _STEP_PX = 24, 8
+"""Of the luma picture: how far around subjects flow is looked for, and in what steps."""
+_MOST_OF = 0.85
+"""Of it: a larger part is as good as the whole."""
 _CALM_PX = 0.4
 """Of the luma picture."""
 _CALM_LEVELS = 10.0
@@ -81,6 +89,16 @@ class Key:
         """Its subjects were looked for in the whole frame with a small input."""
         self.is_rough = False
         """The whole frame was looked at, and its subjects not yet more closely."""
+
+    def outline(self) -> None:
+        """Draw what follows from the alpha: `small`, `faint`, `near` and `area`."""
+        height, width = self.near.shape
+        cv2.resize(self.alpha, (width, height), dst=self.near, interpolation=cv2.INTER_AREA)
+        cv2.threshold(self.near, 127, 255, cv2.THRESH_BINARY, dst=self.small)
+        cv2.threshold(self.near, _FAINT, 255, cv2.THRESH_BINARY, dst=self.near)
+        self.area = cv2.countNonZero(self.near)
+        np.copyto(self.faint, self.near)
+        cv2.dilate(self.near, _NEAR, dst=self.near)
 
     def blank(self) -> None:
         """Have no subject."""
@@ -202,6 +220,21 @@ class Lead:
             finder.carry(self.key.near, self.flow, self.near)
             self._strain = unexplained(self.residual, self.near)
         return self._strain
+
+    def surroundings(self, finder: FlowFinder) -> Box | None:
+        """The subjects' in the luma picture; None where there are none, or they fill it."""
+        self.look_around(finder)
+        left, top, wide, tall = cv2.boundingRect(self.near)
+        if not wide:
+            return None
+        height, width = self.near.shape
+        place = Box(
+            max(0, (left - _AROUND_PX) // _STEP_PX * _STEP_PX),
+            max(0, (top - _AROUND_PX) // _STEP_PX * _STEP_PX),
+            min(width, -(-(left + wide + _AROUND_PX) // _STEP_PX) * _STEP_PX),
+            min(height, -(-(top + tall + _AROUND_PX) // _STEP_PX) * _STEP_PX),
+        )
+        return place if place.width * place.height < _MOST_OF * height * width else None
 
     def weigh(self, finder: FlowFinder, luma: Luma, *, both_ways: bool) -> float:
         """

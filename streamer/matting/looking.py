@@ -18,10 +18,6 @@ from streamer.matting.subject import Crop, CropPlanner, find_subjects, touches
 from streamer.protocols import Segmenter
 
 _GLANCE_PX = 512
-_FAINT = 16
-"""An alpha up to which a model says so where there is nothing."""
-_NEAR_PX = 13
-"""Of the luma picture, around a subject: what moves there concerns it."""
 
 
 class Looker:
@@ -53,7 +49,6 @@ class Looker:
         self._blender = Blender(key.alpha.shape, key.luma.shape)
         self._part: Alpha = np.empty_like(key.alpha)
         self._whole: Alpha = np.empty_like(key.alpha)
-        self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_NEAR_PX, _NEAR_PX))
 
     def look(self, key: Key, image: Image, view: View) -> None:
         """
@@ -161,13 +156,7 @@ class Looker:
             key.alpha.fill(0)
         elif key.knows_closely:
             self._blender.settle(key.alpha, key.known, key.calm)
-        height, width = key.near.shape
-        cv2.resize(key.alpha, (width, height), dst=key.near, interpolation=cv2.INTER_AREA)
-        cv2.threshold(key.near, 127, 255, cv2.THRESH_BINARY, dst=key.small)
-        cv2.threshold(key.near, _FAINT, 255, cv2.THRESH_BINARY, dst=key.near)
-        key.area = cv2.countNonZero(key.near)
-        np.copyto(key.faint, key.near)
-        cv2.dilate(key.near, self._kernel, dst=key.near)
+        key.outline()
         key.has_texture = self._effort.exact and has_texture(key.luma, key.faint, key.near)
 
     def _is_doubtful(self, key: Key) -> bool:

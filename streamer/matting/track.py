@@ -44,9 +44,6 @@ _FADE = 3
 """Frames over which a live stream goes over to a new key frame."""
 _COARSE_SCALE = 1
 """Of the flow where there is too much to do; see `FlowFinder`."""
-_AROUND_PX, _STEP_PX = 24, 8
-"""Of the luma picture: how far around subjects flow is looked for, and in what steps."""
-_MOST_OF = 0.85
 _KEYS = 4
 """At the beginning: two for the frame at hand, one that is asked for, one more."""
 _JUMP = 18.0
@@ -258,12 +255,13 @@ class Track:
         if not self._keys:
             return mean_difference(self._previous, held.luma) > _JUMP
         known = self._live and self._knows_who()
-        place = self._surroundings(self._guess) if known and self._guess is not None else None
+        guess = self._guess
+        place = guess.surroundings(self._finder) if known and guess is not None else None
         held.lead.follow(
             self._finder,
             held.luma,
             self._keys[-1],
-            self._guess,
+            guess,
             place,
             self._edges,
             held.colours,
@@ -604,21 +602,6 @@ class Track:
     def _place(self, lead: Lead) -> Box:
         """Where in the frame the subjects are, and what is near, after a look around."""
         return self._blender.around(lead.near)
-
-    def _surroundings(self, lead: Lead) -> Box | None:
-        """Of the subjects in the luma picture; None where there are none, or they fill it."""
-        lead.look_around(self._finder)
-        left, top, wide, tall = cv2.boundingRect(lead.near)
-        if not wide:
-            return None
-        height, width = self._luma_size
-        place = Box(
-            max(0, (left - _AROUND_PX) // _STEP_PX * _STEP_PX),
-            max(0, (top - _AROUND_PX) // _STEP_PX * _STEP_PX),
-            min(width, -(-(left + wide + _AROUND_PX) // _STEP_PX) * _STEP_PX),
-            min(height, -(-(top + tall + _AROUND_PX) // _STEP_PX) * _STEP_PX),
-        )
-        return place if place.width * place.height < _MOST_OF * height * width else None
 
 
 def _trust(astray: float) -> float:

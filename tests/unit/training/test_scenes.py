@@ -35,3 +35,10 @@ def test_subjects_move_and_the_truth_moves_with_them():
         (_, before), (_, after) = frames(seed, (0, 10))
         moved += bool(np.abs(before.astype(int) - after).mean() > 0.5)
     assert moved >= 5
+
+
+def test_every_subject_has_its_own_limbs():
+    for seed in range(40):
+        for parts in Scene(np.random.default_rng(seed))._subjects:
+            assert parts[0].owner == -1
+            assert all(0 <= part.owner < n for n, part in enumerate(parts) if n)
