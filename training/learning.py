@@ -90,8 +90,11 @@ class Training:
         """Go on to the plan's end."""
         plan, kept = self.plan, list[Sample]()
         scenes = Scenes(plan.seed, self.step * plan.scenes)
-        source = iter(DataLoader(scenes, batch_size=None, num_workers=self._processes,
-                                 prefetch_factor=8 if self._processes else None))  # fmt: skip
+        # Not forked: the threads that OpenCV has here would be missing there, and waited for.
+        apart = (
+            {"prefetch_factor": 8, "multiprocessing_context": "spawn"} if self._processes else {}
+        )
+        source = iter(DataLoader(scenes, batch_size=None, num_workers=self._processes, **apart))
         begun, first, losses = time.monotonic(), self.step, list[float]()
         self.network.train()
         while self.step < plan.steps:
