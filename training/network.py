@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from streamer.matting.cues import CUES, CUES_SIZE
+from training.cues import CUES, CUES_SIZE
 
 WIDTHS = (16, 32, 48, 64)
 """Channels at a half, a quarter, an eighth and a sixteenth of the input's size."""
@@ -25,17 +25,10 @@ class Corrector(nn.Module):
 
     Args:
         widths: channels at each halving.
-        cues: channels of the input that are shown; the others are made 0. None: all.
     """
 
-    def __init__(
-        self, widths: tuple[int, ...] = WIDTHS, cues: tuple[int, ...] | None = None
-    ) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        self.widths, self.cues = widths, cues
-        shown = torch.zeros(1, CUES, 1, 1)
-        shown[:, list(range(CUES) if cues is None else cues)] = 1
-        self.register_buffer("shown", shown, persistent=False)
         first = widths[0]
         self.stem = nn.Sequential(_conv(CUES, first, 2), _conv(first, first))
         pairs = list(pairwise(widths))
@@ -63,7 +56,7 @@ class Corrector(nn.Module):
         Returns:
             (N, 2, 144, 256) in 0..1: the alpha, and by how much it may be wrong.
         """
-        x = self.stem(cues * self.shown)
+        x = self.stem(cues)
         skips = []
         for down in self.down:
             skips.append(x)

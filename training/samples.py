@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.frame import Alpha
-from streamer.matting.cues import CUES, CUES_SIZE, Cues
 from streamer.matting.flow import FlowFinder
 from streamer.matting.keys import Key, Lead
 from streamer.matting.luma import Colours, Luma
+from training.cues import CUES, CUES_SIZE, Cues
 from training.drawing import Picture, Random
 from training.scenes import SIZE, Scene
 

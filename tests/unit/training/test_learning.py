@@ -5,8 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[train]'")
 
-from streamer.matting.cues import CUES, CUES_SIZE  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.cues import CUES, CUES_SIZE  # noqa: E402
 from training.learning import Plan, Training, batch_of  # noqa: E402
 from training.network import Corrector, export, parameters_of  # noqa: E402
 from training.samples import AGES, samples_of  # noqa: E402

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.matting.cues import CUES, CUES_SIZE
+from training.cues import CUES, CUES_SIZE
 from training.drawing import Sprite, lay, placed
 from training.samples import AGES, FRAMES_PER_SCENE, Carrying, as_the_model_says, samples_of
 from training.scenes import SIZE

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streamer.matting.cues import CUES, CUES_SIZE, Cues
+from training.cues import CUES, CUES_SIZE, Cues
 
 SIZE = (90, 160)
 
