@@ -40,13 +40,13 @@ class Plan:
 
 
 class Scenes(IterableDataset[list[Sample]]):
-    """Scenes without end, from number *first* on."""
+    """The samples of one scene after the other, without end, from scene *first* on."""
 
     def __init__(self, seed: int, first: int) -> None:
         self._seed, self._first = seed, first
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        """One scene's samples after the other; each process makes its share."""
+        """Each process makes its share of the scenes; they come out in order."""
         worker = torch.utils.data.get_worker_info()
         own, all_ = (0, 1) if worker is None else (worker.id, worker.num_workers)
         if worker is not None:

@@ -91,7 +91,7 @@ class Key:
         """The whole frame was looked at, and its subjects not yet more closely."""
 
     def outline(self) -> None:
-        """Draw what follows from the alpha: `small`, `faint`, `near` and `area`."""
+        """Set `small`, `faint`, `near` and `area`, which follow from the alpha."""
         height, width = self.near.shape
         cv2.resize(self.alpha, (width, height), dst=self.near, interpolation=cv2.INTER_AREA)
         cv2.threshold(self.near, 127, 255, cv2.THRESH_BINARY, dst=self.small)
@@ -222,7 +222,12 @@ class Lead:
         return self._strain
 
     def surroundings(self, finder: FlowFinder) -> Box | None:
-        """The subjects' in the luma picture; None where there are none, or they fill it."""
+        """
+        The part of the luma picture, in its pixels, in which flow must follow the subjects.
+
+        Returns:
+            A box around them and what is near; None if there are none, or if they fill the picture.
+        """
         self.look_around(finder)
         left, top, wide, tall = cv2.boundingRect(self.near)
         if not wide:
