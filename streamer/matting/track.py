@@ -68,6 +68,8 @@ _MISSES = 3
 """Searches without a find, of which the last is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
 """…which a live stream, that may wait a second for it, takes less often."""
+_SAME = 10.0
+"""Grey levels that the flow leaves unexplained: less, and a place shows what it did before."""
 _STILL_SEARCHES = 4
 """While nothing moves the whole frame is looked at so many times less often."""
 
@@ -377,6 +379,7 @@ class Track:
             np.copyto(key.back, held.lead.flow)
         key.has_known, key.was_shown = self._knows_who() and view != "alone", False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
+        key.refused_s.fill(0)
         key.is_doubted, self._doubts = self._doubts, False
         key.knows_closely = key.has_known and not (
             self._keys[-1].is_rough or self._keys[-1].is_coarse
@@ -384,6 +387,8 @@ class Track:
         if key.has_known:
             self._blender.carry(held.lead, self._place(held.lead), key.known)
             held.lead.calm(key.calm)
+            np.copyto(key.seen_before, held.lead.residual < _SAME)
+            key.seen_before *= 255
         if self._plate is not None:
             self._plate.find_room(key.colours, key.room)
         if view != "crops":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streamer.errors import SegmentError
+from streamer.matting import asking as asking_module
 from streamer.matting.asking import Background, Direct, Share
 from streamer.matting.keys import Key
 
@@ -63,16 +64,27 @@ def test_an_answer_comes_from_a_thread_while_the_caller_goes_on(looker):
     asking.close()
 
 
-def test_a_model_that_waits_for_something_else_than_a_core_gets_what_it_wants(looker):
+@pytest.mark.parametrize(
+    ("spent", "waited", "share"),
+    [
+        pytest.param(40_000_000, 0, 1.0, id="it waited for something else than a core"),
+        pytest.param(10_000_000, 30_000_000, 0.25, id="it waited for a core"),
+        pytest.param(0, 0, 1.0, id="it has not begun to work"),
+    ],
+)
+def test_a_models_share_is_of_the_time_that_it_wants_a_core(
+    looker, monkeypatch, spent, waited, share
+):
+    told = iter([(0, 0)])
+    monkeypatch.setattr(asking_module._Spell, "_read", lambda _: next(told, (spent, waited)))
     asking = Background()
-    key, image = question()
-    asking.ask(key, image, looker, "whole")
+    asking.ask(*question(), looker, "whole")
     assert looker.begun.wait(10)
-    threading.Event().wait(0.1)
-    assert asking.share == 1.0
+    spell = asking._spell
+    assert spell is not None
+    assert spell.share()[0] == pytest.approx(share)
     looker.may_end.set()
     answer_of(asking)
-    assert asking.share == 1.0
     asking.close()
 
 
