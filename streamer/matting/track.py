@@ -14,15 +14,17 @@ from streamer.config import MattingConfig
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting.asking import Asking
 from streamer.matting.blending import Blender
+from streamer.matting.cadence import Cadence
 from streamer.matting.edges import EdgeMover
 from streamer.matting.effort import Effort, View, effort_of
 from streamer.matting.flow import FlowFinder
+from streamer.matting.held import Held
 from streamer.matting.keys import Key, Lead
 from streamer.matting.looking import Looker
-from streamer.matting.luma import Colours, Luma, Shrinker, mean_difference
+from streamer.matting.luma import Luma, Shrinker, mean_difference
 from streamer.matting.pace import Pace
 from streamer.matting.plate import Plate
-from streamer.matting.scene import explains_subject, is_blind, is_cut, is_new, new_share
+from streamer.matting.scene import explains_subject, is_blind, is_cut
 from streamer.matting.subject import find_subjects
 from streamer.matting.verdicts import Verdicts
 from streamer.matting.work import Work
@@ -36,10 +38,6 @@ _LEFT_SHARE = 0.4
 """Of a subject's area: less has been carried where they are lost."""
 _STALL_S = 5.0
 """Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
-_CALM = 5.0
-"""Likewise, around subjects that hardly move."""
-_QUICK_S = 0.4
-"""After which a glance is answered where the model is quick."""
 _FADE = 3
 """Frames over which a live stream goes over to a new key frame."""
 _COARSE_SCALE = 1
@@ -48,30 +46,10 @@ _KEYS = 4
 """At the beginning: two for the frame at hand, one that is asked for, one more."""
 _JUMP = 18.0
 """Mean change in grey levels from one frame to the next that is a cut, while no key is known."""
-_EMPTY_S = 1.0
-"""Seconds from one key frame to the next while nobody is there."""
-_NEWCOMER_S = 0.1
-"""Seconds from one look at what has come into an empty room to the next, at least."""
-_MUCH_NEW = 0.02
-"""Share of the picture in which a file has something new, and is searched without waiting."""
 _MISSED_PX, _LEAST_TRUST = 0.5, 1e-3
 """Pixels of the luma picture by which a way back misses where a key counts for 1/e; the least."""
-_MOST_ASTRAY_PX = 0.8
-"""Likewise: time for a key frame."""
-_OFTEN = 3
-"""Key frames in a row, one frame after the other, after which a file gets them so…"""
-_ALL, _ALL_AT_MOST = 12, 48
-"""…for so many frames, twice as many each time a run begins soon after the last one's end."""
-_DEAR = 0.5
-"""Looks at the whole frame that each of these key frames takes at least."""
-_MISSES = 3
-"""Searches without a find, of which the last is a closer look at the whole frame…"""
-_LIVE_MISSES = 8
-"""…which a live stream, that may wait a second for it, takes less often."""
 _SAME = 10.0
 """Grey levels that the flow leaves unexplained: less, and a place shows what it did before."""
-_STILL_SEARCHES = 4
-"""While nothing moves the whole frame is looked at so many times less often."""
 
 
 @dataclass(slots=True)
@@ -86,25 +64,6 @@ class Tally:
     """Frames whose carried matte was not trusted, and left empty."""
     work: Work = field(default_factory=Work)
     """Beside the model's."""
-
-
-class _Held:
-    """A frame whose matte is not given back yet. Frame and alpha are borrowed."""
-
-    frame: Frame
-    alpha: Alpha
-    number: int
-    blind: bool
-    strain: float
-    """Grey levels that `lead` leaves unexplained around the subjects…"""
-    astray: float
-    """…and the mean pixels by which the way back misses; see `Lead.weigh`."""
-
-    def __init__(self, luma_size: tuple[int, int]) -> None:
-        self.luma: Luma = np.empty(luma_size, np.uint8)
-        self.colours: Colours = np.empty((*luma_size, 3), np.uint8)
-        self.lead = Lead(luma_size)
-        """The way to the key that was the newest when the frame came."""
 
 
 class Track:
@@ -158,13 +117,14 @@ class Track:
         self._blender = Blender((height, width), self._luma_size, tally.work)
         self._spare = [Key((height, width), self._luma_size) for _ in range(_KEYS)]
         self._looker = Looker(segmenter, self._spare[0], self._effort, hasty=live)
+        self._cadence = Cadence(config, self._effort, self._looker.price, live=live)
         self._keys: list[Key] = []
         """Of this scene, oldest first."""
         self._asked: Key | None = None
-        self._held: deque[_Held] = deque()
+        self._held: deque[Held] = deque()
         self._made: deque[Matte] = deque()
         """Of frames before those that are held: of a scene that has ended."""
-        self._idle: list[_Held] = []
+        self._idle: list[Held] = []
         self._leads = [Lead(self._luma_size) for _ in range(2)]
         """Of the frame whose matte is made: to the keys on both sides of it."""
         self._guess: Lead | None = None
@@ -184,21 +144,9 @@ class Track:
         """The last frame that was given one key's matte alone."""
         self._turned = 0
         """The first frame that the newest key was known for, if it is of an earlier one."""
-        self._doubts = False
-        """A glance found what may be the room: it is looked at closely next."""
         self._sees_newcomer = False
         """As of the last frame of an empty room that was looked at for that, if not asked since."""
-        self._often = 0
-        """Key frames in a row that were one frame after the other."""
-        self._all_for = _ALL
-        """Frames that it sees in a row, once there are so many."""
-        self._all_until = -_ALL
-        """Before this frame the model sees each of a file."""
         self._verdicts = Verdicts()
-        self._misses = 0
-        """Key frames in a row without a subject."""
-        self._searched_s = 0.0
-        """When, by the frames' time, the whole frame was looked at."""
 
     def fits(self, frame: Frame) -> bool:
         """Whether *frame* belongs to this stream."""
@@ -237,22 +185,22 @@ class Track:
         """Whether the newest key has a subject, to which frames lead."""
         return bool(self._keys) and not self._keys[-1].is_empty
 
-    def _hold(self, frame: Frame, alpha: Alpha) -> _Held:
+    def _hold(self, frame: Frame, alpha: Alpha) -> Held:
         self._number += 1
-        held = self._idle.pop() if self._idle else _Held(self._luma_size)
+        held = self._idle.pop() if self._idle else Held(self._luma_size)
         held.frame, held.alpha, held.number = frame, alpha, self._number
         self._shrinker.shrink(frame.image, held.luma, held.colours)
         self._tally.work.shrunk += 1
         held.blind = is_blind(held.luma)
         return held
 
-    def _is_new_scene(self, held: _Held) -> bool:
+    def _is_new_scene(self, held: Held) -> bool:
         """Whether one begins with *held*; if not, it leads to the newest key from here on."""
         if not self._number:
             return True
         if held.blind or self._blind:
             return held.blind != self._blind
-        if held.number < self._all_until:
+        if self._cadence.sees_all(held.number):
             return False
         if not self._keys:
             return mean_difference(self._previous, held.luma) > _JUMP
@@ -286,7 +234,7 @@ class Track:
         self._ask(last, "crops" if self._looker.price("crops") <= gap else "alone")
         self._hear()
 
-    def _begin_scene(self, held: _Held) -> None:
+    def _begin_scene(self, held: Held) -> None:
         self._scene += 1
         self._tally.scenes += 1
         self._blind = held.blind
@@ -298,67 +246,16 @@ class Track:
             self._plate.forget()
         self._alone = held.number
 
-    def _view(self, held: _Held) -> View | None:
+    def _view(self, held: Held) -> View | None:
         """What the model should look at in this frame; None where it need not."""
-        if held.number < self._all_until:
-            return "alone"
-        view = self._wanted(held)
-        if view is None or self._live or not self._keys:
-            return view
-        gap = held.number - self._keys[-1].number
-        price = self._looker.price(view)
-        self._often = self._often + 1 if gap == 1 and price >= _DEAR else 0
-        if self._often >= _OFTEN:
-            soon = held.number - self._all_until < _ALL
-            self._all_for = min(2 * self._all_for, _ALL_AT_MOST) if soon else _ALL
-            self._often, self._all_until = 0, held.number + self._all_for
-        # More than the model would take for each of these frames is never worth it.
-        return view if price <= gap else "alone"
+        return self._cadence.view(
+            held,
+            self._keys[-1] if self._keys else None,
+            lambda: self._sees_newcomer_in(held),
+            denied=self._verdicts.is_denied,
+        )
 
-    def _wanted(self, held: _Held) -> View | None:
-        """The view that is due in this frame, before its price is considered."""
-        search = self._effort.search
-        least_s = self._effort.search_s
-        if not self._keys:
-            return search
-        newest = self._keys[-1]
-        now_s = held.frame.stamp.pts_s
-        searched_s = now_s - self._searched_s
-        if not self._live and new_share(held.lead.residual, held.lead.near) > _MUCH_NEW:
-            return search
-        if newest.is_empty:
-            if self._doubts:
-                return search
-            if searched_s < _NEWCOMER_S:
-                return None
-            # Where the room is known, what moves is seen to be none of it.
-            come = self._sees_newcomer_in(held)
-            moves = not held.lead.still if come is None else come
-            soon = come and not self._verdicts.is_denied
-            due = searched_s >= _EMPTY_S or (moves and (soon or searched_s >= least_s))
-            rest = _LIVE_MISSES if self._live else _MISSES
-            return ("whole" if self._misses % rest == rest - 1 else search) if due else None
-        if newest.is_rough:
-            # Some of it may be furniture: who looks closely at that alone takes it for a subject.
-            # A look at all of it takes four times as long as the glance: too long for who moves.
-            is_odd = newest.older is None or len(find_subjects(newest.alpha)) > 1
-            is_odd = is_odd and newest.is_glance
-            is_time = held.strain <= _CALM and now_s - newest.pts_s <= _QUICK_S
-            return "whole" if is_odd and is_time else "crops"
-        if searched_s >= least_s and is_new(held.lead.residual, held.lead.near):
-            return search
-        if held.lead.still:
-            due = now_s - newest.pts_s >= self._config.refresh_s
-        else:
-            gap = held.number - newest.number
-            strained = held.strain > self._effort.strain or held.astray > _MOST_ASTRAY_PX
-            due = gap >= self._config.max_interval or strained
-        if not due:
-            return None
-        rest = _STILL_SEARCHES if held.lead.still else 1
-        return search if searched_s >= rest * self._config.whole_s else "crops"
-
-    def _sees_newcomer_in(self, held: _Held) -> bool | None:
+    def _sees_newcomer_in(self, held: Held) -> bool | None:
         """Whether something has come into the empty room; None where that is not known."""
         if self._plate is None:
             return None
@@ -367,7 +264,7 @@ class Track:
         self._sees_newcomer = bool(come)
         return come
 
-    def _ask(self, held: _Held, view: View) -> None:
+    def _ask(self, held: Held, view: View) -> None:
         # A long delay may span more keys than there are: it gets them once.
         key = self._spare.pop() if self._spare else Key(self._shape[:2], self._luma_size)
         key.number, key.scene, key.pts_s = held.number, self._scene, held.frame.stamp.pts_s
@@ -380,7 +277,7 @@ class Track:
         key.has_known, key.was_shown = self._knows_who() and view != "alone", False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
         key.refused_s.fill(0)
-        key.is_doubted, self._doubts = self._doubts, False
+        key.is_doubted, self._cadence.doubts = self._cadence.doubts, False
         key.knows_closely = key.has_known and not (
             self._keys[-1].is_rough or self._keys[-1].is_coarse
         )
@@ -391,9 +288,8 @@ class Track:
             key.seen_before *= 255
         if self._plate is not None:
             self._plate.find_room(key.colours, key.room)
-        if view != "crops":
-            self._searched_s = key.pts_s
-            self._tally.searches += 1
+        self._cadence.asked(view, key.pts_s)
+        self._tally.searches += view != "crops"
         self._tally.key_frames += 1
         self._asked = key
         self._asking.ask(key, held.frame.image, self._looker, view)
@@ -409,13 +305,13 @@ class Track:
             return
         is_the_room = (key.is_glance or key.is_rough) and self._without_the_room(key)
         self._verdicts.hear(key)
-        self._doubts = is_the_room and key.is_empty and not self._verdicts.is_settled(key)
+        doubts = is_the_room and key.is_empty and not self._verdicts.is_settled(key)
+        self._cadence.heard(key, doubts=doubts)
         guess, self._guess = self._guess, None
         if key.number < self._number:
             if guess is not None and self._knows_who() and guess.leads_to(self._keys[-1]):
                 self._coming.guess_across(self._finder, guess, key)
             self._guess = self._coming
-        self._misses = self._misses + 1 if key.is_empty else 0
         if self._plate is not None and not is_the_room and not self._verdicts.is_unsure(key):
             self._blender.shrink(key.alpha, self._small)
             self._plate.learn(key.colours, self._small, key.near)
@@ -480,7 +376,7 @@ class Track:
             return Matte(held.alpha, held.frame.stamp, "empty")
         return Matte(held.alpha, held.frame.stamp, "propagated" if age else "inferred", age)
 
-    def _fill(self, held: _Held) -> int | None:
+    def _fill(self, held: Held) -> int | None:
         """Write the alpha of *held*; its age, or None where it cannot be trusted."""
         if held.blind or not self._keys or self._is_stalled(held):
             return None
@@ -500,12 +396,12 @@ class Track:
         faded = (held.number - self._turned + 1) / _FADE
         return self._carry(held, before, None, faded if self._live and place > 0 else 1.0)
 
-    def _is_stalled(self, held: _Held) -> bool:
+    def _is_stalled(self, held: Held) -> bool:
         """Whether the model owes a live stream an answer for too long."""
         since_s = held.frame.stamp.pts_s - self._keys[-1].pts_s
         return self._live and since_s > self._config.refresh_s + _STALL_S
 
-    def _carry(self, held: _Held, one: Key, two: Key | None, share: float) -> int | None:
+    def _carry(self, held: Held, one: Key, two: Key | None, share: float) -> int | None:
         """
         Write the alphas of one key or the mean of two into that of *held*; see `_fill`.
 
@@ -555,7 +451,7 @@ class Track:
                 self._show_returned(held, newest, beside=True)
         return max(1, min(abs(held.number - key.number) for key in (one, two) if key))
 
-    def _show_returned(self, held: _Held, key: Key, *, beside: bool = False) -> int | None:
+    def _show_returned(self, held: Held, key: Key, *, beside: bool = False) -> int | None:
         """
         Write what is not the room and looks like who was known into the alpha of *held*.
 
@@ -579,7 +475,7 @@ class Track:
         self._blender.give_and_take(who, self._nothing, held.alpha)
         return max(1, abs(held.number - key.number))
 
-    def _lead(self, held: _Held, key: Key, slot: int) -> Lead:
+    def _lead(self, held: Held, key: Key, slot: int) -> Lead:
         """The way from *held* to *key*."""
         if held.lead.leads_to(key):
             return held.lead
