@@ -20,6 +20,8 @@ from training.scenes import SIZE, Scene
 FLOWS = ((0, 6), (1, 5))
 """Finest scale and stride of the flow, by which live streams carry: finely, or in a hurry."""
 FRAMES_PER_SCENE = 8
+_TAKEN = 0.3
+"""Of the keys: somebody or something beside the subjects is taken for one of them."""
 OLDEST = 60
 """Of keys, in frames."""
 AGES = (1, 2, 4, 8, 15, 30, 45, OLDEST)
@@ -95,7 +97,11 @@ def samples_of(
     """
     scene = Scene(random)
     picture, alpha = scene.frame(0)
-    said = as_the_model_says(alpha, random) if ages is None else alpha
+    said = alpha
+    if ages is None:
+        if random.random() < _TAKEN:
+            said = np.maximum(alpha, scene.neighbour(0))
+        said = as_the_model_says(said, random)
     flow = flow or FLOWS[int(random.integers(len(FLOWS)))]
     carrying = Carrying(picture, said, flow, near=random.random() < 0.5)
     found, last, step = list[Sample](), 0, 2 if ages is None else 1

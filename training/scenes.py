@@ -76,13 +76,29 @@ class Scene:
             seen = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
         return seen, np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
 
-    def _exposed(self, time: float) -> tuple[Picture, Picture]:
+    def neighbour(self, time: float) -> Alpha:
+        """The alpha of one that passes or swings behind the subjects; 0 where there is none."""
+        height, width = SIZE
+        alpha = np.zeros((height, width), np.float32)
+        if self._movers:
+            mover = self._movers[int(self._random.integers(len(self._movers)))]
+            nothing = np.zeros((height, width, 3), np.float32)
+            _lay_parts(nothing, mover, time, self._view(time), alpha)
+        return np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
+
+    def _view(self, time: float) -> NDArray[np.float64]:
+        """From the room's frame to the picture, 3x3."""
         height, width = SIZE
         x, y, scale, degrees = self._camera(time)
         view = np.vstack(
             [cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), [0, 0, 1]]
         )
         view[:2, 2] += (x * width, y * height)
+        return np.asarray(view)
+
+    def _exposed(self, time: float) -> tuple[Picture, Picture]:
+        height, width = SIZE
+        view = self._view(time)
         centred = np.eye(3)
         centred[:2, 2] = (width - self._room.shape[1]) / 2, (height - self._room.shape[0]) / 2
         picture = cv2.warpAffine(

@@ -5,7 +5,7 @@ import pytest
 from training.cues import CUES, CUES_SIZE
 from training.drawing import Sprite, lay, placed
 from training.samples import AGES, FRAMES_PER_SCENE, Carrying, as_the_model_says, samples_of
-from training.scenes import SIZE
+from training.scenes import SIZE, Scene
 
 CARRIED, RESIDUAL, AGE = 3, 4, 8
 
@@ -67,3 +67,13 @@ def test_a_key_is_as_imperfect_as_the_models():
     off = [np.abs(one.astype(int) - alpha).mean() / 255 for one in said]
     assert 0.3 < np.mean([gap == 0 for gap in off]) < 0.7
     assert max(off) < 0.06
+
+
+def test_now_and_then_a_key_takes_who_passes_for_a_subject():
+    others = [Scene(np.random.default_rng(seed)).neighbour(0) for seed in range(40)]
+    assert 5 < sum((other > 127).mean() > 0.02 for other in others) < 35, "not every scene has one"
+    wrong = 0
+    for seed in range(40):
+        first = samples_of(np.random.default_rng(seed))[0]
+        wrong += first.age <= 4 and ((first.cues[CARRIED] > 0.5) & (first.truth < 10)).mean() > 0.02
+    assert 3 < wrong < 25
