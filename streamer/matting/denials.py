@@ -1,4 +1,4 @@
-"""What the model's answers claim for subjects, and other answers or pictures deny."""
+"""What a quick look took for a subject, and a look at the whole frame did not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from streamer.frame import Alpha
-from streamer.matting.flow import carried, places
 from streamer.matting.keys import Key
 from streamer.matting.luma import Colours
 
@@ -23,10 +22,6 @@ _CHANGED = 22
 _MOSTLY, _JOINED = 0.5, 0.2
 """Shares of a patch that was denied, and that is beside who is known."""
 _OLD_S = 10.0
-_GOES_ON_PX, _THICK_PX = 7, 3
-"""So near to who is known they may go on, and what is not so thick may be theirs."""
-_REFUSED_S = 1.5
-"""What is claimed for longer is believed."""
 
 
 class Denials:
@@ -45,11 +40,8 @@ class Denials:
         self._scene = 0
         self._denied: Alpha = np.zeros(size, np.uint8)
         self._colours: Colours = np.zeros((*size, 3), np.uint8)
-        self._places = places(size)
         self._reach = cv2.getStructuringElement(cv2.MORPH_RECT, (_REACH_PX, _REACH_PX))
         self._rim = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
-        self._goes_on = cv2.getStructuringElement(cv2.MORPH_RECT, (_GOES_ON_PX, _GOES_ON_PX))
-        self._thick = cv2.getStructuringElement(cv2.MORPH_RECT, (_THICK_PX, _THICK_PX))
         self._beside = cv2.getStructuringElement(cv2.MORPH_RECT, (_BESIDE_PX, _BESIDE_PX))
 
     def are_old(self, key: Key) -> bool:
@@ -90,32 +82,10 @@ class Denials:
         if key.knows_closely:
             self._clear_around(self._seen(alpha), key, out)
         # With its rim, which is soft.
-        _take_out(np.asarray(cv2.dilate(out, self._rim), np.uint8), alpha)
-
-    def refuse(self, alpha: Alpha, key: Key) -> None:
-        """
-        Make *alpha*, (H, W), of the frame of *key*, 0 where it joins to who is known what is not
-        theirs: thick parts that the picture showed before, when they were nobody's.
-
-        A crop around somebody takes what touches them for theirs, a car that passes as well. What
-        is claimed all the time is believed after a while: the answer before may have been wrong.
-        """
-        seen = self._seen(alpha)
-        known = np.asarray(cv2.dilate(self._seen(key.known), self._goes_on), np.uint8)
-        new = np.asarray(cv2.min(cv2.subtract(seen, known), key.seen_before), np.uint8)
-        cv2.morphologyEx(new, cv2.MORPH_OPEN, self._thick, dst=new)
-        if not new.any():
-            return
-        count, patches = cv2.connectedComponents(seen, connectivity=8)
-        joined = np.bincount(patches[known > 0], minlength=count) > 0
-        new[~joined[patches]] = 0
-        older = key.older
-        if older is not None and key.leads_back():
-            was_s = np.asarray(cv2.dilate(older.refused_s, self._goes_on), np.float32)
-            since_s = carried(was_s, self._places + key.back) + (key.pts_s - older.pts_s)
-            np.copyto(key.refused_s, since_s, where=new > 0)
-        new[key.refused_s > _REFUSED_S] = 0
-        _take_out(np.asarray(cv2.subtract(cv2.dilate(new, self._beside), known), np.uint8), alpha)
+        out = np.asarray(cv2.dilate(out, self._rim), np.uint8)
+        height, width = alpha.shape
+        large = cv2.resize(out, (width, height), interpolation=cv2.INTER_LINEAR)
+        cv2.subtract(alpha, large, dst=alpha)
 
     def _clear_around(self, seen: Alpha, key: Key, out: Alpha) -> None:
         """Add to *out* what is *seen* around who is known, and is none of it; all (h, w)."""
@@ -142,10 +112,3 @@ class Denials:
     def _around(self, alpha: Alpha) -> Alpha:
         """Where *alpha* has a subject, and what is beside it."""
         return np.asarray(cv2.dilate(self._seen(alpha), self._beside), np.uint8)
-
-
-def _take_out(what: Alpha, alpha: Alpha) -> None:
-    """Make *alpha*, (H, W), 0 where *what*, (h, w), is 255."""
-    height, width = alpha.shape
-    large = cv2.resize(what, (width, height), interpolation=cv2.INTER_LINEAR)
-    cv2.subtract(alpha, large, dst=alpha)

@@ -57,10 +57,6 @@ class Key:
         self.was_shown = False
         self.calm: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where `known` was not carried far, and fits."""
-        self.seen_before: Alpha = np.zeros(luma_size, np.uint8)
-        """255 where the picture shows what it did in the key that `known` is from."""
-        self.refused_s: Residual = np.zeros(luma_size, np.float32)
-        """For how long a place has been refused, if it was; see `Denials.refuse`."""
         self.room: Alpha = np.zeros(luma_size, np.uint8)
         """255 where the picture is the room as it was known when the model was asked."""
         self.has_known = False

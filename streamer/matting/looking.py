@@ -81,8 +81,6 @@ class Looker:
             self._look_closely(key, image, known, found, searched=searched)
             if key.knows_closely:
                 self._denials.clear(key.alpha, key)
-                if self._hasty and view != "whole":
-                    self._denials.refuse(key.alpha, key)
         self._finish(key)
 
     def price(self, view: View) -> float:

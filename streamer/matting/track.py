@@ -48,8 +48,6 @@ _JUMP = 18.0
 """Mean change in grey levels from one frame to the next that is a cut, while no key is known."""
 _MISSED_PX, _LEAST_TRUST = 0.5, 1e-3
 """Pixels of the luma picture by which a way back misses where a key counts for 1/e; the least."""
-_SAME = 10.0
-"""Grey levels that the flow leaves unexplained: less, and a place shows what it did before."""
 
 
 @dataclass(slots=True)
@@ -276,7 +274,6 @@ class Track:
             np.copyto(key.back, held.lead.flow)
         key.has_known, key.was_shown = self._knows_who() and view != "alone", False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
-        key.refused_s.fill(0)
         key.is_doubted, self._cadence.doubts = self._cadence.doubts, False
         key.knows_closely = key.has_known and not (
             self._keys[-1].is_rough or self._keys[-1].is_coarse
@@ -284,8 +281,6 @@ class Track:
         if key.has_known:
             self._blender.carry(held.lead, self._place(held.lead), key.known)
             held.lead.calm(key.calm)
-            np.copyto(key.seen_before, held.lead.residual < _SAME)
-            key.seen_before *= 255
         if self._plate is not None:
             self._plate.find_room(key.colours, key.room)
         self._cadence.asked(view, key.pts_s)

@@ -13,7 +13,6 @@ from streamer.matting.looking import Looker
 SIZE, SMALL = (360, 640), (180, 320)
 PERSON = (slice(80, 360), slice(220, 400))
 CHAIR = (slice(200, 360), slice(480, 600))
-CAR = (slice(200, 360), slice(400, 480))
 NOBODY = (slice(0, 0), slice(0, 0))
 
 
@@ -46,9 +45,8 @@ class Stream:
         self.last: Key | None = None
         self.at_s = 0.0
 
-    def ask(self, view: View, *, seen_before: bool = False) -> Key:
+    def ask(self, view: View) -> Key:
         key = Key(SIZE, SMALL)
-        key.seen_before.fill(255 * seen_before)
         key.pts_s, key.scene = self.at_s, 1
         key.luma.fill(90)
         key.colours.fill(90)
@@ -94,17 +92,3 @@ def test_who_comes_beside_the_denied_chair_is_found_by_a_glance(stream: Stream) 
     stream.model.glance = stream.model.crop = stream.model.whole = (PERSON, CHAIR)
     assert shows(stream.ask("glance"), PERSON)
     assert shows(stream.ask("crops"), PERSON)
-
-
-def test_a_car_that_touches_somebody_is_theirs_only_if_the_whole_frame_shows_it_so(
-    stream: Stream,
-) -> None:
-    stream.model.glance = stream.model.whole = stream.model.crop = (PERSON,)
-    stream.ask("glance"), stream.ask("crops")
-    stream.model.glance = stream.model.crop = (PERSON, CAR)
-    for view in ("crops", "glance"):
-        key = stream.ask(view, seen_before=True)
-        assert shows(key, PERSON)
-        assert not shows(key, CAR)
-    stream.model.whole = (PERSON, CAR)
-    assert shows(stream.ask("whole", seen_before=True), CAR)

@@ -140,32 +140,6 @@ def test_a_subject_stays_while_another_picture_is_behind_it_in_each_frame():
     assert errors(told[16:], film).mean() < 0.03
 
 
-@pytest.mark.parametrize("late", [3, 8])
-def test_a_car_that_passes_behind_somebody_is_not_shown_though_the_model_takes_it_for_theirs(late):
-    calm, tall, wide = footage("talking", 90), 50, 44
-    car = cv2.resize(np.random.default_rng(1).integers(0, 255, (9, 8, 3), np.uint8), (wide, tall))
-    images, claimed, touching = [], [], []
-    for index, (image, alpha) in enumerate(zip(calm.images, calm.alphas, strict=True)):
-        left = SIZE[1] - wide - 2 * max(index - 20, 0)
-        place = (slice(SIZE[0] - tall, None), slice(max(left, 0), max(left + wide, 0)))
-        behind, there = image.copy(), np.zeros_like(alpha)
-        if left > 0:
-            behind[place], there[place] = car, 255
-        share = (alpha / 255.0)[..., None]
-        images.append(np.rint(image * share + behind * (1 - share)).astype(np.uint8))
-        touches = bool((cv2.dilate(alpha, np.ones((5, 5), np.uint8)) & there).any())
-        claimed.append(cv2.max(alpha, there) if touches else alpha)
-        touching.append(touches)
-    assert 20 < sum(touching) < 60
-    told = run(live(TruthSegmenter(Footage(images, claimed)), late), Footage(images, calm.alphas))
-    film = Footage(images, calm.alphas)
-    assert (
-        leaks(told[late:], film).mean()
-        < 0.1 * leaks([replace(one, alpha=claimed[one.index]) for one in told], film).mean()
-    )
-    assert errors(told[late:], film).max() < 0.02
-
-
 @pytest.mark.parametrize(("blind", "shown_by"), [((0, 1), 45), ((30, 75), 100)])
 def test_one_who_sits_still_and_was_missed_is_shown_soon_after_they_are_found(blind, shown_by):
     """They are not taken for the room, though it looked so while nobody was found."""
