@@ -11,10 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamer.app import Pipeline
     from streamer.errors import StreamerError
     from streamer.frame import Frame, Matte, Stamp
     from streamer.remover import BackgroundRemover
+    from streamer.stream import Stream as Pipeline
 
 __version__ = "0.1.0"
 
@@ -29,19 +29,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BackgroundRemover": "streamer.remover",
-    "Frame": "streamer.frame",
-    "Matte": "streamer.frame",
-    "Pipeline": "streamer.app",
-    "Stamp": "streamer.frame",
-    "StreamerError": "streamer.errors",
+    "BackgroundRemover": ("streamer.remover", "BackgroundRemover"),
+    "Frame": ("streamer.frame", "Frame"),
+    "Matte": ("streamer.frame", "Matte"),
+    "Pipeline": ("streamer.stream", "Stream"),
+    "Stamp": ("streamer.frame", "Stamp"),
+    "StreamerError": ("streamer.errors", "StreamerError"),
 }
+"""Where each is, and what it is called there: a stream is a pipeline to those who use it."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, within = _HOMES[name]
+    return getattr(importlib.import_module(module), within)
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from streamer.config import SourceConfig
+from streamer.controls import Controls
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, StreamInfo
 from streamer.packets import AudioPacket
 
@@ -345,6 +346,15 @@ class SwitchedSink(Sink, Protocol):
 
     def switch(self, on: bool) -> None:
         """Take frames from the next one on, or none any more. Thread-safe."""
+        ...
+
+
+@runtime_checkable
+class ControlledSink(Sink, Protocol):
+    """A sink by which a user steers the stream."""
+
+    def control(self, controls: Controls) -> None:
+        """Let it steer *controls* from here on; before `open`."""
         ...
 
 

@@ -1,8 +1,9 @@
 """Capture, matting and sinks as threads around a ring; knows them only by their protocols."""
 
-from streamer.pipeline.pipeline import Pipeline
+from streamer.pipeline.engine import Engine, Options
 from streamer.pipeline.presence import SourceStatus
 from streamer.pipeline.report import Statistics
 from streamer.pipeline.standby import Standby
+from streamer.pipeline.switching import LoadMatting
 
-__all__ = ["Pipeline", "SourceStatus", "Standby", "Statistics"]
+__all__ = ["Engine", "LoadMatting", "Options", "SourceStatus", "Standby", "Statistics"]

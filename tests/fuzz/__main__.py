@@ -29,7 +29,7 @@ from streamer.cli import main as command
 from tests.fuzz.mutations import damage
 from tests.fuzz.seeds import make_seeds
 
-_AHEAD = ("cv2", "onnxruntime", "streamer.app", "streamer.cli.driving", "streamer.sources.file")
+_AHEAD = ("cv2", "onnxruntime", "streamer.stream", "streamer.cli.driving", "streamer.sources.file")
 """Imported before the forks: what every run needs, and imports only then."""
 LIMIT_S = 10.0
 MEMORY_MB = 2000

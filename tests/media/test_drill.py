@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from streamer import Pipeline
 from streamer.compositing import Composer
 from streamer.errors import SinkStuck, StageFailed
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline
 from streamer.segmentation.registry import lookup
 from streamer.sinks import RecordSink
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
+from streamer import Pipeline
 from streamer.config import ReconnectConfig, RtspSourceConfig
 from streamer.errors import StopRequested
 from streamer.frame import Frame
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline
 from streamer.sources.network.rtsp import RtspSource
 from tests.fakes import FakeSegmenter, FakeSink
 from tests.unit.sources.live import Camera

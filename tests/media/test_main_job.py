@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.app import Pipeline as ConfiguredPipeline
+from streamer import Pipeline
+from streamer import Pipeline as ConfiguredPipeline
 from streamer.compositing import Composer
 from streamer.config import FileSourceConfig, parse_config
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline
 from streamer.sinks import RecordSink
 from streamer.sources.file import FileSource
 from tests.fakes import FakeSegmenter, FakeSink

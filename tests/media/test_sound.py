@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
+from streamer import Pipeline
 from streamer.compositing import Composer
 from streamer.config import FileSourceConfig, parse_config
 from streamer.matting import EveryFrame
 from streamer.metrics import LatencyHistogram
-from streamer.pipeline import Pipeline
 from streamer.sinks import RecordSink, make_sink
 from streamer.sources.file import FileSource
 from streamer.tuning import Tuning

@@ -20,7 +20,8 @@ from typing import Any
 import av
 import pytest
 
-from streamer.app import Pipeline as Configured
+from streamer import Pipeline
+from streamer import Pipeline as Configured
 from streamer.config import RtspSourceConfig, StandbyConfig, parse_config
 from streamer.errors import (
     SourceAuthError,
@@ -34,7 +35,7 @@ from streamer.errors import (
 )
 from streamer.frame import Frame, Matte
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline import Standby
 from streamer.sources import make_source
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink

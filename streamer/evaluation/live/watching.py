@@ -18,7 +18,7 @@ from streamer.evaluation.truth import Clip
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.loading import load_matting
 from streamer.metrics import LatencyHistogram
-from streamer.pipeline import Pipeline
+from streamer.pipeline import Engine
 from streamer.protocols import Sink
 from streamer.segmentation import Progress
 from streamer.sinks import make_sink
@@ -123,7 +123,7 @@ def _run(film: Path, config: Config, sink: Sink, progress: Progress | None) -> d
     """Run the pipeline to the film's end; the CPU seconds that its threads took, by name."""
     with thread_named("model"):
         matting, _ = load_matting(config, progress, live=True)
-    pipeline = Pipeline(
+    engine = Engine(
         make_source(FileSourceConfig(type="file", path=str(film), realtime=True)),
         matting,
         [sink],
@@ -137,13 +137,13 @@ def _run(film: Path, config: Config, sink: Sink, progress: Progress | None) -> d
         nonlocal times, sampled_s
         now_s = time.monotonic()
         if times is None:
-            times = ThreadTimes() if pipeline.statistics().frames["captured"] else None
+            times = ThreadTimes() if engine.statistics().frames["captured"] else None
         elif now_s - sampled_s >= _SAMPLE_S:
             times.sample()
             sampled_s = now_s
         return False
 
-    pipeline.run(sample)
+    engine.run(sample)
     return times.seconds() if times is not None else {}
 
 

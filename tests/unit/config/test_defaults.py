@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from streamer import BackgroundRemover, Pipeline
+from streamer import BackgroundRemover
 from streamer.config import (
     ImagesSinkConfig,
     ModelConfig,
@@ -17,6 +17,7 @@ from streamer.config import (
     RecordSinkConfig,
     RtspSinkConfig,
 )
+from streamer.pipeline import Engine
 from streamer.segmentation.weights import DEFAULT_MODEL
 from streamer.sinks import ImagesSink, RecordSink
 from streamer.sinks.relaying import EncoderSettings
@@ -25,7 +26,7 @@ from streamer.sinks.relaying import EncoderSettings
 @pytest.mark.parametrize(
     ("made", "configured", "fewest"),
     [
-        (Pipeline, PipelineConfig, 3),
+        (Engine, PipelineConfig, 3),
         (EncoderSettings, RtspSinkConfig, 5),
         (ImagesSink, ImagesSinkConfig, 2),
         (RecordSink, RecordSinkConfig, 3),

@@ -23,7 +23,7 @@ from streamer.errors import (
     StageFailed,
 )
 from streamer.frame import StreamInfo
-from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline import Engine, Standby
 from tests.fakes import FakeMatting, FakeSink, FakeSource
 
 DELAYS = pytest.mark.parametrize("delay", [0, 1, 5])
@@ -34,7 +34,7 @@ def accounted(report: dict) -> bool:
     return frames["captured"] == frames["emitted"] + sum(report["drops"].values())
 
 
-def leased(built: Pipeline) -> int:
+def leased(built: Engine) -> int:
     ring = built.statistics().ring
     assert ring is not None
     return ring.leased
@@ -52,9 +52,7 @@ def release() -> Iterator[threading.Event]:
 @pytest.mark.parametrize("in_bursts", [False, True])
 def test_every_frame_of_a_file_gets_its_own_matte_in_order(delay: int, in_bursts: bool) -> None:
     sink = FakeSink(on_write=lambda frame: time.sleep(0.001))
-    built = Pipeline(
-        FakeSource(60), FakeMatting(delay, in_bursts=in_bursts), [sink], ring_capacity=1
-    )
+    built = Engine(FakeSource(60), FakeMatting(delay, in_bursts=in_bursts), [sink], ring_capacity=1)
     report = built.run()
     assert sink.indices == sink.pictures == sink.alphas == list(range(60))
     assert report["frames"]["captured"] == report["frames"]["emitted"] == 60
@@ -66,7 +64,7 @@ def test_every_frame_of_a_file_gets_its_own_matte_in_order(delay: int, in_bursts
 def test_a_source_of_fewer_frames_than_are_held_loses_none(delay: int) -> None:
     sink = FakeSink()
     matting = FakeMatting(delay)
-    Pipeline(FakeSource(3), matting, [sink]).run()
+    Engine(FakeSource(3), matting, [sink]).run()
     assert sink.indices == [0, 1, 2]
     assert matting.closed
 
@@ -74,7 +72,7 @@ def test_a_source_of_fewer_frames_than_are_held_loses_none(delay: int) -> None:
 @DELAYS
 def test_a_stop_drains_what_is_held(delay: int) -> None:
     sink = FakeSink()
-    built = Pipeline(FakeSource(None), FakeMatting(delay), [sink])
+    built = Engine(FakeSource(None), FakeMatting(delay), [sink])
     report = built.run(should_stop=lambda: len(sink.indices) > 20)
     assert sink.indices == list(range(report["frames"]["emitted"]))
     assert report["drops"]["stale"] <= 1, "but for one that was being read"
@@ -84,7 +82,7 @@ def test_a_stop_drains_what_is_held(delay: int) -> None:
 @DELAYS
 def test_what_a_source_gave_before_it_was_lost_is_worked_off(delay: int) -> None:
     sink = FakeSink()
-    built = Pipeline(FakeSource(events={8: SourceLost("cut off")}), FakeMatting(delay), [sink])
+    built = Engine(FakeSource(events={8: SourceLost("cut off")}), FakeMatting(delay), [sink])
     with pytest.raises(StageFailed, match="cut off"):
         built.run()
     assert sink.indices == list(range(8))
@@ -96,7 +94,7 @@ def test_what_is_held_goes_out_before_a_new_epoch(delay: int, size: tuple[int, i
     change = FormatChanged(StreamInfo("fake", *size, Fraction(25), Fraction(1, 25), live=False))
     sink = FakeSink()
     matting = FakeMatting(delay)
-    report = Pipeline(FakeSource(17, events={9: change}), matting, [sink]).run()
+    report = Engine(FakeSource(17, events={9: change}), matting, [sink]).run()
     assert sink.indices == sink.alphas == list(range(17))
     assert sink.epochs == [0] * 9 + [1] * 8
     if delay:
@@ -116,7 +114,7 @@ def test_what_is_held_goes_out_before_what_stands_in(delay: int, show: str) -> N
     back = iter(
         FakeSource(10, live=True, period_s=0.005, on_open=gave_stand_ins) for _ in range(99)
     )
-    built = Pipeline(
+    built = Engine(
         FakeSource(10, live=True, period_s=0.005, events={10: SourceLost("fake: hung up")}),
         FakeMatting(delay),
         [sink],
@@ -141,7 +139,7 @@ def test_what_is_held_goes_out_before_what_stands_in(delay: int, show: str) -> N
 @DELAYS
 def test_a_live_ring_never_overwrites_what_is_held(delay: int) -> None:
     sink = FakeSink()
-    report = Pipeline(
+    report = Engine(
         FakeSource(400, live=True, period_s=0.001),
         FakeMatting(delay, on_matte=lambda held: time.sleep(0.01)),
         [sink],
@@ -158,7 +156,7 @@ def test_the_last_frames_of_a_live_stream_do_not_push_each_other_out() -> None:
     ending = threading.Event()
     sink = FakeSink(on_write=lambda frame: time.sleep(0.01 if ending.is_set() else 0))
     matting = FakeMatting(5, on_flush=lambda held: ending.set())
-    Pipeline(FakeSource(12, live=True, period_s=0.02), matting, [sink], sink_queue=1).run()
+    Engine(FakeSource(12, live=True, period_s=0.02), matting, [sink], sink_queue=1).run()
     (held,) = matting.flushed
     assert len(held) == 5
     assert sink.indices[-5:] == held
@@ -176,7 +174,7 @@ def test_a_failed_matte_costs_the_frames_that_are_held(delay: int, error, where:
             raise error
 
     sink = FakeSink()
-    built = Pipeline(FakeSource(20), FakeMatting(delay, **{where: fail}), [sink])
+    built = Engine(FakeSource(20), FakeMatting(delay, **{where: fail}), [sink])
     if where == "on_flush" and not delay:
         built.run()
         return
@@ -199,7 +197,7 @@ def test_a_failed_sink_costs_what_is_held_once(delay: int) -> None:
             raise SinkError("disk full")
 
     matting = FakeMatting(delay)
-    built = Pipeline(FakeSource(None), matting, [FakeSink(on_write=fail)])
+    built = Engine(FakeSource(None), matting, [FakeSink(on_write=fail)])
     with pytest.raises(StageFailed, match="disk full"):
         built.run()
     assert accounted(built.report())
@@ -218,7 +216,7 @@ def test_a_matting_that_is_stuck_loses_what_it_holds_once(where: str, release) -
 
     sink = FakeSink()
     matting = FakeMatting(5, **{where: block})
-    built = Pipeline(FakeSource(20), matting, [sink], stall_s=0.3)
+    built = Engine(FakeSource(20), matting, [sink], stall_s=0.3)
     report = built.run(should_stop=reached.is_set)
     assert report["error"] is None
     assert built.abandoned == ("matting",)
@@ -260,7 +258,7 @@ class Wrong(FakeMatting):
 @pytest.mark.parametrize("how", ["keeps more", "skips", "repeats"])
 def test_a_matting_that_breaks_its_promise_ends_the_run(how: str) -> None:
     sink = FakeSink()
-    built = Pipeline(FakeSource(20), Wrong(how), [sink])
+    built = Engine(FakeSource(20), Wrong(how), [sink])
     with pytest.raises(StageFailed, match="the matting"):
         built.run()
     assert accounted(built.report())
@@ -282,7 +280,7 @@ class EverySecond(FakeMatting):
 @DELAYS
 def test_frames_that_a_matting_leaves_out_reach_no_sink_and_count_as_thinned(delay: int) -> None:
     sink = FakeSink()
-    built = Pipeline(FakeSource(20), EverySecond(delay), [sink])
+    built = Engine(FakeSource(20), EverySecond(delay), [sink])
     report = built.run()
     assert sink.indices == sink.pictures == sink.alphas == list(range(0, 20, 2))
     assert report["drops"]["thinned"] == 10
@@ -294,7 +292,7 @@ def _waited(*sinks: FakeSink) -> int:
     """How many frames waited at most, with sinks of which the first is slow."""
     matting = EverySecond(0)
     source = FakeSource(60, live=True, period_s=0.005)
-    Pipeline(source, matting, sinks, ring_capacity=3, sink_queue=4).run()
+    Engine(source, matting, sinks, ring_capacity=3, sink_queue=4).run()
     return max(matting.waited)
 
 
@@ -312,7 +310,7 @@ def test_a_sink_that_is_slow_for_itself_does_not_hurry_the_matting() -> None:
 
 def test_the_time_in_hand_is_reported_where_there_is_a_delay() -> None:
     period_s = 0.02
-    report = Pipeline(
+    report = Engine(
         FakeSource(20, live=True, period_s=period_s), FakeMatting(5), [FakeSink()]
     ).run()
     latency = report["latency_ms"]
@@ -320,7 +318,7 @@ def test_the_time_in_hand_is_reported_where_there_is_a_delay() -> None:
     assert latency["end_to_end"]["p50"] >= latency["held"]["p50"] * 0.99
     assert latency["infer"]["p50"] < latency["held"]["p50"] / 5
     assert report["matting"] == {"mode": "fake", "delay_frames": 5}
-    at_once = Pipeline(FakeSource(5), FakeMatting(0), [FakeSink()]).run()
+    at_once = Engine(FakeSource(5), FakeMatting(0), [FakeSink()]).run()
     assert "held" not in at_once["latency_ms"]
 
 
@@ -373,7 +371,7 @@ def test_whatever_happens_each_frame_is_counted_once(
 
     matted: list[int] = []
     sinks = [FakeSink(on_write=on_write), FakeSink()]
-    built = Pipeline(
+    built = Engine(
         FakeSource(frames, live=live, events=happens),
         FakeMatting(delay, in_bursts=in_bursts, on_matte=on_matte),
         sinks,

@@ -9,7 +9,7 @@ from typing import Any
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.matting import EveryFrame
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.pipeline import Pipeline
+from streamer.pipeline import Engine
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
 
 TRACK = AudioTrack("aac", 48_000, 1, Fraction(1, 1000), b"..")
@@ -45,7 +45,7 @@ class Listening(FakeSink):
 def heard(sounds: dict[int, list[int]], frames: int = 100) -> list[tuple[int, int]]:
     sink = Listening()
     source = Sounding(sounds, frames=frames)
-    Pipeline(source, EveryFrame(FakeSegmenter()), [sink]).run()
+    Engine(source, EveryFrame(FakeSegmenter()), [sink]).run()
     return sink.heard
 
 

@@ -13,7 +13,7 @@ from streamer.config import ReconnectConfig, StandbyConfig
 from streamer.errors import SourceLost, SourceRefused
 from streamer.frame import Frame, Matte, Stamp
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline import Engine, Standby
 from streamer.ring import DropPolicy, FrameRing, Lease
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
 
@@ -50,7 +50,7 @@ def lost_once(
         FakeSource(10, live=True, period_s=0.01, on_open=gave_stand_ins) for _ in range(99)
     )
     first = FakeSource(10, live=True, period_s=0.01, events={10: LOST})
-    report = Pipeline(
+    report = Engine(
         first,
         EveryFrame(FakeSegmenter()),
         [sink],
@@ -174,7 +174,7 @@ def test_without_a_last_frame_of_this_size_a_card_takes_its_place(ring) -> None:
 
 def test_a_stop_while_the_source_is_away_is_at_once(caplog) -> None:
     sink = FakeSink()
-    built = Pipeline(
+    built = Engine(
         FakeSource(3, live=True, period_s=0.01, events={3: LOST}),
         EveryFrame(FakeSegmenter()),
         [sink],

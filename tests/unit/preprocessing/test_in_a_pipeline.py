@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.app import Pipeline
+from streamer import Pipeline
 from streamer.config import PreprocessConfig, parse_config
 from streamer.errors import ConfigError
 from streamer.frame import Frame, Matte
@@ -36,7 +36,7 @@ def run(make_model, monkeypatch):
 
     def run(preprocess: dict[str, Any], **matting: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         sink = Keeper()
-        monkeypatch.setattr("streamer.app.make_sink", lambda *_, **__: sink)
+        monkeypatch.setattr("streamer.stream.build.make_sink", lambda *_, **__: sink)
         config = {
             "source": {
                 "type": "synthetic",
@@ -141,7 +141,8 @@ def test_a_region_outside_of_a_file_is_told_before_the_model_is_looked_for(tmp_p
 def test_what_is_left_to_tune_of_a_cropped_output_is_within_it(make_model, monkeypatch):
     tunings = []
     monkeypatch.setattr(
-        "streamer.app.make_sink", lambda *_, tuning, **__: tunings.append(tuning) or FakeSink()
+        "streamer.stream.build.make_sink",
+        lambda *_, tuning, **__: tunings.append(tuning) or FakeSink(),
     )
     config = {
         "source": {"type": "synthetic", "width": SIZE[0], "height": SIZE[1], "frames": 1},

@@ -8,11 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from streamer import Pipeline
 from streamer.config import MattingConfig, PreprocessConfig, RefineConfig
 from streamer.errors import ConfigError
 from streamer.frame import Frame, Matte, Stamp
 from streamer.matting import EveryFrame, Tracked
-from streamer.pipeline import Pipeline
 from streamer.preprocessing import Regional
 from streamer.refining import Refiner
 from streamer.tuning import Tuning

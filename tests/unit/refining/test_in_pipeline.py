@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.app import Pipeline as ConfiguredPipeline
+from streamer import Pipeline
+from streamer import Pipeline as ConfiguredPipeline
 from streamer.config import ReconnectConfig, RefineConfig, StandbyConfig, parse_config
 from streamer.errors import SourceLost, SourceRefused
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting import EveryFrame
 from streamer.metrics import Metrics
-from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline import Standby
 from streamer.refining import Refiner
 from streamer.tuning import Tuning
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource

@@ -6,11 +6,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from streamer import Pipeline
 from streamer.config import ReconnectConfig, SyntheticSourceConfig
 from streamer.errors import ConfigError, FormatChanged, SourceLost
 from streamer.frame import StreamInfo
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline
 from streamer.sources import make_source
 from streamer.sources.cropped import CroppedSource
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer import Pipeline
 from streamer.config import ReconnectConfig
 from streamer.errors import (
     CorruptFrame,
@@ -17,7 +18,6 @@ from streamer.errors import (
     SourceUnsupported,
 )
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline
 from tests.fakes import FakeSegmenter, FakeSink
 from tests.unit.sources.fake_camera import Bench
 

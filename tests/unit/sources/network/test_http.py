@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from streamer import Pipeline
 from streamer.config import RtspSourceConfig, StandbyConfig
 from streamer.errors import (
     CorruptFrame,
@@ -26,7 +27,7 @@ from streamer.errors import (
 )
 from streamer.frame import StreamInfo
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline import Standby
 from streamer.rtsp import TlsFiles
 from streamer.sources import make_source
 from streamer.sources.network.rtsp import RtspSource

@@ -9,11 +9,12 @@ from fractions import Fraction
 
 import pytest
 
+from streamer import Pipeline
 from streamer.config import ReconnectConfig, StandbyConfig
 from streamer.errors import ConfigError, ModelError
 from streamer.frame import Frame, StreamInfo
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline, Standby
+from streamer.pipeline import Standby
 from streamer.pipeline.playback import Playback
 from tests.fakes import FakeClock, FakeMatting, FakeSegmenter, FakeSink, FakeSource
 
@@ -528,17 +529,3 @@ def test_a_camera_is_let_go_while_the_model_still_warms_up() -> None:
     )
     running = pipeline(camera, FakeSink(), matting=Slow(), fresh=FakeSource)
     assert running.run()["error"] is None
-
-
-def test_one_that_is_stopped_long_before_it_starts_ends_in_order() -> None:
-    class Slow(FakeMatting):
-        def warm_up(self) -> None:
-            assert not threading.Event().wait(0.1)
-
-    sink = FakeSink()
-    running = pipeline(FakeSource(), sink, matting=Slow())
-    running.stop()
-    assert running._stopped_at is not None
-    running._stopped_at -= 60
-    assert running.run()["frames"]["captured"] == 0
-    assert running.abandoned == ()

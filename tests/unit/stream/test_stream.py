@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-import streamer.app
 from streamer import Pipeline
 from streamer.config import (
     ColourBackgroundConfig,
@@ -24,9 +23,10 @@ from streamer.config import (
 )
 from streamer.controls import Controls
 from streamer.errors import ConfigError, ModelError, StageFailed
-from streamer.pipeline import Pipeline as PipelineOfParts
+from streamer.matting import EveryFrame
+from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
-from tests.fakes import FakeMatting, FakeSink, FakeSource
+from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 from tests.unit.sources.clips import encode
 
 
@@ -118,13 +118,13 @@ def test_what_is_changed_while_another_model_loads_stays_changed(
     cv2.imwrite(str(tmp_path / "0.png"), np.zeros((32, 32, 3), np.uint8))
     source = {"type": "images", "path": str(tmp_path / "*.png"), "loop": True}
     run = Running(configured(source=source, sinks=[{"type": "discard"}]))
-    changed, load = threading.Event(), streamer.app.load_matting
+    changed, load = threading.Event(), stream_module.load_matting
 
     def load_later(*args: Any, **options: Any) -> Any:
         changed.wait(20)
         return load(*args, **options)
 
-    monkeypatch.setattr(streamer.app, "load_matting", load_later)
+    monkeypatch.setattr(stream_module, "load_matting", load_later)
     with run as pipeline:
         switched = pipeline.switch(mode="tracked")
         pipeline.change_source(order="reverse")
@@ -304,9 +304,48 @@ def test_nothing_outside_of_a_region_is_shown_when_all_is_inverted(configured, t
 
 def test_a_pipeline_of_parts_has_no_configuration():
     pipeline = Pipeline(FakeSource(), FakeMatting(), [FakeSink()])
-    assert isinstance(pipeline, PipelineOfParts)
     with pytest.raises(ConfigError, match="made from parts"):
         pipeline.switch(mode="tracked")
+
+
+def test_a_stream_of_ones_own_parts_is_steered_by_its_window() -> None:
+    class Steered(FakeSink):
+        def control(self, controls: Controls) -> None:
+            self.controls = controls
+
+    sink = Steered()
+    camera = FakeSource(None, live=True, period_s=0.001)
+    with Pipeline(camera, EveryFrame(FakeSegmenter()), [sink], fresh=FakeSource) as stream:
+        stream.start()
+        sink.controls.pause()
+        assert stream.paused
+        sink.controls.resume()
+        sink.controls.release()
+        assert sink.controls.released
+        assert sink.controls.model == FakeSegmenter().info.name
+        assert sink.controls.mode == "every_frame"
+        with pytest.raises(ConfigError, match="made from parts"):
+            sink.controls.save(Path())
+
+
+def test_one_stream_that_is_changed_does_not_hold_up_another(configured, monkeypatch) -> None:
+    first, other = (Pipeline.from_config(parse_config(configured())) for _ in range(2))
+    asked, may_go = threading.Event(), threading.Event()
+
+    def revise(source, changes):
+        asked.set()
+        assert may_go.wait(10)
+        return source
+
+    monkeypatch.setattr(stream_module, "revise_source", revise)
+    changing = threading.Thread(target=first.change_source)
+    changing.start()
+    assert asked.wait(10)
+    monkeypatch.setattr(stream_module, "revise_source", lambda source, changes: source)
+    other.change_source()
+    assert changing.is_alive(), "the first is not done yet"
+    may_go.set()
+    changing.join()
 
 
 def test_a_background_that_cannot_be_opened_while_it_runs_is_not_saved(configured, tmp_path: Path):

@@ -12,8 +12,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from streamer.clock import Clock, SystemClock
 from streamer.config import PipelineConfig, ReconnectConfig
@@ -30,12 +31,10 @@ from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
 from streamer.pipeline.report import Moment, Statistics, make_report
 from streamer.pipeline.standby import Standby
-from streamer.pipeline.steering import Steering
-from streamer.pipeline.switching import Switching
+from streamer.pipeline.switching import LoadMatting, Switching
 from streamer.pipeline.threads import Threads
 from streamer.protocols import Matting, Sink, Source
 from streamer.ring import DropPolicy, FrameRing
-from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer.pipeline")
 
@@ -48,9 +47,25 @@ _TICK_S = 0.01
 """How often the supervisor looks."""
 
 
-class Pipeline(Steering, Uncopyable):
+class Options(TypedDict, total=False):
+    """What `Engine` takes beside its parts; see there."""
+
+    fresh: Callable[[], Source] | None
+    reconnect: ReconnectConfig | None
+    standby: Standby | None
+    refine: Refine | None
+    ring_capacity: int
+    sink_queue: int
+    stall_s: float
+    metrics: Metrics | None
+    clock: Clock | None
+
+
+class Engine(Uncopyable):
     """
-    One stream from a source over mattes to sinks.
+    Runs frames from a source over mattes to sinks, in threads of its own.
+
+    It knows contracts only. `streamer.stream.Stream` is what users have of it.
 
     Args:
         source: where frames come from; owned.
@@ -66,14 +81,16 @@ class Pipeline(Steering, Uncopyable):
         stall_s: seconds after which a sink that does not return, or a stage that does not stop,
             counts as stuck; it is then abandoned, for a thread cannot be killed.
         metrics: where to count; shared with composers that time themselves.
-        tuning: what may be changed while it runs; shared with composers and mattings.
         clock: time, for tests to pass in.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
-    handler; `stop`, `abort`, `statistics`, `report` and what `Steering` has, by any thread.
+    handler; `stop`, `abort`, `statistics`, `report` and `use`, by any thread.
 
     Attributes:
-        tuning: to be changed by assigning its attributes.
+        source: the first; later connections have others.
+        sinks: all of them.
+        playback: what is wanted of the source while it runs.
+        connects: the source is one that is connected again.
     """
 
     def __init__(
@@ -90,13 +107,12 @@ class Pipeline(Steering, Uncopyable):
         sink_queue: int = _USUAL.sink_queue,
         stall_s: float = _USUAL.stall_s,
         metrics: Metrics | None = None,
-        tuning: Tuning | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not sinks:
-            raise ValueError("a pipeline needs a sink")
-        self.tuning = tuning or Tuning()
-        self._source = source
+            raise ValueError("a stream needs a sink")
+        self.source, self.sinks = source, tuple(sinks)
+        self.connects = fresh is not None
         self._stall_s = stall_s
         self._capacity = ring_capacity
         self._standby = standby or Standby()
@@ -112,7 +128,7 @@ class Pipeline(Steering, Uncopyable):
         self._ready = threading.Event()
         clock = clock or SystemClock()
         self._presence = Presence(source.name, clock)
-        playback = Playback()
+        self.playback = Playback()
         self._capture = CaptureStage(
             self._metrics,
             self._presence,
@@ -120,7 +136,7 @@ class Pipeline(Steering, Uncopyable):
             stop=self._stopping,
             ready=self._ready,
             on_audio=self._share_audio,
-            playback=playback,
+            playback=self.playback,
         )
         self._reconnecting: Reconnecting | None = None
         if fresh is not None:
@@ -133,25 +149,17 @@ class Pipeline(Steering, Uncopyable):
                 self._make_ring,
                 clock,
                 self._stopping,
-                playback,
+                self.playback,
             )
         self._threads = Threads(self.stop, self.abort)
-        switching = Switching(self._threads.spawn)
-        super().__init__(
-            source.name,
-            sinks,
-            playback,
-            switching,
-            lambda: self._info,
-            can_release=fresh is not None,
-        )
+        self._switching = Switching(self._threads.spawn)
         self._mattes = MattingStage(
             matting,
             self._standby,
             self._workers,
             self._metrics,
             self._presence,
-            switching,
+            self._switching,
             refine,
         )
         self._info: StreamInfo | None = None
@@ -237,6 +245,35 @@ class Pipeline(Steering, Uncopyable):
         self._threads.raise_failure()
 
     @property
+    def info(self) -> StreamInfo | None:
+        """What the source is; None before it is open."""
+        return self._info
+
+    @property
+    def matting(self) -> Matting:
+        """How frames get their mattes now."""
+        return self._mattes.matting
+
+    def use(self, load: LoadMatting) -> Future[None]:
+        """
+        Put another matting in the place of the one that runs, which goes on meanwhile.
+
+        Args:
+            load: makes it, in a thread of its own; it is warmed up there and owned from then on.
+
+        Returns:
+            Done when it is in its place, before some frame, and the old one is closed. Where it
+            cannot be loaded, that is its failure and is logged, and the old one stays.
+
+        Raises:
+            RuntimeError: the source is not open yet, the stream has ended, or another one is still
+                on its way.
+        """
+        if self._info is None:
+            raise RuntimeError("the source is not open yet")
+        return self._switching.begin(load)
+
+    @property
     def abandoned(self) -> tuple[str, ...]:
         """Stages stuck in a call that never returned; their threads keep the process alive."""
         attempts = self._reconnecting.left if self._reconnecting and self._ended else ()
@@ -251,8 +288,8 @@ class Pipeline(Steering, Uncopyable):
             self._presence.status(),
             ring.statistics() if ring is not None else None,
             self._threads.running,
-            self._playback.paused,
-            self._playback.speed,
+            self.playback.paused,
+            self.playback.speed,
         )
 
     def report(self) -> dict[str, Any]:
@@ -285,7 +322,7 @@ class Pipeline(Steering, Uncopyable):
 
     def _start(self) -> None:
         if self._threads:
-            raise RuntimeError("a pipeline runs once")
+            raise RuntimeError("a stream runs once")
         if self._stopped_at is not None:
             # Its stages have as long to end as those of any other.
             self._stopped_at = time.monotonic()
@@ -302,8 +339,8 @@ class Pipeline(Steering, Uncopyable):
             if self._reconnecting is not None:
                 self._reconnecting.run()
             else:
-                info = self._source.open()
-                self._capture.run(self._source, info, self._make_ring(info))
+                info = self.source.open()
+                self._capture.run(self.source, info, self._make_ring(info))
         except Exception as error:
             if self._stopping.is_set() and isinstance(error, SourceError):
                 logger.info("while stopping, capture: %s", error)
@@ -315,7 +352,7 @@ class Pipeline(Steering, Uncopyable):
                 self._ring.close()
             self._opened.set()
             if self._reconnecting is None:
-                self._source.close()
+                self.source.close()
             self._presence.ended()
 
     def _make_ring(self, info: StreamInfo) -> FrameRing:

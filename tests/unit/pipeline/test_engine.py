@@ -27,14 +27,14 @@ from streamer.errors import (
 )
 from streamer.frame import StreamInfo
 from streamer.matting import EveryFrame
-from streamer.pipeline import Pipeline
-from tests.fakes import FakeClock, FakeSegmenter, FakeSink, FakeSource, FakeWindow
+from streamer.pipeline import Engine
+from tests.fakes import FakeClock, FakeMatting, FakeSegmenter, FakeSink, FakeSource, FakeWindow
 
 PATIENCE_S = 20
 
 
-def pipeline(source=None, segmenter=None, sinks=None, **options) -> Pipeline:
-    return Pipeline(
+def pipeline(source=None, segmenter=None, sinks=None, **options) -> Engine:
+    return Engine(
         source or FakeSource(),
         EveryFrame(segmenter or FakeSegmenter()),
         sinks if sinks is not None else [FakeSink()],
@@ -494,5 +494,19 @@ def test_a_sink_that_cannot_prepare_ends_the_run_before_the_source_came(release)
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_pipeline_cannot_be_copied(duplicate) -> None:
-    with pytest.raises(TypeError, match="a Pipeline cannot be copied or pickled"):
+    with pytest.raises(TypeError, match="a Engine cannot be copied or pickled"):
         duplicate(pipeline())
+
+
+def test_one_that_is_stopped_long_before_it_starts_ends_in_order() -> None:
+    class Slow(FakeMatting):
+        def warm_up(self) -> None:
+            assert not threading.Event().wait(0.1)
+
+    sink = FakeSink()
+    running = Engine(FakeSource(), Slow(), [sink])
+    running.stop()
+    assert running._stopped_at is not None
+    running._stopped_at -= 60
+    assert running.run()["frames"]["captured"] == 0
+    assert running.abandoned == ()

@@ -1,0 +1,147 @@
+"""From a configuration to the parts of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from streamer.compositing import VideoAt, draw_card
+from streamer.config import (
+    Config,
+    FileSourceConfig,
+    ImagesSourceConfig,
+    RecordSinkConfig,
+    RtspSourceConfig,
+    SinkConfig,
+    SourceConfig,
+    UsbSourceConfig,
+)
+from streamer.loading import load_matting
+from streamer.metrics import Metrics
+from streamer.pipeline import Options, Standby
+from streamer.preprocessing import within_crop
+from streamer.protocols import AudioSink, Matting, Sink, Source
+from streamer.refining import Refiner
+from streamer.rtsp import PROCESS_SERVERS, RtspServers
+from streamer.segmentation import Progress
+from streamer.sinks import SwitchedRecord, make_sink
+from streamer.sources import make_source
+from streamer.tuning import Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a stream is made of; owned by whoever gets it."""
+
+    source: Source
+    matting: Matting
+    sinks: Sequence[Sink]
+    tuning: Tuning
+    """Shared by the parts; to be changed by assigning its attributes."""
+    options: Options
+    """Of the engine."""
+    fallback: str | None
+    """Why the model is a fall-back, if it is one."""
+
+
+def build(
+    config: Config,
+    current: Callable[[], SourceConfig],
+    *,
+    progress: Progress | None = None,
+    servers: RtspServers | None = None,
+) -> Parts:
+    """
+    Make the parts that *config* describes; fetches and loads the model.
+
+    Args:
+        config: what is wanted.
+        current: asked for the source's settings whenever it is connected again.
+        progress: told of a model's download.
+        servers: of RTSP; those that all streams of this process share when None.
+
+    Raises:
+        ConfigError: a background that is named cannot be read, or a sink cannot be made.
+        SourceError: a file or pictures that are named cannot be read.
+        ModelError: the model cannot be had or loaded.
+    """
+    crop = config.preprocess.regions if config.preprocess.output == "cropped" else ()
+    source = make_source(config.source, crop)
+    if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
+        _try(source)
+    live = is_live(config.source)
+    # Of a source that is cropped, regions are left between those that it is cropped to.
+    tuning = Tuning(config.refine, config.compose, within_crop(config.preprocess))
+    metrics = Metrics()
+    sinks = _sinks_of(config, tuning, metrics, servers or RtspServers(PROCESS_SERVERS))
+    matting, fallback = load_matting(config, progress, live=live, tuning=tuning)
+    options = Options(
+        standby=Standby(config.standby, draw_card),
+        refine=Refiner(tuning, metrics.latency("refine")).refine,
+        ring_capacity=config.pipeline.ring_capacity,
+        # What a matting that looks ahead gives at once, sinks take while it goes on.
+        sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
+        stall_s=config.pipeline.stall_s,
+        metrics=metrics,
+    )
+    if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
+        options["fresh"] = lambda: make_source(current(), crop)
+        options["reconnect"] = config.source.reconnect
+    return Parts(source, matting, sinks, tuning, options, fallback)
+
+
+def is_live(source: SourceConfig) -> bool:
+    """Whether its frames are lost rather than wait."""
+    return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
+
+
+def _sinks_of(config: Config, tuning: Tuning, metrics: Metrics, servers: RtspServers) -> list[Sink]:
+    make = partial(
+        make_sink,
+        tuning=tuning,
+        stream=config.name,
+        latency=metrics.latency("compose"),
+        servers=servers,
+        open_video=_open_video,
+        kept=config.files_read,
+    )
+    return [
+        SwitchedRecord(partial(_recording, make, sink), on=sink.from_start)
+        if isinstance(sink, RecordSinkConfig)
+        else make(sink)
+        for sink in config.sinks
+    ]
+
+
+def _recording(
+    make: Callable[[SinkConfig], Sink], config: RecordSinkConfig, number: int
+) -> AudioSink:
+    """The recording of that *number*: its time tells it from the others, or else the number."""
+    timed = "{start" in config.path
+    numbered = str(Path(config.path).with_stem(f"{Path(config.path).stem}-{number}"))
+    path = config.path if number == 1 or timed else numbered
+    sink = make(config.model_copy(update={"path": path}))
+    if number > 1 and timed and Path(sink.statistics()["path"]).exists():
+        # Its time is that of an earlier one too: of the same second, or day, as the path says it.
+        sink.close()
+        sink = make(config.model_copy(update={"path": numbered}))
+    assert isinstance(sink, AudioSink)  # noqa: S101 - a recording is one
+    return sink
+
+
+def _open_video(path: str) -> VideoAt:
+    """The video of a background. Raises SourceError."""
+    # It brings FFmpeg, which most runs of a camera need not wait for.
+    from streamer.sources.looped import LoopedVideo
+
+    return LoopedVideo(path)
+
+
+def _try(source: Source) -> None:
+    """Open and close a source that is on disk: a misspelt path should not cost a download."""
+    try:
+        source.open()
+    finally:
+        source.close()

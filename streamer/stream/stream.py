@@ -1,0 +1,488 @@
+"""One stream, as its users have it: to be made, run, watched, and changed while it runs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Lock
+from typing import Any, Self, Unpack, get_args
+
+from streamer.config import (
+    Config,
+    ModelConfig,
+    RtspSourceConfig,
+    SourceConfig,
+    UsbSourceConfig,
+    load_config,
+    revise_source,
+    save_config,
+)
+from streamer.controls import MattingMode
+from streamer.copying import Uncopyable
+from streamer.errors import ConfigError
+from streamer.loading import load_matting
+from streamer.pipeline import Engine, LoadMatting, Options, Statistics
+from streamer.protocols import (
+    AdjustableSource,
+    ControlledSink,
+    Matting,
+    Sink,
+    Source,
+    SwitchedSink,
+    TriggeredSink,
+)
+from streamer.rtsp import RtspServers
+from streamer.segmentation import Progress, loadable_providers, models_on_disk
+from streamer.sources.cameras import list_cameras
+from streamer.stream.build import build, is_live
+from streamer.tuning import Tuning
+
+logger = logging.getLogger("streamer")
+
+
+class Stream(Uncopyable):
+    """
+    One stream from a source over mattes to sinks; users import it as `streamer.Pipeline`.
+
+    `Pipeline.from_yaml("config/webcam.yaml").run()` is the whole of it. It has an engine, which
+    runs the frames; what the stream is and what is asked of it meanwhile is here.
+
+    Args:
+        source: where frames come from; owned.
+        matting: how they get their mattes; owned.
+        sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
+        tuning: what may be changed while it runs; shared with composers and mattings.
+        config: what the parts were made of. Without it the stream cannot be saved, and neither its
+            source nor its model can be changed by name.
+        fallback: why the model is a fall-back, if it is one.
+        options: of the engine; see there.
+
+    A context manager: leaving it stops and joins. `request_stop` may be called in a signal
+    handler; `run` and `join` are for one thread, all else for any.
+
+    Attributes:
+        tuning: to be changed by assigning its attributes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        matting: Matting,
+        sinks: Sequence[Sink],
+        *,
+        tuning: Tuning | None = None,
+        config: Config | None = None,
+        fallback: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self.tuning = tuning or Tuning()
+        self._engine = Engine(source, matting, sinks, **options)
+        self._config = config
+        self._configured = config.model if config is not None else None
+        self._fallback = fallback
+        self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
+        self._recordings = [sink for sink in sinks if isinstance(sink, SwitchedSink)]
+        self._changing = Lock()
+        """For what is changed of the configuration."""
+        for sink in sinks:
+            if isinstance(sink, ControlledSink):
+                sink.control(self)
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | Path,
+        overrides: Sequence[str] = (),
+        *,
+        progress: Progress | None = None,
+    ) -> Self:
+        """
+        The pipeline that a YAML file describes.
+
+        Args:
+            path: the file.
+            overrides: `key=value` with dotted keys, as `--set` takes them.
+            progress: told of a model's download.
+
+        Raises:
+            ConfigError: the file cannot be run as written.
+            SourceError: a file or pictures that are named cannot be read.
+            ModelError: the model cannot be had or loaded.
+        """
+        return cls.from_config(load_config(path, overrides), progress=progress)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Config,
+        *,
+        progress: Progress | None = None,
+        servers: RtspServers | None = None,
+    ) -> Self:
+        """
+        The stream that *config* describes; fetches and loads the model.
+
+        Args:
+            config: what is wanted.
+            progress: told of a model's download.
+            servers: of RTSP; those that all streams of this process share when None.
+
+        Raises:
+            ConfigError: a background that is named cannot be read, or a sink cannot be made.
+            SourceError: a file or pictures that are named cannot be read.
+            ModelError: the model cannot be had or loaded.
+        """
+        stream: Self
+
+        def current() -> SourceConfig:
+            return stream.source
+
+        parts = build(config, current, progress=progress, servers=servers)
+        stream = cls(
+            parts.source,
+            parts.matting,
+            parts.sinks,
+            tuning=parts.tuning,
+            config=config,
+            fallback=parts.fallback,
+            **parts.options,
+        )
+        return stream
+
+    def start(self) -> None:
+        """Start the threads and return; see `Engine.start`."""
+        self._engine.start()
+
+    def run(self, should_stop: Callable[[], bool] | None = None) -> dict[str, Any]:
+        """
+        Start, serve a window if there is one, and wait for the end; see `Engine.run`.
+
+        Args:
+            should_stop: asked every few milliseconds; true stops the stream by draining it.
+
+        Returns:
+            The run report; see `report`.
+
+        Raises:
+            StageFailed: a stage failed; its cause says how.
+        """
+        self._engine.run(should_stop)
+        return self.report()
+
+    def request_stop(self) -> None:
+        """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
+        self._engine.request_stop()
+
+    def stop(self) -> None:
+        """End the stream: no more frames are read, those that wait are worked off."""
+        self._engine.stop()
+
+    def abort(self) -> None:
+        """End the stream and drop the frames that wait; the sinks still finish their files."""
+        self._engine.abort()
+
+    def join(self) -> None:
+        """Wait for the end. Raises StageFailed: the first stage that failed, with its cause."""
+        self._engine.join()
+
+    @property
+    def ready(self) -> bool:
+        """Whether mattes can be made: the model is warm. Frames count from then on."""
+        return self._engine.ready
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Stages stuck in a call that never returned; their threads keep the process alive."""
+        return self._engine.abandoned
+
+    def statistics(self) -> Statistics:
+        """What has been counted so far."""
+        return self._engine.statistics()
+
+    def report(self) -> dict[str, Any]:
+        """The run report as plain JSON values; see docs/report.md."""
+        report = self._engine.report()
+        if report["model"] is not None:
+            report["model"]["fallback"] = self._fallback
+        return report
+
+    def __enter__(self) -> Self:
+        self._engine.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._engine.__exit__(*failure)
+
+    @property
+    def config(self) -> Config:
+        """
+        What the stream is now, with all that was changed while it ran.
+
+        Raises:
+            ConfigError: it was made from parts, as are those of all below.
+        """
+        config = self._config
+        if config is None:
+            raise ConfigError("this stream was made from parts: it has no configuration")
+        changed: dict[str, Any] = {"refine": self.tuning.refine, "compose": self.tuning.compose}
+        if not self.crops:
+            changed["preprocess"] = self.tuning.preprocess
+        return config.model_copy(update=changed)
+
+    @property
+    def crops(self) -> bool:
+        """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
+        return self._config is not None and self._config.preprocess.output == "cropped"
+
+    @property
+    def model(self) -> str:
+        """The name of the model that runs, as `switch` takes it."""
+        info = self._engine.matting.info
+        named = self._config.model.name if self._config is not None else "auto"
+        return info.name if named == "auto" and info is not None else named
+
+    @property
+    def mode(self) -> MattingMode:
+        """How frames get their mattes now: what `auto` has chosen, where it did."""
+        mode = self._config.matting.mode if self._config is not None else "auto"
+        if mode != "auto":
+            return mode
+        chosen: MattingMode = self._engine.matting.statistics()["mode"]
+        return chosen
+
+    @property
+    def pace(self) -> str:
+        """See `Controls.pace`."""
+        pace = self._engine.matting.statistics().get("pace")
+        return pace["step"] if pace is not None and pace["coarse"] else ""
+
+    @property
+    def source(self) -> SourceConfig:
+        """Where frames come from now."""
+        return self.config.source
+
+    def cameras(self) -> Sequence[int]:
+        """The indices of this machine's cameras."""
+        return [camera.index for camera in list_cameras()]
+
+    def change_source(self, **changes: object) -> None:
+        """
+        Go over to other settings of the source.
+
+        A camera or RTSP stream is closed and opened again. A folder and a file go on: what is left
+        of the folder's round comes in its new order, and the rounds after it are whole.
+
+        Args:
+            changes: of its configuration, such as `device`, `width`, `height`, `max_fps` or `url`
+                (`reconnect` stays what it was); of a folder `order`, `seed` and `loop`, of a file
+                `loop`.
+
+        Raises:
+            ConfigError: there is no such setting or value, or it is fixed when the source starts.
+        """
+        with self._changing:
+            config = self.config
+            source, wanted = config.source, revise_source(config.source, changes)
+            live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
+            fixed = {name for name in changes if getattr(wanted, name) != getattr(source, name)}
+            if not isinstance(wanted, UsbSourceConfig | RtspSourceConfig) and fixed - live:
+                others = f"; {', '.join(sorted(live))} can be changed" if live else ""
+                raise ConfigError(
+                    f"source.{min(fixed - live)}: is fixed when the source starts{others}"
+                )
+            self._config = config.model_copy(update={"source": wanted})
+            if isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
+                self.reopen()
+            elif isinstance(self._engine.source, AdjustableSource):
+                self._engine.source.adjust(wanted)
+
+    def models(self) -> Sequence[str]:
+        """The registered models that need no download, and the one that was configured."""
+        names = list(models_on_disk(on_gpu=loadable_providers()[:1] != ("cpu",)))
+        configured = self._configured.name if self._configured is not None else "auto"
+        return names if configured in (*names, "auto") else [configured, *names]
+
+    def switch(
+        self, *, model: str | ModelConfig | None = None, mode: MattingMode | None = None
+    ) -> Future[None]:
+        """
+        Go over to another model or mode, which is loaded while this one goes on.
+
+        Args:
+            model: a name, with the other settings of the present one as far as these go with any;
+                or all of it. A path that was configured has its contract.
+            mode: of matting.
+
+        Returns:
+            As `use`. What the report says of the model is then of the new one.
+
+        Raises:
+            ConfigError: there is no such mode, the source is not open yet, or another switch is
+                under way.
+        """
+        if mode is not None and mode not in get_args(MattingMode):
+            modes = ", ".join(get_args(MattingMode))
+            raise ConfigError(f"matting.mode: {mode!r} is not one of {modes}")
+        config = self.config
+        configured = self._configured
+        if isinstance(model, str):
+            plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
+            is_configured = configured is not None and configured.name == model
+            model = configured if is_configured else config.model.model_copy(update=plain)
+        matting = config.matting.model_copy(update={"mode": mode or config.matting.mode})
+        wanted = config.model_copy(update={"model": model or config.model, "matting": matting})
+        fallback: str | None = None
+
+        def load() -> Matting:
+            nonlocal fallback
+            live = is_live(wanted.source)
+            loaded, fallback = load_matting(wanted, live=live, tuning=self.tuning)
+            return loaded
+
+        # Whoever waits for it finds `config` as it is then: a done callback would come too late.
+        settled = Future[None]()
+        settled.set_running_or_notify_cancel()
+
+        def settle(future: Future[None]) -> None:
+            if (failure := future.exception()) is not None:
+                settled.set_exception(failure)
+                return
+            settings = {"model": wanted.model, "matting": wanted.matting}
+            with self._changing:
+                self._config = self.config.model_copy(update=settings)
+            self._fallback = fallback
+            logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
+            settled.set_result(None)
+
+        try:
+            future = self.use(load)
+        except RuntimeError as error:
+            raise ConfigError(str(error)) from error
+        future.add_done_callback(settle)
+        return settled
+
+    def save(self, folder: Path) -> Path:
+        """
+        Write `config` as YAML to a new file in *folder*, as `save_config` does.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        return save_config(self.config, folder)
+
+    @property
+    def paused(self) -> bool:
+        """Whether `pause` was called, and `resume` was not."""
+        return self._engine.playback.paused
+
+    def pause(self) -> None:
+        """
+        Hold the stream: no more frames come.
+
+        A file and a folder wait. A live source is read on, so that it is fresh afterwards, and its
+        frames are thrown away; its last picture with its matte goes to the sinks five times a
+        second, so that relays stay alive.
+        """
+        self._engine.playback.paused = True
+
+    def resume(self) -> None:
+        """End a pause."""
+        self._engine.playback.paused = False
+
+    @property
+    def speed(self) -> float:
+        """How much faster than its timestamps a paced source is delivered."""
+        return self._engine.playback.speed
+
+    def set_speed(self, speed: float) -> None:
+        """
+        Deliver a paced source (`realtime: true`) faster or slower from now on.
+
+        Args:
+            speed: 2 is twice as fast. The timestamps stay the source's own.
+
+        Raises:
+            ValueError: it is not a positive number.
+            ConfigError: the source is not open yet, or has no pace.
+        """
+        if not 0 < speed < math.inf:
+            raise ValueError(f"speed: {speed} is not a positive number")
+        info = self._engine.info
+        if info is None:
+            raise ConfigError(
+                f"{self._engine.source.name}: is not open yet: a speed comes too early"
+            )
+        if not info.paced:
+            reason = "it comes live" if info.live else "it is read as fast as it is worked on"
+            raise ConfigError(
+                f"{info.name}: has no pace that could change: {reason}; "
+                "a file or folder with source.realtime: true has one"
+            )
+        self._engine.playback.speed = speed
+
+    @property
+    def released(self) -> bool:
+        """Whether `release` was called, and `acquire` was not."""
+        return self._engine.playback.connection == "released"
+
+    def release(self) -> None:
+        """
+        Close the camera, so that another program may have it; the sinks get stand-by frames.
+
+        It is closed when `statistics().source.state` is `released`, within a second if its driver
+        answers.
+
+        Raises:
+            ConfigError: the source is no camera and no RTSP stream.
+        """
+        self._require_connection()
+        self._engine.playback.release()
+
+    def acquire(self) -> None:
+        """Open the camera again after `release`; it is tried again as after a loss."""
+        self._engine.playback.acquire()
+
+    def reopen(self) -> None:
+        """
+        Reopen the camera with its current settings. One that is released stays closed, and takes
+        them when it is acquired.
+
+        Raises as `release`.
+        """
+        self._require_connection()
+        self._engine.playback.reopen()
+
+    def trigger(self) -> int:
+        """Tell every sink that waits for it to take its next frame; how many there are."""
+        return sum([sink.trigger() for sink in self._triggered])
+
+    @property
+    def recording(self) -> bool:
+        """Whether any recording that can be switched is on."""
+        return any(sink.on for sink in self._recordings)
+
+    def record(self, on: bool) -> None:
+        """
+        Switch the recordings on or off, from their next frame on; on begins a new file each.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if not self._recordings:
+            raise ConfigError("sinks: there is no recording to switch: add one of type record")
+        for sink in self._recordings:
+            sink.switch(on)
+
+    def use(self, load: LoadMatting) -> Future[None]:
+        """Put another matting in the place of the one that runs; see `Engine.use`."""
+        return self._engine.use(load)
+
+    def _require_connection(self) -> None:
+        """Raise ConfigError unless the source is one that is connected again."""
+        if not self._engine.connects:
+            raise ConfigError(
+                f"{self._engine.source.name}: cannot be released: only cameras and RTSP streams can"
+            )
