@@ -21,7 +21,7 @@ FLOWS = ((0, 6), (1, 5))
 """Finest scale and stride of the flow, by which live streams carry: finely, or in a hurry."""
 FRAMES_PER_SCENE = 8
 _TAKEN = 0.3
-"""Of the keys: somebody or something beside the subjects is taken for one of them."""
+"""Of the keys with somebody or something beside the subjects: that is taken for one of them."""
 OLDEST = 60
 """Of keys, in frames."""
 AGES = (1, 2, 4, 8, 15, 30, 45, OLDEST)
@@ -97,11 +97,7 @@ def samples_of(
     """
     scene = Scene(random)
     picture, alpha = scene.frame(0)
-    said = alpha
-    if ages is None:
-        if random.random() < _TAKEN:
-            said = np.maximum(alpha, scene.neighbour(0))
-        said = as_the_model_says(said, random)
+    said = alpha if ages is not None else key_of(scene, alpha, random)
     flow = flow or FLOWS[int(random.integers(len(FLOWS)))]
     carrying = Carrying(picture, said, flow, near=random.random() < 0.5)
     found, last, step = list[Sample](), 0, 2 if ages is None else 1
@@ -114,6 +110,13 @@ def samples_of(
         found.append(Sample(carrying.cues(now, age), small.astype(np.uint8, copy=False), age))
         last = age
     return found
+
+
+def key_of(scene: Scene, alpha: Alpha, random: Random) -> Alpha:
+    """What a model says of the first frame of *scene*, whose true alpha is *alpha*."""
+    if random.random() < _TAKEN:
+        alpha = np.maximum(alpha, scene.neighbour(0))
+    return as_the_model_says(alpha, random)
 
 
 def as_the_model_says(alpha: Alpha, random: Random) -> Alpha:

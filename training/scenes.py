@@ -77,14 +77,17 @@ class Scene:
         return seen, np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
 
     def neighbour(self, time: float) -> Alpha:
-        """The alpha of one that passes or swings behind the subjects; 0 where there is none."""
-        height, width = SIZE
-        alpha = np.zeros((height, width), np.float32)
-        if self._movers:
-            mover = self._movers[int(self._random.integers(len(self._movers)))]
-            nothing = np.zeros((height, width, 3), np.float32)
-            _lay_parts(nothing, mover, time, self._view(time), alpha)
-        return np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8)
+        """The alpha of one in view that passes or swings behind the subjects; 0 if none does."""
+        view, nothing = self._view(time), np.zeros((*SIZE, 3), np.float32)
+        for number in self._random.permutation(len(self._movers)):
+            alpha, hidden = np.zeros(SIZE, np.float32), np.zeros(SIZE, np.float32)
+            _lay_parts(nothing, self._movers[number], time, view, alpha)
+            if self._occluder is not None:
+                _lay_parts(nothing, self._occluder, time, view, hidden)
+            seen = np.clip(alpha, 0, 1) * (1 - np.clip(hidden, 0, 1))
+            if seen.any():
+                return np.rint(seen * 255).astype(np.uint8)
+        return np.zeros(SIZE, np.uint8)
 
     def _view(self, time: float) -> NDArray[np.float64]:
         """From the room's frame to the picture, 3x3."""
