@@ -47,8 +47,6 @@ class Cadence:
         price: what a view takes, in looks at the whole frame.
         live: frames do not wait for the model.
 
-    Attributes:
-        doubts: a glance found what may be the room: it is looked at closely next.
     """
 
     def __init__(
@@ -59,7 +57,8 @@ class Cadence:
         *,
         live: bool,
     ) -> None:
-        self.doubts = False
+        self._doubts = False
+        """A glance found what may be the room: it is looked at closely next."""
         self._config = config
         self._effort = effort
         self._price = price
@@ -79,15 +78,17 @@ class Cadence:
         """Whether the model sees each frame for a while, that of *number* among them."""
         return number < self._all_until
 
-    def asked(self, view: View, at_s: float) -> None:
-        """The model was asked for *view* of the frame of that time."""
+    def asked(self, view: View, at_s: float) -> bool:
+        """The model is asked for *view* of the frame of that time; whether that is in doubt."""
         if view != "crops":
             self._searched_s = at_s
+        doubted, self._doubts = self._doubts, False
+        return doubted
 
     def heard(self, key: Key, *, doubts: bool) -> None:
         """The model has answered for *key*; its subjects may be the room if *doubts*."""
         self._misses = self._misses + 1 if key.is_empty else 0
-        self.doubts = doubts
+        self._doubts = doubts
 
     def view(
         self, held: Held, newest: Key | None, newcomer: Callable[[], bool | None], *, denied: bool
@@ -129,7 +130,7 @@ class Cadence:
         if not self._live and new_share(held.lead.residual, held.lead.near) > _MUCH_NEW:
             return search
         if newest.is_empty:
-            if self.doubts:
+            if self._doubts:
                 return search
             if searched_s < _NEWCOMER_S:
                 return None

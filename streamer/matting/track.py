@@ -274,7 +274,7 @@ class Track:
             np.copyto(key.back, held.lead.flow)
         key.has_known, key.was_shown = self._knows_who() and view != "alone", False
         key.has_newcomer, self._sees_newcomer = self._sees_newcomer, False
-        key.is_doubted, self._cadence.doubts = self._cadence.doubts, False
+        key.is_doubted = self._cadence.asked(view, key.pts_s)
         key.knows_closely = key.has_known and not (
             self._keys[-1].is_rough or self._keys[-1].is_coarse
         )
@@ -283,7 +283,6 @@ class Track:
             held.lead.calm(key.calm)
         if self._plate is not None:
             self._plate.find_room(key.colours, key.room)
-        self._cadence.asked(view, key.pts_s)
         self._tally.searches += view != "crops"
         self._tally.key_frames += 1
         self._asked = key

@@ -83,9 +83,19 @@ def test_a_models_share_is_of_the_time_that_it_wants_a_core(
     spell = asking._spell
     assert spell is not None
     assert spell.share()[0] == pytest.approx(share)
+    assert (asking.share < 1) == (share < 1)
     looker.may_end.set()
     answer_of(asking)
+    assert (asking.share < 1) == (share < 1), "it is remembered"
     asking.close()
+
+
+def test_linux_says_how_long_a_thread_was_on_a_core_and_waited_for_one(tmp_path):
+    spell = asking_module._Spell()
+    spell._path = tmp_path / "schedstat"
+    assert spell._read() is None
+    spell._path.write_text("5000000 7000000 12\n")
+    assert spell._read() == (5_000_000, 7_000_000)
 
 
 def test_a_share_is_an_average_over_the_latest_second():
