@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -11,6 +12,26 @@ from streamer.config import SourceConfig
 from streamer.tuning import Tuning
 
 MattingMode = Literal["every_frame", "tracked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A change that was made."""
+
+    number: int
+    """How many changes there were until then, with this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A change that was not made; all is as it was."""
+
+    key: str
+    """Dotted, of the configuration."""
+    value: object = field(repr=False)
+    """That was wanted; it may be a secret."""
+    why: str
+    """In one line, for the user."""
 
 
 class Controls(Protocol):
@@ -21,8 +42,14 @@ class Controls(Protocol):
     line for the user.
     """
 
-    tuning: Tuning
-    """To be changed by assigning its attributes."""
+    @property
+    def tuning(self) -> Tuning:
+        """The settings that may change for each frame, as they are; to be looked at."""
+        ...
+
+    def apply(self, changes: Mapping[str, object]) -> Applied | Refused:
+        """Change settings by dotted keys of the configuration: all of them, or none."""
+        ...
 
     @property
     def paused(self) -> bool:

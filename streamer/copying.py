@@ -15,4 +15,4 @@ class Uncopyable:
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
         """Raise TypeError."""
-        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: make another one")
+        raise TypeError(f"{type(self).__name__}: cannot be copied or pickled: make another one")

@@ -1,6 +1,6 @@
 """What a picture shows of a frame and its alpha: functions on arrays, and the `Composer`."""
 
-from streamer.compositing.backdrops import OpenVideo, VideoAt
+from streamer.compositing.backdrops import OpenVideo, VideoAt, make_backdrop
 from streamer.compositing.colours import Colour, colour
 from streamer.compositing.composer import Composer, Pixels, pixels_of
 from streamer.compositing.layers import Picture, alpha_level, composite, cutout_rgba, mask
@@ -18,6 +18,7 @@ __all__ = [
     "composite",
     "cutout_rgba",
     "draw_card",
+    "make_backdrop",
     "mask",
     "pixels_of",
 ]

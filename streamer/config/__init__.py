@@ -7,7 +7,8 @@ from streamer.config.backends import (
     OpenVinoOptions,
     TensorRtOptions,
 )
-from streamer.config.load import load_config, parse_config, revise_source
+from streamer.config.limits import limits_of
+from streamer.config.load import load_config, parse_config, revise
 from streamer.config.models import (
     Config,
     ContractConfig,
@@ -127,9 +128,10 @@ __all__ = [
     "dump_config",
     "fill_path",
     "is_among",
+    "limits_of",
     "load_config",
     "parse_config",
-    "revise_source",
+    "revise",
     "save_config",
     "video_codec_of",
 ]

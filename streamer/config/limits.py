@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 Side = Annotated[int, Field(ge=1, le=16384)]
 """Pixels of a frame's width or height."""
@@ -19,3 +20,12 @@ LONGEST_S = 100_000_000
 """Seconds of a stream's time: three years."""
 COUNT = 1_000_000_000
 """Of things that are counted, and take no memory of their own."""
+
+
+def limits_of(kind: type[BaseModel], name: str) -> tuple[float, float]:
+    """The least and the most that a number *name* of *kind* may be, or come near to."""
+    least, most = -math.inf, math.inf
+    for limit in kind.model_fields[name].metadata:
+        least = getattr(limit, "ge", getattr(limit, "gt", least))
+        most = getattr(limit, "le", getattr(limit, "lt", most))
+    return least, most

@@ -20,7 +20,6 @@ from streamer.config.complaints import complaints
 from streamer.config.document import parse_yaml, read_text, yaml_complaint
 from streamer.config.environment import FromEnvironment
 from streamer.config.models import Config
-from streamer.config.sources import SourceConfig
 from streamer.errors import ConfigError
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -80,20 +79,30 @@ def parse_config(
         raise ConfigError(f"{name}: {'; '.join(complaints(error, filled))}") from None
 
 
-def revise_source(source: SourceConfig, changes: Mapping[str, Any]) -> SourceConfig:
+def revise(config: Config, changes: Mapping[str, Any]) -> Config:
     """
-    *source* with other values for some of its settings.
+    *config* with other values for some of its settings, valid as a whole.
+
+    Args:
+        config: as it is.
+        changes: values by dotted keys, as `{"refine.threshold": 0.6}`.
+
+    Returns:
+        A new one; the sections that do not change are the same objects.
 
     Raises:
         ConfigError: there is no such setting or value.
     """
-    if changes.get("type", source.type) != source.type:
-        raise ConfigError("source.type: is fixed when the source starts")
-    data = {"source": source.model_dump() | dict(changes), "sinks": [{"type": "discard"}]}
+    data = config.model_dump()
+    for key, value in changes.items():
+        _put(data, key, value)
     try:
-        return Config.model_validate(data).source
+        wanted = Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError("; ".join(complaints(error, data))) from None
+    sections = {name: getattr(wanted, name) for name in Config.model_fields}
+    changed = {name: new for name, new in sections.items() if new != getattr(config, name)}
+    return config.model_copy(update=changed)
 
 
 def _copied(value: Any) -> Any:
@@ -115,6 +124,14 @@ def _override(data: dict[str, Any], override: str) -> None:
         value = parse_yaml(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {key}: the value is not YAML: quote it") from None
+    try:
+        _put(data, key, value)
+    except ConfigError as error:
+        raise ConfigError(f"--set {error}") from None
+
+
+def _put(data: dict[str, Any], key: str, value: Any) -> None:
+    """Have *value* at the dotted *key* of *data*, making the mappings on its way."""
     *way, last = key.split(".")
     here: Any = data
     for step in way:
@@ -132,9 +149,9 @@ def _step(here: Any, step: str, key: str) -> Any:
     if isinstance(here, dict):
         return step
     if not isinstance(here, list):
-        raise ConfigError(f"--set {key}: there is nothing below a plain value at '{step}'")
+        raise ConfigError(f"{key}: there is nothing below a plain value at '{step}'")
     if not (step.isascii() and step.isdigit() and int(step) < len(here)):
-        raise ConfigError(f"--set {key}: '{step}' is not one of the {len(here)} entries, from 0")
+        raise ConfigError(f"{key}: '{step}' is not one of the {len(here)} entries, from 0")
     return int(step)
 
 

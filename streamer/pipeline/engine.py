@@ -88,7 +88,6 @@ class Engine(Uncopyable):
 
     Attributes:
         source: the first; later connections have others.
-        sinks: all of them.
         playback: what is wanted of the source while it runs.
         connects: the source is one that is connected again.
     """
@@ -111,7 +110,7 @@ class Engine(Uncopyable):
     ) -> None:
         if not sinks:
             raise ValueError("a stream needs a sink")
-        self.source, self.sinks = source, tuple(sinks)
+        self.source = source
         self.connects = fresh is not None
         self._stall_s = stall_s
         self._capacity = ring_capacity
@@ -255,20 +254,7 @@ class Engine(Uncopyable):
         return self._mattes.matting
 
     def use(self, load: LoadMatting) -> Future[None]:
-        """
-        Put another matting in the place of the one that runs, which goes on meanwhile.
-
-        Args:
-            load: makes it, in a thread of its own; it is warmed up there and owned from then on.
-
-        Returns:
-            Done when it is in its place, before some frame, and the old one is closed. Where it
-            cannot be loaded, that is its failure and is logged, and the old one stays.
-
-        Raises:
-            RuntimeError: the source is not open yet, the stream has ended, or another one is still
-                on its way.
-        """
+        """See `Stream.use`."""
         if self._info is None:
             raise RuntimeError("the source is not open yet")
         return self._switching.begin(load)

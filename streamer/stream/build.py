@@ -104,7 +104,7 @@ def _sinks_of(config: Config, tuning: Tuning, metrics: Metrics, servers: RtspSer
         stream=config.name,
         latency=metrics.latency("compose"),
         servers=servers,
-        open_video=_open_video,
+        open_video=open_video,
         kept=config.files_read,
     )
     return [
@@ -131,7 +131,7 @@ def _recording(
     return sink
 
 
-def _open_video(path: str) -> VideoAt:
+def open_video(path: str) -> VideoAt:
     """The video of a background. Raises SourceError."""
     # It brings FFmpeg, which most runs of a camera need not wait for.
     from streamer.sources.looped import LoopedVideo

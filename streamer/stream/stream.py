@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self, Unpack, get_args
 
+from streamer.compositing import make_backdrop
 from streamer.config import (
     Config,
     ModelConfig,
@@ -17,14 +18,15 @@ from streamer.config import (
     SourceConfig,
     UsbSourceConfig,
     load_config,
-    revise_source,
+    revise,
     save_config,
 )
-from streamer.controls import MattingMode
+from streamer.controls import Applied, MattingMode, Refused
 from streamer.copying import Uncopyable
 from streamer.errors import ConfigError
 from streamer.loading import load_matting
 from streamer.pipeline import Engine, LoadMatting, Options, Statistics
+from streamer.preprocessing import places_in
 from streamer.protocols import (
     AdjustableSource,
     ControlledSink,
@@ -37,10 +39,15 @@ from streamer.protocols import (
 from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
 from streamer.sources.cameras import list_cameras
-from streamer.stream.build import build, is_live
+from streamer.stream.build import build, is_live, open_video
 from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer")
+
+_LIVE = ("source", "preprocess", "refine", "compose")
+"""Sections of which something may change while a stream runs."""
+_OF_PARTS = Config.model_validate({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
+"""Stands for the configuration that a stream of parts does not have."""
 
 
 class Stream(Uncopyable):
@@ -54,17 +61,22 @@ class Stream(Uncopyable):
         source: where frames come from; owned.
         matting: how they get their mattes; owned.
         sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
-        tuning: what may be changed while it runs; shared with composers and mattings.
-        config: what the parts were made of. Without it the stream cannot be saved, and neither its
-            source nor its model can be changed by name.
+        tuning: the settings that composers, refiner and mattings of these parts look at; without
+            it none can be changed.
+        config: what the parts, and *tuning*, were made of. Without it the stream cannot be saved,
+            and neither its source nor its model can be changed by name.
         fallback: why the model is a fall-back, if it is one.
-        options: of the engine; see there.
+        options: `fresh` makes another source like the first: with it, one that is down, lost or
+            silent is tried again, as `reconnect` says; `standby`, what sinks are given meanwhile;
+            `refine`, done to the alpha of each frame; `ring_capacity` and `sink_queue`, frames
+            that may wait; `stall_s`, after which a stage counts as stuck; `metrics` and `clock`.
+            `Engine` says more of each.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
-    handler; `run` and `join` are for one thread, all else for any.
+    handler. `start`, `run`, `join` and the context manager are for one thread, all else for any.
 
     Attributes:
-        tuning: to be changed by assigning its attributes.
+        tuning: settings that every frame is worked on by; to be changed by `apply`.
     """
 
     def __init__(
@@ -78,6 +90,8 @@ class Stream(Uncopyable):
         fallback: str | None = None,
         **options: Unpack[Options],
     ) -> None:
+        self._is_tuned = tuning is not None
+        """The parts look at `tuning`."""
         self.tuning = tuning or Tuning()
         self._engine = Engine(source, matting, sinks, **options)
         self._config = config
@@ -85,6 +99,8 @@ class Stream(Uncopyable):
         self._fallback = fallback
         self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
         self._recordings = [sink for sink in sinks if isinstance(sink, SwitchedSink)]
+        self._number = 0
+        """Changes so far."""
         self._changing = Lock()
         """For what is changed of the configuration."""
         for sink in sinks:
@@ -153,12 +169,17 @@ class Stream(Uncopyable):
         return stream
 
     def start(self) -> None:
-        """Start the threads and return; see `Engine.start`."""
+        """
+        Start the threads and return.
+
+        Raises:
+            RuntimeError: it was started before, or has a window, which needs `run`.
+        """
         self._engine.start()
 
     def run(self, should_stop: Callable[[], bool] | None = None) -> dict[str, Any]:
         """
-        Start, serve a window if there is one, and wait for the end; see `Engine.run`.
+        Start, serve a window if there is one, and wait for the end.
 
         Args:
             should_stop: asked every few milliseconds; true stops the stream by draining it.
@@ -168,6 +189,9 @@ class Stream(Uncopyable):
 
         Raises:
             StageFailed: a stage failed; its cause says how.
+
+        For the main thread when there is a window. An exception such as KeyboardInterrupt aborts,
+        waits for the stages to finish their files, and is raised again.
         """
         self._engine.run(should_stop)
         return self.report()
@@ -222,7 +246,7 @@ class Stream(Uncopyable):
         What the stream is now, with all that was changed while it ran.
 
         Raises:
-            ConfigError: it was made from parts, as are those of all below.
+            ConfigError: it was made from parts, and has none.
         """
         config = self._config
         if config is None:
@@ -246,27 +270,121 @@ class Stream(Uncopyable):
 
     @property
     def mode(self) -> MattingMode:
-        """How frames get their mattes now: what `auto` has chosen, where it did."""
+        """
+        How frames get their mattes now: what `auto` has chosen, where it did.
+
+        Raises:
+            ConfigError: the matting is one of the user's own, and has no mode.
+        """
         mode = self._config.matting.mode if self._config is not None else "auto"
         if mode != "auto":
             return mode
-        chosen: MattingMode = self._engine.matting.statistics()["mode"]
+        chosen: MattingMode | None = self._engine.matting.statistics().get("mode")
+        if chosen is None:
+            raise ConfigError("matting: one of your own has no mode")
         return chosen
 
     @property
     def pace(self) -> str:
         """See `Controls.pace`."""
         pace = self._engine.matting.statistics().get("pace")
-        return pace["step"] if pace is not None and pace["coarse"] else ""
+        return pace["step"] if isinstance(pace, dict) and pace.get("coarse") else ""
 
     @property
     def source(self) -> SourceConfig:
-        """Where frames come from now."""
+        """Where frames come from now. Raises ConfigError: the stream was made from parts."""
         return self.config.source
 
     def cameras(self) -> Sequence[int]:
         """The indices of this machine's cameras."""
         return [camera.index for camera in list_cameras()]
+
+    def apply(self, changes: Mapping[str, object]) -> Applied | Refused:
+        """
+        Change settings by dotted keys of the configuration: all of them, or none.
+
+        Those of `refine`, `compose` and the regions (`preprocess.roi`) are in the next frame. A
+        camera or RTSP stream is opened again with its new ones; of a file `loop` and of a folder
+        `order`, `seed` and `loop` go on. Model and mode are changed by `switch`.
+
+        Args:
+            changes: such as `{"refine.threshold": 0.6, "compose.background": {"type": "blur"}}`.
+
+        Returns:
+            Whether all are made. The configuration is valid as a whole at every moment, a
+            background can be opened, and regions are in the frame, if its size is known.
+        """
+        with self._changing:
+            before = self._current()
+            try:
+                wanted = revise(before, changes)
+                self._try(before, wanted)
+            except ConfigError as error:
+                key = _named_in(str(error), changes)
+                return Refused(key, changes[key], str(error))
+            self._number += 1
+            self._make(before, wanted)
+            return Applied(self._number)
+
+    def _current(self) -> Config:
+        """The configuration; of a stream of parts one with its settings, and other parts."""
+        if self._config is not None:
+            return self.config
+        return _OF_PARTS.model_copy(
+            update={name: getattr(self.tuning, name) for name in ("refine", "compose")}
+        )
+
+    def _try(self, before: Config, wanted: Config) -> None:
+        """Raise ConfigError where *before* cannot become *wanted* while the stream runs."""
+        for section in Config.model_fields:
+            if section not in _LIVE and getattr(before, section) != getattr(wanted, section):
+                reason = "is changed by `switch`" if section in ("model", "matting") else "is fixed"
+                raise ConfigError(f"{section}: {reason} while the stream runs")
+        if wanted.preprocess != before.preprocess:
+            regions = {"roi": wanted.preprocess.roi}
+            if before.preprocess.model_copy(update=regions) != wanted.preprocess:
+                raise ConfigError("preprocess: is fixed while the stream runs, all but roi")
+            if self.crops:
+                raise ConfigError("preprocess.roi: the source is cropped to it, and so it is fixed")
+            if (info := self._engine.info) is not None:
+                places_in(wanted.preprocess.regions, info.width, info.height)
+        if wanted.compose.background != before.compose.background:
+            make_backdrop(wanted.compose.background, open_video).close()
+        if wanted.source != before.source:
+            self._try_source(before.source, wanted.source)
+        elif wanted != before and not self._is_tuned:
+            raise ConfigError("this stream was made without `tuning`: its parts share no settings")
+
+    def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
+        if self._config is None:
+            raise ConfigError("source: this stream was made from parts: it has no configuration")
+        if isinstance(wanted, UsbSourceConfig | RtspSourceConfig) and wanted.type == before.type:
+            self._require_connection()
+            return
+        live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
+        names = type(wanted).model_fields
+        fixed = {name for name in names if getattr(wanted, name) != getattr(before, name, None)}
+        if fixed - live:
+            others = f"; {', '.join(sorted(live))} can be changed" if live else ""
+            raise ConfigError(
+                f"source.{min(fixed - live)}: is fixed when the source starts{others}"
+            )
+
+    def _make(self, before: Config, wanted: Config) -> None:
+        """Have *wanted* from here on."""
+        for section in ("refine", "compose"):
+            if (new := getattr(wanted, section)) != getattr(before, section):
+                setattr(self.tuning, section, new)
+        if wanted.preprocess != before.preprocess:
+            regions = {"roi": wanted.preprocess.roi}
+            self.tuning.preprocess = self.tuning.preprocess.model_copy(update=regions)
+        if wanted.source == before.source or self._config is None:
+            return
+        self._config = self._config.model_copy(update={"source": wanted.source})
+        if self._engine.connects:
+            self.reopen()
+        elif isinstance(self._engine.source, AdjustableSource):
+            self._engine.source.adjust(wanted.source)
 
     def change_source(self, **changes: object) -> None:
         """
@@ -281,23 +399,17 @@ class Stream(Uncopyable):
                 `loop`.
 
         Raises:
-            ConfigError: there is no such setting or value, or it is fixed when the source starts.
+            ConfigError: there is no such setting or value, or it is fixed when the source starts;
+                or the stream was made from parts.
         """
-        with self._changing:
-            config = self.config
-            source, wanted = config.source, revise_source(config.source, changes)
-            live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
-            fixed = {name for name in changes if getattr(wanted, name) != getattr(source, name)}
-            if not isinstance(wanted, UsbSourceConfig | RtspSourceConfig) and fixed - live:
-                others = f"; {', '.join(sorted(live))} can be changed" if live else ""
-                raise ConfigError(
-                    f"source.{min(fixed - live)}: is fixed when the source starts{others}"
-                )
-            self._config = config.model_copy(update={"source": wanted})
-            if isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
-                self.reopen()
-            elif isinstance(self._engine.source, AdjustableSource):
-                self._engine.source.adjust(wanted)
+        config = self.config
+        if changes.get("type", config.source.type) != config.source.type:
+            raise ConfigError("source.type: is fixed when the source starts")
+        answer = self.apply({f"source.{name}": value for name, value in changes.items()})
+        if isinstance(answer, Refused):
+            raise ConfigError(answer.why)
+        if self._engine.connects and self.source == config.source:
+            self.reopen()  # with what it has: that wakes some cameras
 
     def models(self) -> Sequence[str]:
         """The registered models that need no download, and the one that was configured."""
@@ -320,8 +432,8 @@ class Stream(Uncopyable):
             As `use`. What the report says of the model is then of the new one.
 
         Raises:
-            ConfigError: there is no such mode, the source is not open yet, or another switch is
-                under way.
+            ConfigError: there is no such mode, the source is not open yet, another switch is under
+                way, or the stream was made from parts: those have `use`.
         """
         if mode is not None and mode not in get_args(MattingMode):
             modes = ", ".join(get_args(MattingMode))
@@ -369,7 +481,7 @@ class Stream(Uncopyable):
         Write `config` as YAML to a new file in *folder*, as `save_config` does.
 
         Raises:
-            ConfigError: it cannot be written.
+            ConfigError: it cannot be written, or the stream was made from parts.
         """
         return save_config(self.config, folder)
 
@@ -477,7 +589,20 @@ class Stream(Uncopyable):
             sink.switch(on)
 
     def use(self, load: LoadMatting) -> Future[None]:
-        """Put another matting in the place of the one that runs; see `Engine.use`."""
+        """
+        Put another matting in the place of the one that runs, which goes on meanwhile.
+
+        Args:
+            load: makes it, in a thread of its own; it is warmed up there and owned from then on.
+
+        Returns:
+            Done when it is in its place, before some frame, and the old one is closed. Where it
+            cannot be loaded, that is its failure and is logged, and the old one stays.
+
+        Raises:
+            RuntimeError: the source is not open yet, the stream has ended, or another one is still
+                on its way.
+        """
         return self._engine.use(load)
 
     def _require_connection(self) -> None:
@@ -486,3 +611,17 @@ class Stream(Uncopyable):
             raise ConfigError(
                 f"{self._engine.source.name}: cannot be released: only cameras and RTSP streams can"
             )
+
+
+def _named_in(why: str, changes: Mapping[str, object]) -> str:
+    """The key of *changes* that the message is about."""
+
+    def likeness(key: str) -> tuple[bool, bool, bool]:
+        parent, _, name = key.rpartition(".")
+        return (
+            why.startswith(key),
+            why.startswith(parent) and name in why,
+            why.startswith(key.partition(".")[0]),
+        )
+
+    return max(changes, key=likeness)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from streamer import Pipeline
-from streamer import Pipeline as ConfiguredPipeline
 from streamer.compositing import Composer
 from streamer.config import FileSourceConfig, parse_config
 from streamer.matting import EveryFrame
@@ -40,7 +39,7 @@ def recorded(
         },
         name="main",
     )
-    return video, ConfiguredPipeline.from_config(config).run()
+    return video, Pipeline.from_config(config).run()
 
 
 def test_a_recording_gets_every_frame_of_a_file_beside_a_slow_sink(clip: Path, tmp_path: Path):

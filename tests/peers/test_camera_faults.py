@@ -21,7 +21,6 @@ import av
 import pytest
 
 from streamer import Pipeline
-from streamer import Pipeline as Configured
 from streamer.config import RtspSourceConfig, StandbyConfig, parse_config
 from streamer.errors import (
     SourceAuthError,
@@ -398,7 +397,7 @@ def test_a_recording_goes_on_in_real_time_while_the_camera_is_away(
             "sinks": [{"type": "record", "path": str(tmp_path / "out.mp4")}],
         }
     )
-    with Configured.from_config(config) as run:
+    with Pipeline.from_config(config) as run:
         run.start()
         began = time.monotonic()
         for fault, count, number in (("pass", "emitted", 10), ("refuse", "standby", 6)):

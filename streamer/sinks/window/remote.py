@@ -17,11 +17,13 @@ from streamer.config import (
     ImagesSourceConfig,
     PictureOrder,
     PixelateBackgroundConfig,
+    RefineConfig,
     Region,
     RtspSourceConfig,
     UsbSourceConfig,
+    limits_of,
 )
-from streamer.controls import Controls, MattingMode
+from streamer.controls import Applied, Controls, MattingMode
 from streamer.errors import StreamerError
 from streamer.sinks.window.keys import Action
 
@@ -34,7 +36,6 @@ _SIZES: tuple[tuple[int | None, int | None], ...] = ((1920, 1080), (1280, 720), 
 _LIMITS = (None, 30.0, 15.0, 5.0)
 _ORDERS: tuple[PictureOrder, ...] = get_args(PictureOrder)
 _THRESHOLD_STEP = 0.05
-_MOST_FEATHER_PX = 64.0
 
 
 class Remote:
@@ -113,33 +114,35 @@ class Remote:
 
     def look_at(self, regions: Sequence[Region]) -> str:
         """Let the model see *regions* only, or all without one; the line of YAML that says so."""
-        tuning = self._controls.tuning
         roi = list(regions) or None
-        tuning.preprocess = tuning.preprocess.model_copy(update={"roi": roi})
         written = ", ".join(f"[{', '.join(f'{n:g}' for n in region)}]" for region in regions)
-        return f"preprocess: {{roi: {f'[{written}]' if roi else 'null'}}}"
+        said = f"preprocess: {{roi: {f'[{written}]' if roi else 'null'}}}"
+        return self._change("preprocess.roi", roi, said)
+
+    def _change(self, key: str, value: object, said: str) -> str:
+        """Have *value* from here on; *said*, or why it cannot be."""
+        answer = self._controls.apply({key: value})
+        return said if isinstance(answer, Applied) else answer.why
 
     def _next_background(self) -> str:
-        tuning = self._controls.tuning
-        shown = tuning.compose.background
+        shown = self._controls.tuning.compose.background
         known = shown in self._backgrounds
         number = self._backgrounds.index(shown) + 1 if known else 0
         background = self._backgrounds[number % len(self._backgrounds)]
-        tuning.compose = tuning.compose.model_copy(update={"background": background})
-        return f"background: {_named(background)}"
+        return self._change("compose.background", background, f"background: {_named(background)}")
 
     def _move_threshold(self, step: float) -> str:
-        tuning = self._controls.tuning
-        least = _THRESHOLD_STEP
-        threshold = round(min(max(tuning.refine.threshold + step, least), 1.0), 2)
-        tuning.refine = tuning.refine.model_copy(update={"threshold": threshold})
-        return f"threshold: {threshold:g}"
+        _, most = limits_of(RefineConfig, "threshold")
+        wanted = self._controls.tuning.refine.threshold + step
+        threshold = round(min(max(wanted, _THRESHOLD_STEP), most), 2)
+        return self._change("refine.threshold", threshold, f"threshold: {threshold:g}")
 
     def _move_feather(self, step: float) -> str:
-        tuning = self._controls.tuning
-        feather_px = min(max(tuning.refine.feather_px + step, 0.0), _MOST_FEATHER_PX)
-        tuning.refine = tuning.refine.model_copy(update={"feather_px": feather_px})
-        return f"feather: {feather_px:g} px {tuning.refine.feather}"
+        refine = self._controls.tuning.refine
+        least, most = limits_of(RefineConfig, "feather_px")
+        feather_px = min(max(refine.feather_px + step, least), most)
+        said = f"feather: {feather_px:g} px {refine.feather}"
+        return self._change("refine.feather_px", feather_px, said)
 
     def _next_mode(self) -> str:
         mode = _after(_MODES, self._controls.mode)

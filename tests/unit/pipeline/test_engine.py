@@ -494,7 +494,7 @@ def test_a_sink_that_cannot_prepare_ends_the_run_before_the_source_came(release)
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_pipeline_cannot_be_copied(duplicate) -> None:
-    with pytest.raises(TypeError, match="a Engine cannot be copied or pickled"):
+    with pytest.raises(TypeError, match="Engine: cannot be copied or pickled"):
         duplicate(pipeline())
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from streamer import Pipeline
-from streamer import Pipeline as ConfiguredPipeline
 from streamer.config import ReconnectConfig, RefineConfig, StandbyConfig, parse_config
 from streamer.errors import SourceLost, SourceRefused
 from streamer.frame import Alpha, Frame, Matte
@@ -129,7 +128,7 @@ def test_the_configurations_refinement_is_the_pipelines(make_model, tmp_path) ->
     pictures: list[Sequence[np.ndarray]] = []
     for name, refine in (("plain", {}), ("inverted", {"invert": True})):
         config["sinks"][0]["path"] = str(tmp_path / name)
-        with ConfiguredPipeline.from_config(parse_config({**config, "refine": refine})) as pipeline:
+        with Pipeline.from_config(parse_config({**config, "refine": refine})) as pipeline:
             report = pipeline.run()
         assert (report["latency_ms"]["refine"]["p50"] is None) == (name == "plain")
         found = sorted((tmp_path / name).glob("*.png"))

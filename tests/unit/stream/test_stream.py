@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
 import socket
 import threading
 from collections.abc import Callable
@@ -24,6 +27,9 @@ from streamer.config import (
 from streamer.controls import Controls
 from streamer.errors import ConfigError, ModelError, StageFailed
 from streamer.matting import EveryFrame
+from streamer.pipeline import Engine, Options
+from streamer.protocols import ControlledSink
+from streamer.sinks import DisplaySink
 from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
@@ -324,24 +330,53 @@ def test_a_stream_of_ones_own_parts_is_steered_by_its_window() -> None:
         assert sink.controls.released
         assert sink.controls.model == FakeSegmenter().info.name
         assert sink.controls.mode == "every_frame"
+        assert sink.controls.pace == ""
         with pytest.raises(ConfigError, match="made from parts"):
             sink.controls.save(Path())
+
+
+def test_a_matting_of_ones_own_need_not_say_anything_of_itself() -> None:
+    class Silent(FakeMatting):
+        def statistics(self) -> dict[str, Any]:
+            return {"pace": "slow"}
+
+    stream = Pipeline(FakeSource(), Silent(), [FakeSink()])
+    assert stream.pace == ""
+    with pytest.raises(ConfigError, match="has no mode"):
+        _ = stream.mode
+
+
+def test_the_window_is_a_sink_that_steers() -> None:
+    assert isinstance(DisplaySink([]), ControlledSink)
+
+
+def test_a_stream_is_not_copied() -> None:
+    stream = Pipeline(FakeSource(), FakeMatting(), [FakeSink()])
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            copied(stream)
+
+
+def test_a_stream_takes_every_option_of_its_engine() -> None:
+    options = inspect.signature(Engine).parameters.values()
+    named = {one.name for one in options if one.kind is one.KEYWORD_ONLY}
+    assert named == set(Options.__annotations__)
 
 
 def test_one_stream_that_is_changed_does_not_hold_up_another(configured, monkeypatch) -> None:
     first, other = (Pipeline.from_config(parse_config(configured())) for _ in range(2))
     asked, may_go = threading.Event(), threading.Event()
 
-    def revise(source, changes):
+    def revise(config, changes):
         asked.set()
         assert may_go.wait(10)
-        return source
+        return config
 
-    monkeypatch.setattr(stream_module, "revise_source", revise)
+    monkeypatch.setattr(stream_module, "revise", revise)
     changing = threading.Thread(target=first.change_source)
     changing.start()
     assert asked.wait(10)
-    monkeypatch.setattr(stream_module, "revise_source", lambda source, changes: source)
+    monkeypatch.setattr(stream_module, "revise", lambda config, changes: config)
     other.change_source()
     assert changing.is_alive(), "the first is not done yet"
     may_go.set()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
 from streamer.config import SourceConfig, UsbSourceConfig
-from streamer.controls import MattingMode
+from streamer.controls import Applied, MattingMode, Refused
 from streamer.errors import ConfigError
 from streamer.tuning import Tuning
 
@@ -43,6 +43,16 @@ class FakeControls:
         self._names = names
         self._call = on_call
         self._refuses = refuses
+
+    def apply(self, changes: Mapping[str, object]) -> Applied | Refused:
+        if self._refuses is not None:
+            key, value = next(iter(changes.items()))
+            return Refused(key, value, str(self._refuses))
+        for key, value in changes.items():
+            section, name = key.split(".")
+            changed = getattr(self.tuning, section).model_copy(update={name: value})
+            setattr(self.tuning, section, changed)
+        return Applied(1)
 
     def pause(self) -> None:
         self.paused = True

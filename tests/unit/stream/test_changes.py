@@ -1,0 +1,191 @@
+"""Settings that change while a stream runs: valid as a whole, all of them or none."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from streamer import Pipeline
+from streamer.config import load_config, parse_config
+from streamer.controls import Applied, Refused
+from streamer.matting import EveryFrame
+from streamer.tuning import Tuning
+from tests.conftest import MakeModel
+from tests.fakes import FakeSegmenter, FakeSink, FakeSource
+
+BLUR = {"type": "blur"}
+
+
+@pytest.fixture
+def settings(make_model: MakeModel, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    model = make_model("one.onnx", size=32)
+
+    def made(**changes: Any) -> dict[str, Any]:
+        return {
+            "source": {"type": "synthetic", "width": 64, "height": 48, "realtime": True, "fps": 60},
+            "model": {"name": str(model), "providers": ["cpu"], "threads": 1},
+            "sinks": [{"type": "record", "path": str(tmp_path / "a.mp4"), "layout": "composite"}],
+        } | changes
+
+    return made
+
+
+@pytest.fixture
+def stream(settings) -> Pipeline:
+    return Pipeline.from_config(parse_config(settings()))
+
+
+def answer(stream: Pipeline, **changes: object) -> Applied | Refused:
+    return stream.apply({key.replace("__", "."): value for key, value in changes.items()})
+
+
+def test_changes_are_numbered_and_in_the_configuration(stream: Pipeline) -> None:
+    assert answer(stream, refine__threshold=0.6, compose__background=BLUR) == Applied(1)
+    assert answer(stream, preprocess__roi=[(0, 0, 32, 32)]) == Applied(2)
+    assert stream.config.refine.threshold == stream.tuning.refine.threshold == 0.6
+    assert stream.config.compose.background.type == "blur"
+    assert stream.tuning.preprocess.regions == stream.config.preprocess.regions
+    assert len(stream.config.preprocess.regions) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("refine.threshold", 7, r"^refine\.threshold: 7 "),
+        ("refine.treshold", 0.5, "^refine: unknown key 'treshold': did you mean 'threshold'"),
+        ("compose.background", {"type": "image", "path": "gone.png"}, "gone.png"),
+        ("compose.background", {"type": "video", "path": "gone.mp4"}, "gone.mp4"),
+        ("preprocess.max_side", 640, "^preprocess: is fixed while the stream runs, all but roi$"),
+        ("pipeline.ring_capacity", 9, "^pipeline: is fixed while the stream runs$"),
+        ("sinks.0.path", "b.mp4", "^sinks: is fixed while the stream runs$"),
+        ("sinks.7.path", "b.mp4", r"^sinks\.7\.path: '7' is not one of"),
+        ("model.name", "isnet", "^model: is changed by `switch` while the stream runs$"),
+        ("source.fps", 5, r"^source\.fps: is fixed when the source starts"),
+        ("name.of", "x", "^name.of: there is nothing below a plain value"),
+    ],
+)
+def test_what_is_refused_changes_nothing_also_of_what_came_with_it(
+    stream: Pipeline, key: str, value: object, why: str
+) -> None:
+    before = stream.config
+    refused = stream.apply({"refine.feather_px": 3, key: value})
+    assert isinstance(refused, Refused)
+    assert refused.key == key
+    assert refused.value == value
+    assert re.search(why, refused.why), refused.why
+    assert stream.config == before
+    assert answer(stream, refine__feather_px=3) == Applied(1), "the refused one is not counted"
+
+
+def test_regions_must_be_in_the_frame_once_its_size_is_known(stream: Pipeline) -> None:
+    with stream:
+        stream.start()
+        wait_for(lambda: stream.statistics().frames["emitted"] > 0)
+        refused = answer(stream, preprocess__roi=[(100, 0, 20, 20)])
+        assert isinstance(refused, Refused)
+        assert "100" in refused.why
+        assert not stream.config.preprocess.regions
+        assert answer(stream, preprocess__roi=[(10, 0, 20, 20)]) == Applied(1)
+
+
+def test_a_source_that_is_cropped_keeps_its_regions(settings) -> None:
+    cropped = {"roi": [[0, 0, 32, 32]], "output": "cropped"}
+    stream = Pipeline.from_config(parse_config(settings(preprocess=cropped)))
+    assert isinstance(answer(stream, preprocess__roi=None), Refused)
+    assert answer(stream, refine__threshold=0.4) == Applied(1)
+    assert len(stream.config.preprocess.regions) == 1
+
+
+def test_what_is_shown_follows(stream: Pipeline, tmp_path: Path) -> None:
+    picture = np.full((48, 64, 3), (0, 200, 0), np.uint8)
+    cv2.imwrite(str(tmp_path / "green.png"), picture)
+    background = {"type": "image", "path": str(tmp_path / "green.png")}
+    with stream:
+        stream.start()
+        wait_for(lambda: stream.statistics().frames["emitted"] > 0)
+        assert answer(stream, compose__background=background) == Applied(1)
+        # Nobody is there with such a threshold: it is all background.
+        assert answer(stream, refine__gain=0.001) == Applied(2)
+        shown = stream.statistics().frames["emitted"]
+        wait_for(lambda: stream.statistics().frames["emitted"] > shown + 20)
+    film = cv2.VideoCapture(str(tmp_path / "a.mp4"))
+    frames = [frame for kept, frame in iter(film.read, (False, None)) if kept]
+    assert np.abs(frames[-1].mean(axis=(0, 1)) - (0, 200, 0)).max() < 12
+    assert np.abs(frames[0].mean(axis=(0, 1)) - (0, 200, 0)).max() > 30
+
+
+def test_a_stream_of_ones_own_parts_can_be_changed_too() -> None:
+    tuning = Tuning()
+    parts = FakeSource(), EveryFrame(FakeSegmenter()), [FakeSink()]
+    stream = Pipeline(*parts, tuning=tuning)
+    assert answer(stream, refine__threshold=0.6) == Applied(1)
+    assert tuning.refine.threshold == 0.6
+    refused = answer(stream, source__fps=5)
+    assert isinstance(refused, Refused)
+    assert "made from parts" in refused.why
+    untuned = answer(Pipeline(*parts), preprocess__roi=[(0, 0, 9, 9)])
+    assert isinstance(untuned, Refused), "nobody would look at it"
+    assert "without `tuning`" in untuned.why
+
+
+def test_a_refusal_does_not_tell_what_may_be_a_secret(stream: Pipeline) -> None:
+    refused = answer(stream, sinks__0={"type": "rtsp", "publish": "rtsp://me:secret@host/x"})
+    assert isinstance(refused, Refused)
+    assert "secret" not in repr(refused)
+
+
+def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_starts_again(
+    stream: Pipeline, tmp_path: Path
+) -> None:
+    some = (
+        lambda dice: {"refine.threshold": dice.choice([0.2, 0.5, 1.0, 1.5, "much"])},
+        lambda dice: {"refine.feather_px": dice.uniform(-8, 70), "refine.grow_px": 1},
+        lambda dice: {"compose.background": dice.choice([BLUR, {"type": "dim"}, {"type": "fog"}])},
+        lambda dice: {"compose.background": {"type": "image", "path": "gone.png"}},
+        lambda dice: {"preprocess.roi": dice.choice([None, [(0, 0, 32, 32)], [(99, 99, 5, 5)]])},
+        lambda dice: {"sinks": []},
+    )
+    answers: list[Applied | Refused] = []
+
+    def change(seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(25):
+            answers.append(stream.apply(dice.choice(some)(dice)))
+            parse_config(stream.config.model_dump())  # raises, if it is not valid
+
+    with stream:
+        stream.start()
+        wait_for(lambda: stream.statistics().frames["emitted"] > 0)
+        threads = [threading.Thread(target=change, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        saved = load_config(stream.save(tmp_path / "saved"))
+        assert saved == stream.config
+    assert len(answers) == 100
+    made = [one.number for one in answers if isinstance(one, Applied)]
+    assert sorted(made) == list(range(1, len(made) + 1)), "each has its own number"
+    assert 10 < len(made) < 90
+    assert stream.report()["error"] is None
+    (tmp_path / "a.mp4").unlink()
+    with Pipeline.from_config(saved) as again:
+        again.start()
+        wait_for(lambda: again.statistics().frames["emitted"] > 0)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(2000):
+        if what():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came")
