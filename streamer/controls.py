@@ -39,7 +39,7 @@ class Controls(Protocol):
     A running stream, as a user steers it; `streamer.Pipeline` is one.
 
     Any thread may call any of it. What cannot be done raises a StreamerError, whose text is one
-    line for the user.
+    line for the user; `apply` says so by its answer.
     """
 
     @property

@@ -10,10 +10,11 @@ from streamer.config import ComposeConfig, PreprocessConfig, RefineConfig
 @dataclass(slots=True)
 class Tuning:
     """
-    Settings that any thread may replace, each as a whole; whoever uses one looks at each frame.
+    Settings that every frame is worked on by; `Stream.apply` replaces them, each as a whole.
 
-    Assigning an attribute is atomic, and the values are frozen: no lock is needed. A reader keeps
-    what it has made of a value until the attribute is another object.
+    Assigning an attribute is atomic, and the values are frozen: readers need no lock. One keeps
+    what it has made of a value until the attribute is another object, and puts the one before back
+    if it cannot use it after all.
     """
 
     refine: RefineConfig = field(default_factory=RefineConfig)

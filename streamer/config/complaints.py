@@ -211,7 +211,7 @@ def _shown(value: object, location: Location) -> str:
         return "nothing"
     if isinstance(value, Mapping):
         return "a mapping"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return "a list"
     if isinstance(value, int) and value.bit_length() > 256:  # Python refuses to print the longest
         return f"a number of {value.bit_length()} bits"
@@ -223,9 +223,8 @@ def _shown(value: object, location: Location) -> str:
 
 def _is_secret(location: Location) -> bool:
     """Whether a credential may stand there, going by the names of the keys."""
-    return any(
-        name in ("url", "serve", "publish", "password", "token", "secret") for name in location
-    )
+    secrets = ("url", "serve", "publish", "username", "password", "token", "secret")
+    return any(name in secrets for name in location)
 
 
 def _unknown_key(location: Location, data: Mapping[str, Any]) -> str:

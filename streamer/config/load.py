@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from streamer.config.complaints import complaints
 from streamer.config.document import parse_yaml, read_text, yaml_complaint
@@ -93,9 +93,9 @@ def revise(config: Config, changes: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: there is no such setting or value.
     """
-    data = config.model_dump()
+    data = _plain(config)
     for key, value in changes.items():
-        _put(data, key, value)
+        _put(data, key, _plain(value))
     try:
         wanted = Config.model_validate(data)
     except ValidationError as error:
@@ -103,6 +103,17 @@ def revise(config: Config, changes: Mapping[str, Any]) -> Config:
     sections = {name: getattr(wanted, name) for name in Config.model_fields}
     changed = {name: new for name, new in sections.items() if new != getattr(config, name)}
     return config.model_copy(update=changed)
+
+
+def _plain(value: Any) -> Any:
+    """*value* as YAML would give it, apart from what it was: no models and no tuples."""
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump())
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _copied(value: Any) -> Any:

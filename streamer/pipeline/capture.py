@@ -92,7 +92,8 @@ class CaptureStage:
         self._epoch_begins = True
         self._beat: tuple[int, int] | None = None
         self._timeline = RunTimeline()
-        self._size: tuple[int, int] | None = None
+        self.size: tuple[int, int] | None = None
+        """(H, W) of the latest frame."""
         self._stand_in_due_ns = 0
         self._corrupt = False
 
@@ -139,10 +140,10 @@ class CaptureStage:
     def stand_in(self, ring: FrameRing) -> None:
         """Put a stand-by frame into *ring* if it is time for one; its picture is yet to be made."""
         now_ns = self._clock.now_ns()
-        if self._size is None or not self._ready.is_set() or now_ns < self._stand_in_due_ns:
+        if self.size is None or not self._ready.is_set() or now_ns < self._stand_in_due_ns:
             return
         self._stand_in_due_ns = now_ns + _STAND_IN_NS
-        with suppress(EndOfStream, TimeoutError), ring.reserve(*self._size, timeout=0) as slot:
+        with suppress(EndOfStream, TimeoutError), ring.reserve(*self.size, timeout=0) as slot:
             pts = self._timeline.stand_in(now_ns)
             stamp = self._stamp(pts, self._timeline.time_base, now_ns)
             slot.commit(replace(stamp, standby=True, paused=self._playback.paused))
@@ -164,7 +165,7 @@ class CaptureStage:
             else:
                 pts, time_base = grab.pts, grab.time_base
             captured_ns = self._pace(grab) if info.paced else grab.captured_ns
-            self._size = (info.height, info.width)
+            self.size = (info.height, info.width)
             self._metrics.count("captured")
             stamp = self._stamp(pts, time_base, captured_ns)
             self._metrics.latency("capture").record(self._clock.now_ns() - captured_ns)

@@ -249,6 +249,11 @@ class Engine(Uncopyable):
         return self._info
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) of the latest frame; None before the first."""
+        return self._capture.size
+
+    @property
     def matting(self) -> Matting:
         """How frames get their mattes now."""
         return self._mattes.matting

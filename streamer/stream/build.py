@@ -39,7 +39,7 @@ class Parts:
     matting: Matting
     sinks: Sequence[Sink]
     tuning: Tuning
-    """Shared by the parts; to be changed by assigning its attributes."""
+    """Shared by the parts."""
     options: Options
     """Of the engine."""
     fallback: str | None

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, Self, Unpack, get_args
 
 from streamer.compositing import make_backdrop
@@ -46,6 +46,8 @@ logger = logging.getLogger("streamer")
 
 _LIVE = ("source", "preprocess", "refine", "compose")
 """Sections of which something may change while a stream runs."""
+_TUNED = ("preprocess", "refine", "compose")
+"""Those that `Tuning` has."""
 _OF_PARTS = Config.model_validate({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
 """Stands for the configuration that a stream of parts does not have."""
 
@@ -99,9 +101,11 @@ class Stream(Uncopyable):
         self._fallback = fallback
         self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
         self._recordings = [sink for sink in sinks if isinstance(sink, SwitchedSink)]
+        self._switching: Future[None] | None = None
+        """The latest change of model or mode."""
         self._number = 0
         """Changes so far."""
-        self._changing = Lock()
+        self._changing = RLock()
         """For what is changed of the configuration."""
         for sink in sinks:
             if isinstance(sink, ControlledSink):
@@ -248,13 +252,13 @@ class Stream(Uncopyable):
         Raises:
             ConfigError: it was made from parts, and has none.
         """
-        config = self._config
-        if config is None:
-            raise ConfigError("this stream was made from parts: it has no configuration")
-        changed: dict[str, Any] = {"refine": self.tuning.refine, "compose": self.tuning.compose}
-        if not self.crops:
-            changed["preprocess"] = self.tuning.preprocess
-        return config.model_copy(update=changed)
+        with self._changing:
+            config = self._config
+            if config is None:
+                raise ConfigError("this stream was made from parts: it has no configuration")
+            # Of a source that is cropped, the tuning has what is left of the regions.
+            tuned = [name for name in _TUNED if name != "preprocess" or not self.crops]
+            return config.model_copy(update={name: getattr(self.tuning, name) for name in tuned})
 
     @property
     def crops(self) -> bool:
@@ -314,56 +318,82 @@ class Stream(Uncopyable):
             Whether all are made. The configuration is valid as a whole at every moment, a
             background can be opened, and regions are in the frame, if its size is known.
         """
-        with self._changing:
+        for key in changes:
+            if (reason := self._fixed(key)) is not None:
+                return Refused(key, changes[key], reason)
+        while True:
             before = self._current()
             try:
-                wanted = revise(before, changes)
-                self._try(before, wanted)
+                wanted = self._revised(before, changes)
             except ConfigError as error:
-                key = _named_in(str(error), changes)
-                return Refused(key, changes[key], str(error))
-            self._number += 1
-            self._make(before, wanted)
-            return Applied(self._number)
+                return self._refusal(before, changes, str(error))
+            # What a file takes to open must not hold up others; so it is looked at again.
+            with self._changing:
+                if self._current() == before:
+                    self._number += 1
+                    self._make(before, wanted)
+                    return Applied(self._number)
+
+    def _fixed(self, key: str) -> str | None:
+        """Why what is at *key* can never change while the stream runs; None where it may."""
+        section, _, name = key.partition(".")
+        if self._config is None:
+            if key != "preprocess.roi" and section not in ("refine", "compose"):
+                return f"{key}: this stream was made from parts: it has no configuration"
+            if not self._is_tuned:
+                return f"{key}: this stream was made without `tuning`: its parts share none"
+        elif section in ("model", "matting"):
+            return f"{key}: is changed by `switch` while the stream runs"
+        elif section == "preprocess" and self.crops:
+            return f"{key}: the source is cropped to its regions: they are fixed"
+        if name.partition(".")[0] == "reconnect" and section == "source":
+            return f"{key}: is fixed when the source starts"
+        return None
 
     def _current(self) -> Config:
         """The configuration; of a stream of parts one with its settings, and other parts."""
-        if self._config is not None:
-            return self.config
-        return _OF_PARTS.model_copy(
-            update={name: getattr(self.tuning, name) for name in ("refine", "compose")}
-        )
+        with self._changing:
+            settings = {name: getattr(self.tuning, name) for name in _TUNED}
+            return _OF_PARTS.model_copy(update=settings) if self._config is None else self.config
 
-    def _try(self, before: Config, wanted: Config) -> None:
-        """Raise ConfigError where *before* cannot become *wanted* while the stream runs."""
+    def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
+        """*before* with *changes*. Raises ConfigError where that cannot be while it runs."""
+        wanted = revise(before, changes)
         for section in Config.model_fields:
             if section not in _LIVE and getattr(before, section) != getattr(wanted, section):
-                reason = "is changed by `switch`" if section in ("model", "matting") else "is fixed"
-                raise ConfigError(f"{section}: {reason} while the stream runs")
+                raise ConfigError(f"{section}: is fixed while the stream runs")
         if wanted.preprocess != before.preprocess:
             regions = {"roi": wanted.preprocess.roi}
             if before.preprocess.model_copy(update=regions) != wanted.preprocess:
                 raise ConfigError("preprocess: is fixed while the stream runs, all but roi")
-            if self.crops:
-                raise ConfigError("preprocess.roi: the source is cropped to it, and so it is fixed")
-            if (info := self._engine.info) is not None:
-                places_in(wanted.preprocess.regions, info.width, info.height)
+            if (size := self._engine.size) is not None:
+                places_in(wanted.preprocess.regions, size[1], size[0])
         if wanted.compose.background != before.compose.background:
+            path = getattr(wanted.compose.background, "path", None)
+            if path is not None and Path(path).exists() and not Path(path).is_file():
+                raise ConfigError(f"compose.background: {path} is no file")
             make_backdrop(wanted.compose.background, open_video).close()
         if wanted.source != before.source:
             self._try_source(before.source, wanted.source)
-        elif wanted != before and not self._is_tuned:
-            raise ConfigError("this stream was made without `tuning`: its parts share no settings")
+        return wanted
+
+    def _refusal(self, before: Config, changes: Mapping[str, object], why: str) -> Refused:
+        """Names the first of *changes* that cannot be made alone either, or which *why* names."""
+        for key, value in changes.items():
+            try:
+                self._revised(before, {key: value})
+            except ConfigError as error:
+                return Refused(key, value, str(error))
+        key = next((key for key in changes if why.startswith(key)), next(iter(changes)))
+        return Refused(key, changes[key], why)
 
     def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
-        if self._config is None:
-            raise ConfigError("source: this stream was made from parts: it has no configuration")
-        if isinstance(wanted, UsbSourceConfig | RtspSourceConfig) and wanted.type == before.type:
+        if isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
             self._require_connection()
             return
         live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
         names = type(wanted).model_fields
-        fixed = {name for name in names if getattr(wanted, name) != getattr(before, name, None)}
+        fixed = {name for name in names if getattr(wanted, name) != getattr(before, name)}
         if fixed - live:
             others = f"; {', '.join(sorted(live))} can be changed" if live else ""
             raise ConfigError(
@@ -371,13 +401,10 @@ class Stream(Uncopyable):
             )
 
     def _make(self, before: Config, wanted: Config) -> None:
-        """Have *wanted* from here on."""
-        for section in ("refine", "compose"):
+        """Have *wanted* from here on; within the lock."""
+        for section in _TUNED:
             if (new := getattr(wanted, section)) != getattr(before, section):
                 setattr(self.tuning, section, new)
-        if wanted.preprocess != before.preprocess:
-            regions = {"roi": wanted.preprocess.roi}
-            self.tuning.preprocess = self.tuning.preprocess.model_copy(update=regions)
         if wanted.source == before.source or self._config is None:
             return
         self._config = self._config.model_copy(update={"source": wanted.source})
@@ -405,6 +432,9 @@ class Stream(Uncopyable):
         config = self.config
         if changes.get("type", config.source.type) != config.source.type:
             raise ConfigError("source.type: is fixed when the source starts")
+        reconnect = getattr(config.source, "reconnect", None)
+        if changes.get("reconnect", reconnect) == reconnect:
+            changes.pop("reconnect", None)
         answer = self.apply({f"source.{name}": value for name, value in changes.items()})
         if isinstance(answer, Refused):
             raise ConfigError(answer.why)
@@ -438,7 +468,10 @@ class Stream(Uncopyable):
         if mode is not None and mode not in get_args(MattingMode):
             modes = ", ".join(get_args(MattingMode))
             raise ConfigError(f"matting.mode: {mode!r} is not one of {modes}")
-        config = self.config
+        with self._changing:
+            if self._switching is not None and not self._switching.done():
+                raise ConfigError("another model is still on its way")
+            config = self.config
         configured = self._configured
         if isinstance(model, str):
             plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
@@ -473,6 +506,7 @@ class Stream(Uncopyable):
             future = self.use(load)
         except RuntimeError as error:
             raise ConfigError(str(error)) from error
+        self._switching = settled
         future.add_done_callback(settle)
         return settled
 
@@ -611,17 +645,3 @@ class Stream(Uncopyable):
             raise ConfigError(
                 f"{self._engine.source.name}: cannot be released: only cameras and RTSP streams can"
             )
-
-
-def _named_in(why: str, changes: Mapping[str, object]) -> str:
-    """The key of *changes* that the message is about."""
-
-    def likeness(key: str) -> tuple[bool, bool, bool]:
-        parent, _, name = key.rpartition(".")
-        return (
-            why.startswith(key),
-            why.startswith(parent) and name in why,
-            why.startswith(key.partition(".")[0]),
-        )
-
-    return max(changes, key=likeness)

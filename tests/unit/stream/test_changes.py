@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -17,6 +19,7 @@ from streamer import Pipeline
 from streamer.config import load_config, parse_config
 from streamer.controls import Applied, Refused
 from streamer.matting import EveryFrame
+from streamer.stream import stream as stream_module
 from streamer.tuning import Tuning
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
@@ -67,7 +70,7 @@ def test_changes_are_numbered_and_in_the_configuration(stream: Pipeline) -> None
         ("pipeline.ring_capacity", 9, "^pipeline: is fixed while the stream runs$"),
         ("sinks.0.path", "b.mp4", "^sinks: is fixed while the stream runs$"),
         ("sinks.7.path", "b.mp4", r"^sinks\.7\.path: '7' is not one of"),
-        ("model.name", "isnet", "^model: is changed by `switch` while the stream runs$"),
+        ("model.name", "isnet", r"^model\.name: is changed by `switch` while the stream runs$"),
         ("source.fps", 5, r"^source\.fps: is fixed when the source starts"),
         ("name.of", "x", "^name.of: there is nothing below a plain value"),
     ],
@@ -83,6 +86,64 @@ def test_what_is_refused_changes_nothing_also_of_what_came_with_it(
     assert re.search(why, refused.why), refused.why
     assert stream.config == before
     assert answer(stream, refine__feather_px=3) == Applied(1), "the refused one is not counted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"refine.feather": "inward", "refine.feather_px": 99}, "refine.feather_px"),
+        ({"refine.threshold": 0.6, "compose.background": {"type": "fog"}}, "compose.background"),
+        ({"preprocess.roi": None, "preprocess.max_side": 640}, "preprocess.max_side"),
+        ({"source.fps": 60, "source.reconnect": {}}, "source.reconnect"),
+    ],
+)
+def test_the_key_that_is_refused_is_named(stream: Pipeline, changes, key: str) -> None:
+    refused = stream.apply(changes)
+    assert isinstance(refused, Refused)
+    assert refused.key == key
+
+
+def test_what_is_already_made_is_looked_at_again(stream: Pipeline) -> None:
+    copied = stream.tuning.refine.model_copy(update={"threshold": 7})
+    refused = answer(stream, refine=copied)
+    assert isinstance(refused, Refused)
+    assert "threshold" in refused.why
+    blur = dict(BLUR)
+    applied = stream.apply({"compose.background": blur, "compose.background.strength": 0.9})
+    assert applied == Applied(1)
+    assert blur == BLUR, "the caller's is not written to"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_background_that_is_no_file_is_not_waited_for(stream: Pipeline, tmp_path, kind) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    refused = answer(stream, compose__background={"type": kind, "path": str(tmp_path / "pipe")})
+    assert isinstance(refused, Refused)
+    assert "is no file" in refused.why
+
+
+def test_a_background_that_is_slow_to_open_holds_up_no_other_change(stream, monkeypatch) -> None:
+    opening, may_open = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> Any:
+        opening.set()
+        assert may_open.wait(10)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(stream_module, "make_backdrop", slow)
+    answers: list[Applied | Refused] = []
+    changing = threading.Thread(
+        target=lambda: answers.append(answer(stream, compose__background=BLUR))
+    )
+    changing.start()
+    assert opening.wait(10)
+    assert answer(stream, refine__threshold=0.3) == Applied(1)
+    may_open.set()
+    changing.join()
+    assert answers == [Applied(2)]
+    assert stream.config.refine.threshold == 0.3, "it is not undone by the one that was slow"
+    assert stream.config.compose.background.type == "blur"
 
 
 def test_regions_must_be_in_the_frame_once_its_size_is_known(stream: Pipeline) -> None:
@@ -128,6 +189,10 @@ def test_a_stream_of_ones_own_parts_can_be_changed_too() -> None:
     stream = Pipeline(*parts, tuning=tuning)
     assert answer(stream, refine__threshold=0.6) == Applied(1)
     assert tuning.refine.threshold == 0.6
+    assert answer(stream, preprocess__roi=[(0, 0, 9, 9)]) == Applied(2)
+    assert len(tuning.preprocess.regions) == 1
+    assert answer(stream, preprocess__roi=None) == Applied(3)
+    assert not tuning.preprocess.regions
     refused = answer(stream, source__fps=5)
     assert isinstance(refused, Refused)
     assert "made from parts" in refused.why
@@ -140,6 +205,10 @@ def test_a_refusal_does_not_tell_what_may_be_a_secret(stream: Pipeline) -> None:
     refused = answer(stream, sinks__0={"type": "rtsp", "publish": "rtsp://me:secret@host/x"})
     assert isinstance(refused, Refused)
     assert "secret" not in repr(refused)
+    for told in (("rtsp", "secret"), {"type": "rtsp", "url": 5, "username": ["secret"]}):
+        refused = answer(stream, source=told)
+        assert isinstance(refused, Refused)
+        assert "secret" not in repr(refused)
 
 
 def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_starts_again(
@@ -147,7 +216,7 @@ def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_star
 ) -> None:
     some = (
         lambda dice: {"refine.threshold": dice.choice([0.2, 0.5, 1.0, 1.5, "much"])},
-        lambda dice: {"refine.feather_px": dice.uniform(-8, 70), "refine.grow_px": 1},
+        lambda dice: {"refine.grow_px": dice.choice([-3, 1, 99]), "compose.colours": "clean"},
         lambda dice: {"compose.background": dice.choice([BLUR, {"type": "dim"}, {"type": "fog"}])},
         lambda dice: {"compose.background": {"type": "image", "path": "gone.png"}},
         lambda dice: {"preprocess.roi": dice.choice([None, [(0, 0, 32, 32)], [(99, 99, 5, 5)]])},
@@ -155,10 +224,15 @@ def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_star
     )
     answers: list[Applied | Refused] = []
 
+    own = ("gain", "min_fragment", "fill_holes", "feather_px")
+
     def change(seed: int) -> None:
         dice = random.Random(seed)
-        for _ in range(25):
+        for step in range(1, 26):
+            answers.append(stream.apply({f"refine.{own[seed]}": step / 50}))
             answers.append(stream.apply(dice.choice(some)(dice)))
+            mine = getattr(stream.config.refine, own[seed])
+            assert mine == step / 50, "nobody else changes this one"
             parse_config(stream.config.model_dump())  # raises, if it is not valid
 
     with stream:
@@ -171,10 +245,10 @@ def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_star
             thread.join()
         saved = load_config(stream.save(tmp_path / "saved"))
         assert saved == stream.config
-    assert len(answers) == 100
+    assert len(answers) == 200, "no thread has failed"
     made = [one.number for one in answers if isinstance(one, Applied)]
     assert sorted(made) == list(range(1, len(made) + 1)), "each has its own number"
-    assert 10 < len(made) < 90
+    assert 100 < len(made) < 200
     assert stream.report()["error"] is None
     (tmp_path / "a.mp4").unlink()
     with Pipeline.from_config(saved) as again:
