@@ -302,6 +302,7 @@ class Engine(Uncopyable):
 
     def __exit__(self, *failure: object) -> None:
         if not self._threads:
+            self._mattes.close()  # it never started, but the model is loaded
             return
         if failure[0] is None:
             self.stop()

@@ -510,3 +510,10 @@ def test_one_that_is_stopped_long_before_it_starts_ends_in_order() -> None:
     running._stopped_at -= 60
     assert running.run()["frames"]["captured"] == 0
     assert running.abandoned == ()
+
+
+def test_one_that_never_starts_gives_its_model_back_all_the_same() -> None:
+    segmenter = FakeSegmenter()
+    with pytest.raises(KeyError), Engine(FakeSource(), EveryFrame(segmenter), [FakeSink()]):
+        raise KeyError
+    assert segmenter.closed

@@ -6,7 +6,7 @@ import os
 import random
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,8 +42,9 @@ def settings(make_model: MakeModel, tmp_path: Path) -> Callable[..., dict[str, A
 
 
 @pytest.fixture
-def stream(settings) -> Pipeline:
-    return Pipeline.from_config(parse_config(settings()))
+def stream(settings) -> Iterator[Pipeline]:
+    with Pipeline.from_config(parse_config(settings())) as made:
+        yield made
 
 
 def answer(stream: Pipeline, **changes: object) -> Applied | Refused:
@@ -159,10 +160,10 @@ def test_regions_must_be_in_the_frame_once_its_size_is_known(stream: Pipeline) -
 
 def test_a_source_that_is_cropped_keeps_its_regions(settings) -> None:
     cropped = {"roi": [[0, 0, 32, 32]], "output": "cropped"}
-    stream = Pipeline.from_config(parse_config(settings(preprocess=cropped)))
-    assert isinstance(answer(stream, preprocess__roi=None), Refused)
-    assert answer(stream, refine__threshold=0.4) == Applied(1)
-    assert len(stream.config.preprocess.regions) == 1
+    with Pipeline.from_config(parse_config(settings(preprocess=cropped))) as stream:
+        assert isinstance(answer(stream, preprocess__roi=None), Refused)
+        assert answer(stream, refine__threshold=0.4) == Applied(1)
+        assert len(stream.config.preprocess.regions) == 1
 
 
 def test_what_is_shown_follows(stream: Pipeline, tmp_path: Path) -> None:

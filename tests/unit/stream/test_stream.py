@@ -373,14 +373,15 @@ def test_one_stream_that_is_changed_does_not_hold_up_another(configured, monkeyp
         return config
 
     monkeypatch.setattr(stream_module, "revise", revise)
-    changing = threading.Thread(target=first.change_source)
-    changing.start()
-    assert asked.wait(10)
-    monkeypatch.setattr(stream_module, "revise", lambda config, changes: config)
-    other.change_source()
-    assert changing.is_alive(), "the first is not done yet"
-    may_go.set()
-    changing.join()
+    with first, other:
+        changing = threading.Thread(target=first.change_source)
+        changing.start()
+        assert asked.wait(10)
+        monkeypatch.setattr(stream_module, "revise", lambda config, changes: config)
+        other.change_source()
+        assert changing.is_alive(), "the first is not done yet"
+        may_go.set()
+        changing.join()
 
 
 def test_a_background_that_cannot_be_opened_while_it_runs_is_not_saved(configured, tmp_path: Path):
