@@ -62,10 +62,7 @@ def build(
         progress: told of a model's download.
         servers: of RTSP; those that all streams of this process share when None.
 
-    Raises:
-        ConfigError: a background that is named cannot be read, or a sink cannot be made.
-        SourceError: a file or pictures that are named cannot be read.
-        ModelError: the model cannot be had or loaded.
+    Raises as `Stream.from_config`.
     """
     crop = config.preprocess.regions if config.preprocess.output == "cropped" else ()
     source = make_source(config.source, crop)

@@ -10,15 +10,11 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, get_args
 
-from streamer.compositing import make_backdrop
 from streamer.config import (
     Config,
     ModelConfig,
-    RtspSourceConfig,
     SourceConfig,
-    UsbSourceConfig,
     load_config,
-    revise,
     save_config,
 )
 from streamer.controls import Applied, MattingMode, Refused
@@ -26,7 +22,6 @@ from streamer.copying import Uncopyable
 from streamer.errors import ConfigError
 from streamer.loading import load_matting
 from streamer.pipeline import Engine, LoadMatting, Options, Statistics
-from streamer.preprocessing import places_in
 from streamer.protocols import (
     AdjustableSource,
     ControlledSink,
@@ -39,13 +34,12 @@ from streamer.protocols import (
 from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
 from streamer.sources.cameras import list_cameras
-from streamer.stream.build import build, is_live, open_video
+from streamer.stream.build import build, is_live
+from streamer.stream.changes import Bounds
 from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer")
 
-_LIVE = ("source", "preprocess", "refine", "compose")
-"""Sections of which something may change while a stream runs."""
 _TUNED = ("preprocess", "refine", "compose")
 """Those that `Tuning` has."""
 _OF_PARTS = Config.model_validate({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
@@ -318,87 +312,30 @@ class Stream(Uncopyable):
             Whether all are made. The configuration is valid as a whole at every moment, a
             background can be opened, and regions are in the frame, if its size is known.
         """
-        for key in changes:
-            if (reason := self._fixed(key)) is not None:
-                return Refused(key, changes[key], reason)
         while True:
             before = self._current()
-            try:
-                wanted = self._revised(before, changes)
-            except ConfigError as error:
-                return self._refusal(before, changes, str(error))
-            # What a file takes to open must not hold up others; so it is looked at again.
+            bounds = Bounds(
+                of_parts=self._config is None,
+                is_tuned=self._is_tuned,
+                crops=self.crops,
+                connects=self._engine.connects,
+                size=self._engine.size,
+            )
+            wanted = bounds.changed(before, changes)
+            if isinstance(wanted, Refused):
+                return wanted
+            # A background takes time to open, which must not hold up others: has anything changed?
             with self._changing:
                 if self._current() == before:
                     self._number += 1
                     self._make(before, wanted)
                     return Applied(self._number)
 
-    def _fixed(self, key: str) -> str | None:
-        """Why what is at *key* can never change while the stream runs; None where it may."""
-        section, _, name = key.partition(".")
-        if self._config is None:
-            if key != "preprocess.roi" and section not in ("refine", "compose"):
-                return f"{key}: this stream was made from parts: it has no configuration"
-            if not self._is_tuned:
-                return f"{key}: this stream was made without `tuning`: its parts share none"
-        elif section in ("model", "matting"):
-            return f"{key}: is changed by `switch` while the stream runs"
-        elif section == "preprocess" and self.crops:
-            return f"{key}: the source is cropped to its regions: they are fixed"
-        if name.partition(".")[0] == "reconnect" and section == "source":
-            return f"{key}: is fixed when the source starts"
-        return None
-
     def _current(self) -> Config:
         """The configuration; of a stream of parts one with its settings, and other parts."""
         with self._changing:
             settings = {name: getattr(self.tuning, name) for name in _TUNED}
             return _OF_PARTS.model_copy(update=settings) if self._config is None else self.config
-
-    def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
-        """*before* with *changes*. Raises ConfigError where that cannot be while it runs."""
-        wanted = revise(before, changes)
-        for section in Config.model_fields:
-            if section not in _LIVE and getattr(before, section) != getattr(wanted, section):
-                raise ConfigError(f"{section}: is fixed while the stream runs")
-        if wanted.preprocess != before.preprocess:
-            regions = {"roi": wanted.preprocess.roi}
-            if before.preprocess.model_copy(update=regions) != wanted.preprocess:
-                raise ConfigError("preprocess: is fixed while the stream runs, all but roi")
-            if (size := self._engine.size) is not None:
-                places_in(wanted.preprocess.regions, size[1], size[0])
-        if wanted.compose.background != before.compose.background:
-            path = getattr(wanted.compose.background, "path", None)
-            if path is not None and Path(path).exists() and not Path(path).is_file():
-                raise ConfigError(f"compose.background: {path} is no file")
-            make_backdrop(wanted.compose.background, open_video).close()
-        if wanted.source != before.source:
-            self._try_source(before.source, wanted.source)
-        return wanted
-
-    def _refusal(self, before: Config, changes: Mapping[str, object], why: str) -> Refused:
-        """Names the first of *changes* that cannot be made alone either, or which *why* names."""
-        for key, value in changes.items():
-            try:
-                self._revised(before, {key: value})
-            except ConfigError as error:
-                return Refused(key, value, str(error))
-        key = next((key for key in changes if why.startswith(key)), next(iter(changes)))
-        return Refused(key, changes[key], why)
-
-    def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
-        if isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
-            self._require_connection()
-            return
-        live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
-        names = type(wanted).model_fields
-        fixed = {name for name in names if getattr(wanted, name) != getattr(before, name)}
-        if fixed - live:
-            others = f"; {', '.join(sorted(live))} can be changed" if live else ""
-            raise ConfigError(
-                f"source.{min(fixed - live)}: is fixed when the source starts{others}"
-            )
 
     def _make(self, before: Config, wanted: Config) -> None:
         """Have *wanted* from here on; within the lock."""

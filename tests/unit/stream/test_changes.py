@@ -19,7 +19,7 @@ from streamer import Pipeline
 from streamer.config import load_config, parse_config
 from streamer.controls import Applied, Refused
 from streamer.matting import EveryFrame
-from streamer.stream import stream as stream_module
+from streamer.stream import changes as changes_module
 from streamer.tuning import Tuning
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
@@ -132,7 +132,7 @@ def test_a_background_that_is_slow_to_open_holds_up_no_other_change(stream, monk
         assert may_open.wait(10)
         return SimpleNamespace(close=lambda: None)
 
-    monkeypatch.setattr(stream_module, "make_backdrop", slow)
+    monkeypatch.setattr(changes_module, "make_backdrop", slow)
     answers: list[Applied | Refused] = []
     changing = threading.Thread(
         target=lambda: answers.append(answer(stream, compose__background=BLUR))

@@ -30,6 +30,7 @@ from streamer.matting import EveryFrame
 from streamer.pipeline import Engine, Options
 from streamer.protocols import ControlledSink
 from streamer.sinks import DisplaySink
+from streamer.stream import changes as changes_module
 from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
@@ -372,12 +373,12 @@ def test_one_stream_that_is_changed_does_not_hold_up_another(configured, monkeyp
         assert may_go.wait(10)
         return config
 
-    monkeypatch.setattr(stream_module, "revise", revise)
+    monkeypatch.setattr(changes_module, "revise", revise)
     with first, other:
         changing = threading.Thread(target=first.change_source)
         changing.start()
         assert asked.wait(10)
-        monkeypatch.setattr(stream_module, "revise", lambda config, changes: config)
+        monkeypatch.setattr(changes_module, "revise", lambda config, changes: config)
         other.change_source()
         assert changing.is_alive(), "the first is not done yet"
         may_go.set()
