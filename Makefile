@@ -10,11 +10,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 demo: $(VENV)/.demo
 	$(BIN)/streamer demo
 
-# Training apart: in one process with the other runtimes, waiting for the processes that draw for torch
-# has ended in SIGSEGV, more often than not; alone it never has.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --ignore=tests/unit/training
-	$(BIN)/python -m pytest tests/unit/training
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -42,6 +43,35 @@ def thread_named(name: str) -> Iterator[None]:
     finally:
         if before:
             name_thread(before)
+
+
+class _SignalStack(ctypes.Structure):
+    """Linux's stack_t, see sigaltstack(2)."""
+
+    _fields_ = (
+        ("start", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_size_t),
+    )
+
+
+@contextmanager
+def own_signal_stack() -> Iterator[None]:
+    """
+    Leave the present thread with the stack for signal handlers that it had, if any; on Linux.
+
+    For libraries that give it one of theirs and free that from another thread. The next signal,
+    such as that of Ctrl-C, would then end the process by SIGSEGV.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    libc, own = ctypes.CDLL(None), _SignalStack()
+    libc.sigaltstack(None, ctypes.byref(own))
+    try:
+        yield
+    finally:
+        libc.sigaltstack(ctypes.byref(own), None)
 
 
 def give_way() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from streamer.config import ModelConfig
 from streamer.copying import Uncopyable
+from streamer.cpu import own_signal_stack
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
 from streamer.segmentation.ports import Port, alpha_output, misfit, picture_input, require_floats
 from streamer.segmentation.registry import Contract
@@ -111,7 +112,8 @@ class OpenVinoRuntime(Uncopyable):
             max(len(estimate), 2),
         )
         self._core = ov.Core()
-        self._properties = _properties(self._core, model, threads)
+        with own_signal_stack():
+            self._properties = _properties(self._core, model, threads)
         self._computes: Any = None
 
     @property
@@ -159,7 +161,8 @@ class OpenVinoRuntime(Uncopyable):
         if reason := misfit(self._outputs, self._target, gives, wanted):
             raise ModelError(reason)
         try:
-            return self._core.compile_model(graph, "CPU", self._properties)
+            with own_signal_stack():
+                return self._core.compile_model(graph, "CPU", self._properties)
         except Exception as error:
             raise ModelError(
                 f"OpenVINO cannot compile it: {_reason(error)}; `backend: onnxruntime` may take it"

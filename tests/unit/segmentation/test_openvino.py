@@ -17,6 +17,7 @@ from streamer.errors import MissingDependency, ModelCorrupt, ModelError
 from streamer.segmentation import openvino, segmenter
 from streamer.segmentation.registry import Contract
 from streamer.segmentation.segmenter import OnnxSegmenter
+from tests.conftest import MakeModel
 
 CONTRACT = Contract(None, None, None, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), False)
 
@@ -209,3 +210,46 @@ def test_it_reports_to_nobody_and_leaves_nothing_behind(make_model, tmp_path, mo
     )
     assert ran.stdout.split() == ["OpenVINO"], ran.stdout
     assert not list(home.iterdir())
+
+
+INTERRUPTED = """
+import gc, os, signal, sys, threading
+from pathlib import Path
+import numpy as np
+from streamer.config import ModelConfig
+from streamer.segmentation.registry import Contract
+from streamer.segmentation.segmenter import OnnxSegmenter
+
+path = Path(sys.argv[1])
+contract = Contract(None, None, None, (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), False)
+config = ModelConfig(name=str(path), backend="openvino")
+made = [OnnxSegmenter(path, contract, config, name="m", sha256="0" * 64, precision=None)]
+made[0].segment(np.zeros((64, 64, 3), np.uint8), np.empty((64, 64), np.uint8))
+
+def close():
+    made.pop().close()
+    gc.collect()
+
+closing = threading.Thread(target=close)
+closing.start()
+closing.join()
+# Whatever was freed is gone for good.
+blocks = [np.ones(1 << 20) for _ in range(32)]
+del blocks
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the fault was Linux's")
+def test_the_program_can_be_interrupted_after_another_thread_has_closed_the_model(
+    make_model: MakeModel,
+) -> None:
+    """It leaves a stack for signals with the thread that compiles, and frees it in the other."""
+    path = make_model("one.onnx", size=64)
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
