@@ -22,9 +22,8 @@ import numpy as np
 
 from benchmarks.reference import Limit, Work, copying, in_turns, print_limits, times
 from streamer.compositing import Composer, Pixels
-from streamer.config import ComposeConfig, Layout, LayoutConfig
+from streamer.config import ComposeConfig, Layout, LayoutConfig, Settings
 from streamer.frame import Alpha, Image
-from streamer.tuning import Tuning
 
 WIDTH, HEIGHT = 1920, 1080
 ROUNDS, CALLS = 12, 4
@@ -60,7 +59,7 @@ def frames(count: int = 3) -> list[tuple[Image, Alpha]]:
 def composing(row: Row, pictures: list[tuple[Image, Alpha]]) -> Work:
     """One composition at each call, of the pictures in turn."""
     composer = Composer(
-        row.layout, Tuning(compose=ComposeConfig.model_validate(row.compose)), pixels=row.pixels
+        row.layout, Settings(compose=ComposeConfig.model_validate(row.compose)), pixels=row.pixels
     )
     turn = itertools.cycle(pictures)
     for image, alpha in pictures:

@@ -28,7 +28,6 @@ from streamer.evaluation import make_clip
 from streamer.evaluation.scenery import Camera
 from streamer.frame import Alpha, Image
 from streamer.refining import Refiner
-from streamer.tuning import Tuning
 
 CLIPS = ("still", "talking", "noisy", "panning", "strands", "rotating", "crossing")
 FRAME = 20
@@ -131,12 +130,12 @@ def print_costs() -> float:
 
 def refining(options: dict[str, Any], original: Alpha) -> Work:
     """Refine a copy of *original* at each call."""
-    refiner = Refiner(Tuning(refine=RefineConfig.model_validate(options)))
+    refiner, config = Refiner(), RefineConfig.model_validate(options)
     work = original.copy()
 
     def refine() -> None:
         np.copyto(work, original)
-        refiner.refine(work, 0)
+        refiner.refine(work, config)
 
     return refine
 

@@ -18,10 +18,9 @@ import yaml
 
 from streamer import BackgroundRemover
 from streamer.compositing import Composer
-from streamer.config import ComposeConfig, LayoutConfig, RefineConfig
+from streamer.config import ComposeConfig, LayoutConfig, RefineConfig, Settings
 from streamer.frame import Alpha, Image
 from streamer.refining import Refiner
-from streamer.tuning import Tuning
 
 FOLDER = Path(__file__).parent
 PICTURES = FOLDER / "gallery"
@@ -157,13 +156,13 @@ def draw(entry: Entry, image: Image, alpha: Alpha) -> Image:
     compose = dict(entry.compose)
     if isinstance(compose.get("background"), dict) and compose["background"].get("path"):
         compose["background"] = {**compose["background"], "path": str(BEACH)}
-    tuning = Tuning(RefineConfig(**entry.refine), ComposeConfig(**compose))
+    settings = Settings(RefineConfig(**entry.refine), ComposeConfig(**compose))
     alpha = spoil(alpha) if entry.spoilt else alpha.copy()
-    Refiner(tuning).refine(alpha, 0)
+    Refiner().refine(alpha, settings.refine)
     transparent = compose.get("background") == "transparent"
     composer = Composer(
         LayoutConfig.model_validate(entry.sink),
-        tuning,
+        settings,
         pixels="bgra" if transparent else "bgr",
         open_video=Waves,
     )

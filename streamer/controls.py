@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from streamer.config import SourceConfig
-from streamer.tuning import Tuning
+from streamer.config import Settings, SourceConfig
 
 MattingMode = Literal["every_frame", "tracked"]
 
@@ -43,8 +42,8 @@ class Controls(Protocol):
     """
 
     @property
-    def tuning(self) -> Tuning:
-        """The settings that may change for each frame, as they are; to be looked at."""
+    def settings(self) -> Settings:
+        """The live settings as they are now."""
         ...
 
     def apply(self, changes: Mapping[str, object]) -> Applied | Refused:
@@ -70,7 +69,7 @@ class Controls(Protocol):
         ...
 
     def set_speed(self, speed: float) -> None:
-        """Deliver it faster or slower. Raises ConfigError where it has no pace."""
+        """Deliver it faster or slower. Raises CommandRefused where it has no pace."""
         ...
 
     @property
@@ -84,7 +83,7 @@ class Controls(Protocol):
         ...
 
     def release(self) -> None:
-        """Let the camera go. Raises ConfigError where there is none."""
+        """Let the camera go. Raises CommandRefused where there is none."""
         ...
 
     def acquire(self) -> None:
@@ -101,7 +100,7 @@ class Controls(Protocol):
         ...
 
     def change_source(self, **changes: object) -> None:
-        """Other settings of the source. Raises ConfigError for one that is fixed."""
+        """Other settings of the source. Raises CommandRefused for one that is fixed."""
         ...
 
     def trigger(self) -> int:
@@ -114,7 +113,7 @@ class Controls(Protocol):
         ...
 
     def record(self, on: bool) -> None:
-        """Switch recordings. Raises ConfigError where there is none."""
+        """Switch recordings. Raises CommandRefused where there is none."""
         ...
 
     @property
@@ -136,7 +135,9 @@ class Controls(Protocol):
         """The models that can be switched to without a download, the running one with them."""
         ...
 
-    def switch(self, *, model: str | None = None, mode: MattingMode | None = None) -> Future[None]:
+    def switch(
+        self, *, model: str | None = None, mode: MattingMode | None = None
+    ) -> Future[Applied]:
         """
         Go over to another model or mode, loaded meanwhile.
 
@@ -144,7 +145,7 @@ class Controls(Protocol):
             Done when it runs; has the failure where it does not, and all is as before.
 
         Raises:
-            ConfigError: another switch is under way.
+            CommandRefused: another switch is under way.
         """
         ...
 

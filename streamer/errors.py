@@ -3,6 +3,7 @@ Everything this package raises, the signals that end a read, and URL redaction.
 
     StreamerError                exit code 1
     ├── ConfigError              2  a configuration that cannot be run as written
+    ├── CommandRefused           2  a running stream cannot do what it was asked
     ├── MissingDependency        2  an optional package is not installed
     ├── SourceError              3
     │   ├── SourceNotFound          no such file, folder, device, host or stream
@@ -95,6 +96,12 @@ class StreamerError(Exception):
 
 class ConfigError(StreamerError):
     """A configuration that cannot be run as written."""
+
+    exit_code = 2
+
+
+class CommandRefused(StreamerError):
+    """A stream cannot do what it was asked while it runs; it goes on as it was."""
 
     exit_code = 2
 

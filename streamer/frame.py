@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.config import USUAL, Settings
 from streamer.packets import AudioPacket, AudioTrack
 
 Image = NDArray[np.uint8]
@@ -114,18 +115,12 @@ class Frame:
 
     image: Image
     stamp: Stamp
+    settings: Settings = USUAL
+    """What it is worked on by, from its matting to its sinks."""
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
         return f"Frame({width}x{height}, {self.stamp})"
-
-
-class Fence(Protocol):
-    """What an alpha is to stay within, whatever is done to it."""
-
-    def clear_outside(self, alpha: Alpha) -> None:
-        """Make everything outside of *alpha*, (H, W) uint8 of a whole frame, background."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +133,6 @@ class Matte:
     """`inferred` by the model, `propagated` from a neighbour, or `empty`: all background."""
     age: int = 0
     """Frames since the inference it rests on; 0 for an inferred matte."""
-    fence: Fence | None = None
-    """Regions of interest that its frame came with; None where these are all of it."""
 
     @property
     def is_card(self) -> bool:

@@ -15,7 +15,6 @@ from streamer.matting import LADDER, Asking, make_matting
 from streamer.preprocessing import Regional, prepared
 from streamer.protocols import Matting, Segmenter
 from streamer.segmentation import Progress, is_recurrent, load_segmenter
-from streamer.tuning import Tuning
 
 _USUAL_FPS = 30.0
 
@@ -25,7 +24,6 @@ def load_matting(
     progress: Progress | None = None,
     *,
     live: bool = False,
-    tuning: Tuning | None = None,
     through: Callable[[Segmenter], Segmenter] = lambda segmenter: segmenter,
     asking: Asking | None = None,
 ) -> tuple[Matting, str | None]:
@@ -36,7 +34,6 @@ def load_matting(
         config: what is wanted.
         progress: told of a model's download.
         live: frames will not wait for the model.
-        tuning: has the regions of interest; those of *config* when absent.
         through: what the matting has for the model; owns it.
         asking: how the model is asked for key frames; as *live* says, where absent.
 
@@ -62,7 +59,7 @@ def load_matting(
     matting = make_matting(
         wanted, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
     )
-    return Regional(matting, tuning or Tuning(preprocess=config.preprocess)), fallback
+    return Regional(matting), fallback
 
 
 def rate_of(source: SourceConfig) -> float:

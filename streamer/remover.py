@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from streamer.compositing import Composer, Picture, alpha_level, cutout_rgba, mask
 from streamer.compositing.stills import foreground_of
-from streamer.config import ModelConfig, Provider, RefineConfig
+from streamer.config import ModelConfig, Provider, RefineConfig, Settings
 from streamer.config.complaints import complaints
 from streamer.config.data import Data
 from streamer.copying import Uncopyable
@@ -22,7 +22,6 @@ from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.refining import Refiner
 from streamer.segmentation import Progress, load_segmenter
-from streamer.tuning import Tuning
 
 Order = Literal["bgr", "rgb"]
 
@@ -79,14 +78,14 @@ class BackgroundRemover(Uncopyable):
         arguments = _validated(model_config, refine, threshold)
         if colours not in ("plain", "clean"):
             raise ConfigError(f"colours: 'plain' or 'clean', not {colours!r}")
-        tuning = Tuning(refine=_alone(arguments))
+        self._settings = Settings(refine=_alone(arguments))
         self._lock = threading.Lock()
         """Held for a whole picture: model, refinement and composer have one set of arrays."""
         self._rgba = rgba
         self._clean = colours == "clean"
-        self._level = alpha_level(tuning.refine.threshold)
-        self._refiner = Refiner(tuning)
-        self._composer = Composer("cutout", tuning)
+        self._level = alpha_level(self._settings.refine.threshold)
+        self._refiner = Refiner()
+        self._composer = Composer("cutout", self._settings)
         self._segmenter, self.fallback = load_segmenter(arguments.model, progress)
 
     @property
@@ -144,7 +143,7 @@ class BackgroundRemover(Uncopyable):
         out = np.empty(image.shape[:2], np.uint8)
         self._segmenter.reset()
         self._segmenter.segment(np.ascontiguousarray(bgr), out)
-        self._refiner.refine(out, epoch=0)
+        self._refiner.refine(out, self._settings.refine)
         return out
 
     def __enter__(self) -> Self:

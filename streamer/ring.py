@@ -12,12 +12,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal, Self
 
 import numpy as np
 
+from streamer.config import Settings
 from streamer.errors import EndOfStream
 from streamer.frame import Alpha, Frame, Image, Stamp
 
@@ -108,6 +109,10 @@ class Lease:
         self._slot = slot
         self.frame = Frame(slot.image, stamp)
         self.alpha = slot.alpha
+
+    def settle(self, settings: Settings) -> None:
+        """Give the frame its settings; once, by its taker, before any other holder has it."""
+        self.frame = replace(self.frame, settings=settings)
 
     def retain(self) -> None:
         """Add a holder, who must `release`."""

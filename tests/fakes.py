@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from streamer.clock import Clock, SystemClock
+from streamer.config import PreprocessConfig, Settings
 from streamer.copying import Uncopyable
 from streamer.errors import EndOfStream, SegmentError, SourceLost
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, Stamp, StreamInfo
-from streamer.protocols import ModelInfo
+from streamer.preprocessing import Regional
+from streamer.protocols import Matting, ModelInfo
 
 
 class FakeSource:
@@ -196,6 +199,30 @@ class FakeMatting:
         self.closed = True
 
 
+class Within(Regional):
+    """
+    Regions of interest without a stream: its frames come without settings.
+
+    Attributes:
+        roi: what the next frame's settings say; to be assigned to.
+    """
+
+    def __init__(self, matting: Matting, roi: Any = None) -> None:
+        super().__init__(matting)
+        self.roi = roi
+
+    @property
+    def roi(self) -> Any:
+        return self._settings.preprocess.roi
+
+    @roi.setter
+    def roi(self, roi: Any) -> None:
+        self._settings = Settings(preprocess=PreprocessConfig(roi=roi))
+
+    def matte(self, frame: Frame, alpha: Alpha) -> Sequence[Matte]:
+        return super().matte(replace(frame, settings=self._settings), alpha)
+
+
 class FakeSink:
     """Keeps what it was given, as plain values; *on_…* are called first, to block or to raise."""
 
@@ -214,6 +241,7 @@ class FakeSink:
         self.epochs: list[int] = []
         self.stamps: list[Stamp] = []
         self.origins: list[str] = []
+        self.numbers: list[int] = []
         self.opened = 0
         self.closed = 0
         self.threads: set[str] = set()
@@ -235,6 +263,7 @@ class FakeSink:
         self.epochs.append(frame.stamp.epoch)
         self.stamps.append(frame.stamp)
         self.origins.append(matte.origin)
+        self.numbers.append(frame.settings.number)
 
     def close(self) -> None:
         self.closed += 1

@@ -13,10 +13,9 @@ from streamer.compositing.backdrops import OpenVideo
 from streamer.compositing.layers import Picture, alpha_level
 from streamer.compositing.lettering import draw_label
 from streamer.compositing.panels import Panels, Shot
-from streamer.config import ComposeConfig, Layout, LayoutConfig
-from streamer.frame import Alpha, Image
+from streamer.config import USUAL, ComposeConfig, Layout, LayoutConfig, Settings
+from streamer.frame import Alpha, Frame, Image, Matte
 from streamer.metrics import LatencyHistogram
-from streamer.tuning import Tuning
 
 Pixels = Literal["bgr", "bgra", "gray"]
 """(H, W, 3) BGR; (H, W, 4) BGRA with straight alpha; (H, W)."""
@@ -45,7 +44,7 @@ class Composer:
 
     Args:
         layout: what is shown where, or the name of a layout with its defaults.
-        tuning: the mask's threshold and what composites are; looked at for each picture.
+        settings: to begin with: the mask's threshold and what composites are.
         pixels: what `compose` returns: `bgra` only of the layouts `cutout` and `composite`, `gray`
             only of `mask` and `alpha`.
         latency: where each composition's duration is recorded.
@@ -56,14 +55,14 @@ class Composer:
         ConfigError: the background of composites cannot be had.
         ValueError: *pixels* are not for *layout*.
 
-    Where the tuning has a new background that cannot be had, that is logged and the old one stays.
+    Where later settings have a background that cannot be had, that is logged and the old one stays.
     Not thread-safe. Allocates when a frame's size or a setting is new, and never after.
     """
 
     def __init__(
         self,
         layout: LayoutConfig | Layout = "side_by_side",
-        tuning: Tuning | None = None,
+        settings: Settings = USUAL,
         *,
         pixels: Pixels = "bgr",
         latency: LatencyHistogram | None = None,
@@ -74,11 +73,11 @@ class Composer:
         if pixels != "bgr" and name not in _LAYOUTS[pixels]:
             raise ValueError(f"a picture of {name} is never {pixels}")
         self.panels = panels_of(self._layout)
-        self._tuning = tuning or Tuning()
+        self._settings = settings
         self._pixels: Pixels = pixels
         self._latency = latency
         self._drawn = Panels(
-            self._tuning.compose,
+            settings.compose,
             with_composite="composite" in self.panels,
             open_video=open_video,
         )
@@ -89,15 +88,32 @@ class Composer:
         """(width, height) in pixels of the picture for a frame of that size."""
         return arrange(self._layout, width, height).size
 
+    def picture_of(self, frame: Frame, matte: Matte) -> Picture:
+        """The picture of *frame* by its own settings; see `compose`. Both are borrowed."""
+        return self.compose(
+            frame.image,
+            matte.alpha,
+            frame.settings,
+            card=matte.is_card,
+            pts_s=frame.stamp.pts_s,
+        )
+
     def compose(
-        self, image: Image, alpha: Alpha, *, card: bool = False, pts_s: float = 0.0
+        self,
+        image: Image,
+        alpha: Alpha,
+        settings: Settings | None = None,
+        *,
+        card: bool = False,
+        pts_s: float = 0.0,
     ) -> Picture:
         """
-        The picture of one frame.
+        Draw one picture.
 
         Args:
             image: (H, W, 3) uint8 BGR; borrowed.
             alpha: (H, W) uint8 of that image; borrowed.
+            settings: by which it is drawn; those before when None.
             card: the image is a stand-by card (`Matte.is_card`): colours show it as it is.
             pts_s: when it belongs, in seconds; for backgrounds that move.
 
@@ -105,11 +121,12 @@ class Composer:
             A picture as `pixels` says, valid until the next call; it may be written on.
         """
         started_ns = time.monotonic_ns()
-        tuning = self._tuning
-        self._follow(tuning)
+        if settings is not None:
+            self._settings = settings
+            self._drawn.follow(settings.compose)
         arrangement = self._arranged(alpha.shape[1], alpha.shape[0])
         image, alpha = self._scaled(image, alpha, arrangement)
-        shot = Shot(image, alpha, alpha_level(tuning.refine.threshold), card, pts_s)
+        shot = Shot(image, alpha, alpha_level(self._settings.refine.threshold), card, pts_s)
         if arrangement.has_gaps:
             self._picture.fill(0)
         for number, panel in enumerate(self.panels):
@@ -129,13 +146,6 @@ class Composer:
     def close(self) -> None:
         """Release the file of a background that moves. Twice is once."""
         self._drawn.close()
-
-    def _follow(self, tuning: Tuning) -> None:
-        """Draw by the settings as they are now, and keep none that cannot be."""
-        wanted = tuning.compose
-        drawn_by = self._drawn.follow(wanted)
-        if drawn_by is not wanted and tuning.compose is wanted:
-            tuning.compose = drawn_by
 
     def _arranged(self, width: int, height: int) -> Arrangement:
         """The arrangement for frames of that size, and memory for its pictures."""

@@ -68,30 +68,28 @@ class Panels:
         self._own: Image = np.empty((0, 0, 3), np.uint8)
         self._opaque: Image = np.empty((0, 0, 3), np.uint8)
 
-    def follow(self, compose: ComposeConfig) -> ComposeConfig:
+    def follow(self, compose: ComposeConfig) -> None:
         """
         Draw by *compose* from now on.
 
-        Returns:
-            What is drawn by. That is *compose*; or where its background cannot be had, which is
-            logged, *compose* with the background that there was.
+        Where its background cannot be had, that is logged, once, and the one before is drawn.
         """
         if compose is self._compose:
-            return compose
-        if compose.background != self._background:
-            try:
-                backdrop = make_backdrop(compose.background, self._open_video)
-            except ConfigError as error:
-                _log.warning("the background stays as it was: %s", error)
-                compose = compose.model_copy(update={"background": self._background})
-            else:
-                # One that is not drawn is tried all the same: settings are saved.
-                unused, self._backdrop = (
-                    (backdrop, None) if self._backdrop is None else (self._backdrop, backdrop)
-                )
-                unused.close()
-        self._compose, self._background = compose, compose.background
-        return compose
+            return
+        wanted, before = compose.background, self._compose.background
+        self._compose = compose
+        if wanted == before:
+            return
+        if self._backdrop is None:
+            self._background = wanted
+            return
+        try:
+            backdrop = make_backdrop(wanted, self._open_video)
+        except ConfigError as error:
+            _log.warning("the background stays as it was: %s", error)
+            return
+        self._backdrop.close()
+        self._backdrop, self._background = backdrop, wanted
 
     def draw(self, panel: Panel, shot: Shot, out: Image) -> None:
         """Draw *panel* into *out*, (H, W, 3) BGR of the shot's size."""

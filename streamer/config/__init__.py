@@ -42,6 +42,7 @@ from streamer.config.preprocess import (
     Region,
 )
 from streamer.config.save import dump_config, save_config
+from streamer.config.settings import USUAL, Settings
 from streamer.config.sinks import (
     DiscardSinkConfig,
     DisplaySinkConfig,
@@ -74,6 +75,7 @@ from streamer.config.video_files import codec_of as video_codec_of
 __all__ = [
     "PICTURE_SUFFIXES",
     "UNREAD_SUFFIXES",
+    "USUAL",
     "BackendOptions",
     "BackgroundConfig",
     "BlurBackgroundConfig",
@@ -115,6 +117,7 @@ __all__ = [
     "RtspSinkConfig",
     "RtspSourceConfig",
     "ServeAddress",
+    "Settings",
     "SinkConfig",
     "SourceConfig",
     "StandbyConfig",

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from streamer.config.changing import WAYS, Way
 from streamer.config.data import Data, models_in
 from streamer.config.examples import EXAMPLES
 from streamer.config.models import Config
@@ -38,12 +39,37 @@ prints: write it to `streamer.schema.json`, and begin the YAML file with
 """
 
 
+_CHANGING = """\
+## What can change while a stream runs
+
+By the keys of the window, or by `Pipeline.apply` from Python ([preview.md](preview.md)). A key that
+is not listed has the way of the longest listed one that it is below.
+"""
+_MEANINGS: dict[Way, str] = {
+    "next frame": "The next frame has it.",
+    "source": "A camera or RTSP stream is reopened; a file takes `loop` and a folder `order`, "
+    "`seed` and `loop` as they go on; other sources, and their other options, need a restart.",
+    "matting": "Model and matting are loaded again while the present ones go on.",
+    "restart": "Fixed while the stream runs.",
+}
+
+
 def reference() -> str:
     """The page, in Markdown, with a newline at its end."""
-    parts = [_BEGINNING, *_section("A whole file", Config, ())]
+    parts = [_BEGINNING, *_changing(), *_section("A whole file", Config, ())]
     for name, field in Config.model_fields.items():
         parts += _value(name, field, level=2)
     return "\n".join(parts)
+
+
+def _changing() -> Iterator[str]:
+    """Which option can change how."""
+    yield _CHANGING
+    rows = []
+    for way, meaning in _MEANINGS.items():
+        keys = ", ".join(f"`{key}`" for key, its_way in WAYS.items() if its_way == way)
+        rows.append((keys, meaning))
+    yield _table(("keys", "how"), rows)
 
 
 def _value(path: str, field: FieldInfo, level: int) -> Iterator[str]:

@@ -25,7 +25,7 @@ from streamer.metrics import Metrics
 from streamer.packets import AudioPacket
 from streamer.pipeline.capture import CaptureStage
 from streamer.pipeline.delivery import SinkWorker
-from streamer.pipeline.mattes import MattingStage, Refine
+from streamer.pipeline.mattes import MattingStage, Refine, Settle, usual
 from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
@@ -75,6 +75,7 @@ class Engine(Uncopyable):
             again. For live sources; each connection then has a thread of its own.
         reconnect: how often it is tried, and when it counts as silent.
         standby: what the sinks are given while the source is away.
+        settle: the settings of each frame, asked for when its matting takes it.
         refine: is done to the alpha of each frame, in the matting's thread; never to an empty one.
         ring_capacity: frames that may wait for their matte.
         sink_queue: mattes that may wait for each sink.
@@ -101,6 +102,7 @@ class Engine(Uncopyable):
         fresh: Callable[[], Source] | None = None,
         reconnect: ReconnectConfig | None = None,
         standby: Standby | None = None,
+        settle: Settle = usual,
         refine: Refine | None = None,
         ring_capacity: int = _USUAL.ring_capacity,
         sink_queue: int = _USUAL.sink_queue,
@@ -159,6 +161,7 @@ class Engine(Uncopyable):
             self._metrics,
             self._presence,
             self._switching,
+            settle,
             refine,
         )
         self._info: StreamInfo | None = None

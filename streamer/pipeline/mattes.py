@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 
+from streamer.config import USUAL, Settings
 from streamer.errors import EndOfStream
-from streamer.frame import Alpha, Matte
+from streamer.frame import Alpha, Frame, Matte
 from streamer.metrics import Metrics
 from streamer.pipeline.delivery import Delivery, InHand, SinkWorker
 from streamer.pipeline.presence import Presence
@@ -20,8 +21,15 @@ from streamer.ring import FrameRing, Lease
 _LOOK_S = 0.2
 """How often, while no frame comes, it is looked for another matting."""
 
-Refine = Callable[[Alpha, int], None]
-"""Refines in place the alpha of a frame of that epoch; called for frames in order."""
+Refine = Callable[[Frame, Alpha], None]
+"""Refines in place the alpha of a frame by its settings; called for frames in order."""
+Settle = Callable[[int, int], Settings]
+"""Asked once for each frame, in order: what it is worked on by, by its height and width."""
+
+
+def usual(height: int, width: int) -> Settings:
+    """The defaults, for frames of any size."""
+    return USUAL
 
 
 class _ForfeitedError(Exception):
@@ -41,9 +49,9 @@ class MattingStage:
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
         switching: has another matting, from time to time.
-        refine: is done to each matte before it goes on. An empty one stays empty, what is outside
-            of its fence background, and stand-by frames as they are: whatever is asked for, the
-            room is not to be seen in them.
+        settle: the settings of each frame.
+        refine: is done to each matte before it goes on. An empty one stays empty, and stand-by
+            frames as they are: whatever is asked for, the room is not to be seen in them.
 
     For one thread; `in_hand` may be forfeited by another that waits no longer.
     """
@@ -56,6 +64,7 @@ class MattingStage:
         metrics: Metrics,
         presence: Presence,
         switching: Switching,
+        settle: Settle = usual,
         refine: Refine | None = None,
     ) -> None:
         self.in_hand = InHand(metrics)
@@ -65,6 +74,7 @@ class MattingStage:
         self._metrics = metrics
         self._presence = presence
         self._switching = switching
+        self._settle = settle
         self._refine = refine
         self._delay = matting.delay
         self._held: deque[tuple[Lease, int]] = deque()
@@ -125,6 +135,7 @@ class MattingStage:
 
     def _matte(self, lease: Lease, ring: FrameRing) -> None:
         """Get one frame its matte, now or later."""
+        lease.settle(self._settle(*lease.alpha.shape))
         stamp = lease.frame.stamp
         held = bool(self._held)
         if held and (stamp.standby or stamp.epoch != self._held[-1][0].frame.stamp.epoch):
@@ -170,9 +181,7 @@ class MattingStage:
                 self._metrics.count(matte.origin)
                 self._metrics.matte_age(matte.age)
                 if self._refine is not None and matte.origin != "empty":
-                    self._refine(matte.alpha, matte.stamp.epoch)
-                    if matte.fence is not None:
-                        matte.fence.clear_outside(matte.alpha)
+                    self._refine(lease.frame, matte.alpha)
                 self._standby.keep(lease, matte)
                 # Of several at once the later would push the earlier out of a short queue.
                 self._deliver(lease, matte, patient=patient or len(mattes) > 1)

@@ -1,11 +1,13 @@
 """What the model sees of a frame: regions of it, its size, filters. The output keeps its pixels."""
 
 from streamer.preprocessing.prepared import PreparedSegmenter, prepared
+from streamer.preprocessing.refinement import Refinement
 from streamer.preprocessing.regional import Regional
 from streamer.preprocessing.regions import box_around, places_in, within_crop
 
 __all__ = [
     "PreparedSegmenter",
+    "Refinement",
     "Regional",
     "box_around",
     "places_in",

@@ -13,7 +13,6 @@ from streamer.config import RefineConfig
 from streamer.frame import Alpha
 from streamer.metrics import LatencyHistogram
 from streamer.refining.parts import Fragments, Parts
-from streamer.tuning import Tuning
 
 _TRACE = 8
 """An alpha below this is as good as background, one that lacks less than it to 255 as foreground:
@@ -28,15 +27,13 @@ class Refiner:
     Refines the alphas of one stream.
 
     Args:
-        tuning: what is wanted; looked at for each alpha.
         latency: where the time of each alpha is recorded for which anything is wanted.
 
     Not thread-safe. Allocates when a size or a setting is new, and then nothing of a frame's size
     but what OpenCV takes for itself to find parts and distances.
     """
 
-    def __init__(self, tuning: Tuning, latency: LatencyHistogram | None = None) -> None:
-        self._tuning = tuning
+    def __init__(self, latency: LatencyHistogram | None = None) -> None:
         self._latency = latency
         self._config: RefineConfig | None = None
         self._idle = True
@@ -44,16 +41,16 @@ class Refiner:
         self._scratch: _Scratch | None = None
         self._epoch: int | None = None
 
-    def refine(self, alpha: Alpha, epoch: int) -> None:
+    def refine(self, alpha: Alpha, config: RefineConfig, epoch: int = 0) -> None:
         """
         Refine *alpha* in place.
 
         Args:
             alpha: (H, W) uint8, of the frames in order. Never one that is empty because nothing is
                 known of its frame: inverted, it would show the whole room.
+            config: what is wanted of it.
             epoch: of the frame; with another one fragments are counted anew.
         """
-        config = self._tuning.refine
         if config is not self._config:
             if self._scratch is not None and not _same_fragments(config, self._config):
                 self._scratch.fragments.forget()

@@ -17,6 +17,7 @@ from streamer.config import (
     RecordSinkConfig,
     RtspSinkConfig,
     ServeAddress,
+    Settings,
     SinkConfig,
     VirtualCameraSinkConfig,
     fill_path,
@@ -48,7 +49,6 @@ from streamer.sinks.relaying import (
 )
 from streamer.sinks.virtual_camera import VirtualCameraSink
 from streamer.sinks.window import DisplaySink, window_problem
-from streamer.tuning import Tuning
 
 __all__ = [
     "DiscardSink",
@@ -83,7 +83,7 @@ _VIEWS: tuple[Layout, ...] = (
 def make_sink(
     config: SinkConfig,
     *,
-    tuning: Tuning,
+    settings: Settings,
     stream: str,
     latency: LatencyHistogram,
     servers: RtspServers | None = None,
@@ -95,7 +95,7 @@ def make_sink(
 
     Args:
         config: one entry of `sinks`.
-        tuning: what cutouts and composites are, while the stream runs.
+        settings: what cutouts and composites are to begin with.
         stream: fills `{stream}` in paths; `{start}` is the local time of this call.
         latency: where the composing of each picture is recorded.
         servers: shared by the sinks that serve at the same address.
@@ -106,8 +106,8 @@ def make_sink(
         ConfigError: a URL cannot be used, or the background of composites cannot be had.
     """
     start = datetime.now().astimezone()
-    drawn = partial(Composer, tuning=tuning, latency=latency, open_video=open_video)
-    composer = drawn(config, pixels=_pixels(config, pixels_of(config.layout, tuning.compose)))
+    drawn = partial(Composer, settings=settings, latency=latency, open_video=open_video)
+    composer = drawn(config, pixels=_pixels(config, pixels_of(config.layout, settings.compose)))
     match config:
         case DisplaySinkConfig():
             return DisplaySink(
@@ -137,7 +137,7 @@ def make_sink(
                 suffix=_SUFFIXES[config.format],
                 quality=config.quality,
                 names=config.names,
-                moments=_moments(config, tuning),
+                moments=_moments(config),
                 retention=Retention(config.limit, config.limit_mb, config.limit_age_s),
             )
         case DiscardSinkConfig():
@@ -162,7 +162,7 @@ def _pixels(config: SinkConfig, best: Pixels) -> Pixels:
             return "bgr"
 
 
-def _moments(config: ImagesSinkConfig, tuning: Tuning) -> Moments:
+def _moments(config: ImagesSinkConfig) -> Moments:
     match config.when:
         case "every_frame":
             return Every()
@@ -172,7 +172,7 @@ def _moments(config: ImagesSinkConfig, tuning: Tuning) -> Moments:
         case "trigger":
             return Triggered()
         case "subject":
-            return Appearances(config.subject_share, config.absent_s, tuning)
+            return Appearances(config.subject_share, config.absent_s)
 
 
 def _outlet(config: RtspSinkConfig, servers: RtspServers) -> Outlet:

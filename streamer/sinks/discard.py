@@ -27,9 +27,7 @@ class DiscardSink:
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """Compose; both are borrowed until this returns."""
-        self._composer.compose(
-            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
-        )
+        self._composer.picture_of(frame, matte)
         self._frames += 1
 
     def close(self) -> None:

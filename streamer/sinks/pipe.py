@@ -107,9 +107,7 @@ class PipeSink:
         if not ticks:
             self._left_out += 1
             return
-        picture = self._composer.compose(
-            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
-        )
+        picture = self._composer.picture_of(frame, matte)
         if self._serial is None:
             self._serial = _SERIALS[self._pixels](picture, self._fps)
             self._put(self._serial.header)

@@ -139,9 +139,7 @@ class VirtualCameraSink:
         """
         assert self._camera is not None  # noqa: S101 - written after open
         assert self._fitting is not None  # noqa: S101 - likewise
-        picture = self._composer.compose(
-            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
-        )
+        picture = self._composer.picture_of(frame, matte)
         self._fitting.draw(picture)
         try:
             self._camera.send(self._fitting.out)

@@ -14,6 +14,7 @@ from streamer.config import (
     ImagesSourceConfig,
     RecordSinkConfig,
     RtspSourceConfig,
+    Settings,
     SinkConfig,
     SourceConfig,
     UsbSourceConfig,
@@ -21,14 +22,12 @@ from streamer.config import (
 from streamer.loading import load_matting
 from streamer.metrics import Metrics
 from streamer.pipeline import Options, Standby
-from streamer.preprocessing import within_crop
+from streamer.preprocessing import Refinement, within_crop
 from streamer.protocols import AudioSink, Matting, Sink, Source
-from streamer.refining import Refiner
 from streamer.rtsp import PROCESS_SERVERS, RtspServers
 from streamer.segmentation import Progress
 from streamer.sinks import SwitchedRecord, make_sink
 from streamer.sources import make_source
-from streamer.tuning import Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,6 @@ class Parts:
     source: Source
     matting: Matting
     sinks: Sequence[Sink]
-    tuning: Tuning
-    """Shared by the parts."""
     options: Options
     """Of the engine."""
     fallback: str | None
@@ -69,14 +66,12 @@ def build(
     if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
         _try(source)
     live = is_live(config.source)
-    # Of a source that is cropped, regions are left between those that it is cropped to.
-    tuning = Tuning(config.refine, config.compose, within_crop(config.preprocess))
     metrics = Metrics()
-    sinks = _sinks_of(config, tuning, metrics, servers or RtspServers(PROCESS_SERVERS))
-    matting, fallback = load_matting(config, progress, live=live, tuning=tuning)
+    sinks = _sinks_of(config, metrics, servers or RtspServers(PROCESS_SERVERS))
+    matting, fallback = load_matting(config, progress, live=live)
     options = Options(
         standby=Standby(config.standby, draw_card),
-        refine=Refiner(tuning, metrics.latency("refine")).refine,
+        refine=Refinement(metrics.latency("refine")),
         ring_capacity=config.pipeline.ring_capacity,
         # What a matting that looks ahead gives at once, sinks take while it goes on.
         sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
@@ -86,7 +81,13 @@ def build(
     if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
         options["fresh"] = lambda: make_source(current(), crop)
         options["reconnect"] = config.source.reconnect
-    return Parts(source, matting, sinks, tuning, options, fallback)
+    return Parts(source, matting, sinks, options, fallback)
+
+
+def settings_of(config: Config, number: int = 0) -> Settings:
+    """What the frames of *config* are worked on by; *number* counts its changes."""
+    # Of a source that is cropped, regions are left between those that it is cropped to.
+    return Settings(config.refine, config.compose, within_crop(config.preprocess), number)
 
 
 def is_live(source: SourceConfig) -> bool:
@@ -94,10 +95,10 @@ def is_live(source: SourceConfig) -> bool:
     return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
 
 
-def _sinks_of(config: Config, tuning: Tuning, metrics: Metrics, servers: RtspServers) -> list[Sink]:
+def _sinks_of(config: Config, metrics: Metrics, servers: RtspServers) -> list[Sink]:
     make = partial(
         make_sink,
-        tuning=tuning,
+        settings=settings_of(config),
         stream=config.name,
         latency=metrics.latency("compose"),
         servers=servers,

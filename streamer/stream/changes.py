@@ -15,13 +15,11 @@ from streamer.config import (
     UsbSourceConfig,
     revise,
 )
+from streamer.config.changing import differences, way_of
 from streamer.controls import Refused
 from streamer.errors import ConfigError
 from streamer.preprocessing import places_in
 from streamer.stream.build import open_video
-
-_LIVE = ("source", "preprocess", "refine", "compose")
-"""Sections of which something may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,6 @@ class Bounds:
 
     of_parts: bool
     """It was made from parts, and has no configuration."""
-    is_tuned: bool
-    """Its parts look at its `Tuning`."""
     crops: bool
     """Its source is cropped to its regions."""
     connects: bool
@@ -41,7 +37,7 @@ class Bounds:
 
     def changed(self, before: Config, changes: Mapping[str, object]) -> Config | Refused:
         """
-        Make a configuration with *changes*, which the stream can have at once.
+        Make a configuration with *changes*, which the stream can have without a restart.
 
         A new background is opened, and closed again, to see that it can be.
 
@@ -53,39 +49,23 @@ class Bounds:
             The new one, valid as a whole; or the first change that cannot be made, and why.
         """
         for key, value in changes.items():
-            if (reason := self._why_fixed(key)) is not None:
-                return Refused(key, value, f"{key}: {reason}")
+            if self.of_parts and way_of(key) != "next frame":
+                why = "this stream was made from parts: it has no configuration"
+                return Refused(key, value, f"{key}: {why}")
         try:
             return self._revised(before, changes)
         except ConfigError as error:
             return self._blamed(before, changes, str(error))
 
-    def _why_fixed(self, key: str) -> str | None:
-        """Why nothing at *key* can change; None where something may."""
-        section, _, name = key.partition(".")
-        if self.of_parts:
-            if key != "preprocess.roi" and section not in ("refine", "compose"):
-                return "this stream was made from parts: it has no configuration"
-            if not self.is_tuned:
-                return "this stream was made without `tuning`: its parts share none"
-        elif section in ("model", "matting"):
-            return "is changed by `switch` while the stream runs"
-        elif section == "preprocess" and self.crops:
-            return "the source is cropped to its regions: they are fixed"
-        elif section == "source" and name.partition(".")[0] == "reconnect":
-            return "is fixed when the source starts"
-        return None
-
     def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
         """*before* with *changes*; raises ConfigError where the stream cannot have that."""
         wanted = revise(before, changes)
-        for section in Config.model_fields:
-            if section not in _LIVE and getattr(before, section) != getattr(wanted, section):
-                raise ConfigError(f"{section}: is fixed while the stream runs")
-        if wanted.preprocess != before.preprocess:
-            regions = {"roi": wanted.preprocess.roi}
-            if before.preprocess.model_copy(update=regions) != wanted.preprocess:
-                raise ConfigError("preprocess: is fixed while the stream runs, all but roi")
+        for key in differences(before, wanted):
+            if way_of(key) == "restart":
+                raise ConfigError(f"{key}: is fixed while the stream runs")
+        if wanted.preprocess.roi != before.preprocess.roi:
+            if self.crops:
+                raise ConfigError("preprocess.roi: the source is cropped to it: it is fixed")
             if self.size is not None:
                 height, width = self.size
                 places_in(wanted.preprocess.regions, width, height)

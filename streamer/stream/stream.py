@@ -11,17 +11,23 @@ from threading import RLock
 from typing import Any, Self, Unpack, get_args
 
 from streamer.config import (
+    USUAL,
     Config,
     ModelConfig,
+    PreprocessConfig,
+    Settings,
     SourceConfig,
     load_config,
+    revise,
     save_config,
 )
+from streamer.config.changing import differences, way_of
 from streamer.controls import Applied, MattingMode, Refused
 from streamer.copying import Uncopyable
-from streamer.errors import ConfigError
+from streamer.errors import CommandRefused, ConfigError
 from streamer.loading import load_matting
 from streamer.pipeline import Engine, LoadMatting, Options, Statistics
+from streamer.preprocessing import Refinement, places_in
 from streamer.protocols import (
     AdjustableSource,
     ControlledSink,
@@ -34,14 +40,11 @@ from streamer.protocols import (
 from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
 from streamer.sources.cameras import list_cameras
-from streamer.stream.build import build, is_live
+from streamer.stream.build import build, is_live, settings_of
 from streamer.stream.changes import Bounds
-from streamer.tuning import Tuning
 
 logger = logging.getLogger("streamer")
 
-_TUNED = ("preprocess", "refine", "compose")
-"""Those that `Tuning` has."""
 _OF_PARTS = Config.model_validate({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
 """Stands for the configuration that a stream of parts does not have."""
 
@@ -57,22 +60,18 @@ class Stream(Uncopyable):
         source: where frames come from; owned.
         matting: how they get their mattes; owned.
         sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
-        tuning: the settings that composers, refiner and mattings of these parts look at; without
-            it none can be changed.
-        config: what the parts, and *tuning*, were made of. Without it the stream cannot be saved,
-            and neither its source nor its model can be changed by name.
+        settings: that frames begin with; those of *config* when None.
+        config: what the parts were made of. Without it the stream cannot be saved, and neither its
+            source nor its model can be changed by name.
         fallback: why the model is a fall-back, if it is one.
         options: `fresh` makes another source like the first: with it, one that is down, lost or
             silent is tried again, as `reconnect` says; `standby`, what sinks are given meanwhile;
-            `refine`, done to the alpha of each frame; `ring_capacity` and `sink_queue`, frames
-            that may wait; `stall_s`, after which a stage counts as stuck; `metrics` and `clock`.
-            `Engine` says more of each.
+            `refine`, done to the alpha of each frame instead of what its settings say;
+            `ring_capacity` and `sink_queue`, frames that may wait; `stall_s`, after which a stage
+            counts as stuck; `metrics` and `clock`. `Engine` says more of each.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
     handler. `start`, `run`, `join` and the context manager are for one thread, all else for any.
-
-    Attributes:
-        tuning: settings that every frame is worked on by; to be changed by `apply`.
     """
 
     def __init__(
@@ -81,24 +80,28 @@ class Stream(Uncopyable):
         matting: Matting,
         sinks: Sequence[Sink],
         *,
-        tuning: Tuning | None = None,
+        settings: Settings | None = None,
         config: Config | None = None,
         fallback: str | None = None,
         **options: Unpack[Options],
     ) -> None:
-        self._is_tuned = tuning is not None
-        """The parts look at `tuning`."""
-        self.tuning = tuning or Tuning()
-        self._engine = Engine(source, matting, sinks, **options)
+        self._of_parts = config is None
+        if config is None:
+            settings = settings or USUAL
+            sections = {
+                name: getattr(settings, name) for name in ("refine", "compose", "preprocess")
+            }
+            config = _OF_PARTS.model_copy(update=sections)
         self._config = config
-        self._configured = config.model if config is not None else None
+        self._settings = settings or settings_of(config)
+        self._placed: tuple[PreprocessConfig, int, int] | None = None
+        """The latest regions that were in a frame, and its height and width."""
+        options.setdefault("refine", Refinement())
+        self._engine = Engine(source, matting, sinks, settle=self._settle, **options)
+        self._configured = config.model
         self._fallback = fallback
         self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
         self._recordings = [sink for sink in sinks if isinstance(sink, SwitchedSink)]
-        self._switching: Future[None] | None = None
-        """The latest change of model or mode."""
-        self._number = 0
-        """Changes so far."""
         self._changing = RLock()
         """For what is changed of the configuration."""
         for sink in sinks:
@@ -159,7 +162,6 @@ class Stream(Uncopyable):
             parts.source,
             parts.matting,
             parts.sinks,
-            tuning=parts.tuning,
             config=config,
             fallback=parts.fallback,
             **parts.options,
@@ -244,26 +246,27 @@ class Stream(Uncopyable):
         What the stream is now, with all that was changed while it ran.
 
         Raises:
-            ConfigError: it was made from parts, and has none.
+            CommandRefused: it was made from parts, and has none.
         """
-        with self._changing:
-            config = self._config
-            if config is None:
-                raise ConfigError("this stream was made from parts: it has no configuration")
-            # Of a source that is cropped, the tuning has what is left of the regions.
-            tuned = [name for name in _TUNED if name != "preprocess" or not self.crops]
-            return config.model_copy(update={name: getattr(self.tuning, name) for name in tuned})
+        if self._of_parts:
+            raise CommandRefused("this stream was made from parts: it has no configuration")
+        return self._config
+
+    @property
+    def settings(self) -> Settings:
+        """The live settings as they are now; the next frame takes them."""
+        return self._settings
 
     @property
     def crops(self) -> bool:
         """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
-        return self._config is not None and self._config.preprocess.output == "cropped"
+        return self._config.preprocess.output == "cropped"
 
     @property
     def model(self) -> str:
         """The name of the model that runs, as `switch` takes it."""
         info = self._engine.matting.info
-        named = self._config.model.name if self._config is not None else "auto"
+        named = "auto" if self._of_parts else self._config.model.name
         return info.name if named == "auto" and info is not None else named
 
     @property
@@ -272,14 +275,14 @@ class Stream(Uncopyable):
         How frames get their mattes now: what `auto` has chosen, where it did.
 
         Raises:
-            ConfigError: the matting is one of the user's own, and has no mode.
+            CommandRefused: the matting is one of the user's own, and has no mode.
         """
-        mode = self._config.matting.mode if self._config is not None else "auto"
+        mode = self._config.matting.mode
         if mode != "auto":
             return mode
         chosen: MattingMode | None = self._engine.matting.statistics().get("mode")
         if chosen is None:
-            raise ConfigError("matting: one of your own has no mode")
+            raise CommandRefused("matting: one of your own has no mode")
         return chosen
 
     @property
@@ -290,7 +293,7 @@ class Stream(Uncopyable):
 
     @property
     def source(self) -> SourceConfig:
-        """Where frames come from now. Raises ConfigError: the stream was made from parts."""
+        """Where frames come from now. Raises CommandRefused: the stream was made from parts."""
         return self.config.source
 
     def cameras(self) -> Sequence[int]:
@@ -301,9 +304,10 @@ class Stream(Uncopyable):
         """
         Change settings by dotted keys of the configuration: all of them, or none.
 
-        Those of `refine`, `compose` and the regions (`preprocess.roi`) are in the next frame. A
-        camera or RTSP stream is opened again with its new ones; of a file `loop` and of a folder
-        `order`, `seed` and `loop` go on. Model and mode are changed by `switch`.
+        `streamer.config.changing` says how each is changed: the next frame has it, the source is
+        reopened, the model is loaded again, or it needs a restart. A change of the model waits
+        until that is loaded and runs, so it is not for the thread of a sink: `switch` does not
+        wait.
 
         Args:
             changes: such as `{"refine.threshold": 0.6, "compose.background": {"type": "blur"}}`.
@@ -313,42 +317,74 @@ class Stream(Uncopyable):
             background can be opened, and regions are in the frame, if its size is known.
         """
         while True:
-            before = self._current()
-            bounds = Bounds(
-                of_parts=self._config is None,
-                is_tuned=self._is_tuned,
-                crops=self.crops,
-                connects=self._engine.connects,
-                size=self._engine.size,
-            )
-            wanted = bounds.changed(before, changes)
+            before = self._config
+            wanted = self._bounds().changed(before, changes)
             if isinstance(wanted, Refused):
                 return wanted
+            if _needs_matting(before, wanted):
+                return self._apply_loaded(before, wanted, changes)
             # A background takes time to open, which must not hold up others: has anything changed?
             with self._changing:
-                if self._current() == before:
-                    self._number += 1
-                    self._make(before, wanted)
-                    return Applied(self._number)
+                if self._config is before:
+                    return Applied(self._commit(wanted))
 
-    def _current(self) -> Config:
-        """The configuration; of a stream of parts one with its settings, and other parts."""
-        with self._changing:
-            settings = {name: getattr(self.tuning, name) for name in _TUNED}
-            return _OF_PARTS.model_copy(update=settings) if self._config is None else self.config
+    def _bounds(self) -> Bounds:
+        return Bounds(
+            of_parts=self._of_parts,
+            crops=self.crops,
+            connects=self._engine.connects,
+            size=self._engine.size,
+        )
 
-    def _make(self, before: Config, wanted: Config) -> None:
-        """Have *wanted* from here on; within the lock."""
-        for section in _TUNED:
-            if (new := getattr(wanted, section)) != getattr(before, section):
-                setattr(self.tuning, section, new)
-        if wanted.source == before.source or self._config is None:
-            return
-        self._config = self._config.model_copy(update={"source": wanted.source})
-        if self._engine.connects:
-            self.reopen()
-        elif isinstance(self._engine.source, AdjustableSource):
-            self._engine.source.adjust(wanted.source)
+    def _apply_loaded(
+        self, before: Config, wanted: Config, changes: Mapping[str, object]
+    ) -> Applied | Refused:
+        """As `apply`, of changes that need another matting."""
+        try:
+            return self._load(before, wanted, changes).result()
+        except Exception as error:
+            key = next(key for key in changes if way_of(key) == "matting")
+            return Refused(key, changes[key], str(error))
+
+    def _commit(self, wanted: Config) -> int:
+        """Have *wanted* from here on, within the lock; the number of the change."""
+        before, self._config = self._config, wanted
+        self._settings = settings_of(wanted, self._settings.number + 1)
+        if wanted.source != before.source:
+            if self._engine.connects:
+                self._engine.playback.reopen()
+            elif isinstance(self._engine.source, AdjustableSource):
+                self._engine.source.adjust(wanted.source)
+        return self._settings.number
+
+    def _settle(self, height: int, width: int) -> Settings:
+        """
+        The settings of the next frame, of that size; for the matting's thread.
+
+        Regions that are not in such a frame, as after a change of its size, are replaced by the
+        latest ones that were in one. Raises ConfigError where these are not in it either.
+        """
+        while True:
+            settings = self._settings
+            regions = settings.preprocess
+            placed = self._placed
+            if placed and placed[0] is regions and placed[1:] == (height, width):
+                return settings
+            try:
+                places_in(regions.regions, width, height)
+            except ConfigError as error:
+                if placed is None or placed[0] is regions:
+                    raise
+                before = placed[0]
+                places_in(before.regions, width, height)
+                with self._changing:
+                    if self._settings is settings:
+                        logger.warning("the regions stay as they were: %s", error)
+                        kept = self._config.preprocess.model_copy(update={"roi": before.roi})
+                        self._commit(self._config.model_copy(update={"preprocess": kept}))
+            else:
+                self._placed = regions, height, width
+                return settings
 
     def change_source(self, **changes: object) -> None:
         """
@@ -363,30 +399,30 @@ class Stream(Uncopyable):
                 `loop`.
 
         Raises:
-            ConfigError: there is no such setting or value, or it is fixed when the source starts;
-                or the stream was made from parts.
+            CommandRefused: there is no such setting or value, or it is fixed when the source
+                starts; or the stream was made from parts.
         """
         config = self.config
         if changes.get("type", config.source.type) != config.source.type:
-            raise ConfigError("source.type: is fixed when the source starts")
+            raise CommandRefused("source.type: is fixed when the source starts")
         reconnect = getattr(config.source, "reconnect", None)
         if changes.get("reconnect", reconnect) == reconnect:
             changes.pop("reconnect", None)
         answer = self.apply({f"source.{name}": value for name, value in changes.items()})
         if isinstance(answer, Refused):
-            raise ConfigError(answer.why)
+            raise CommandRefused(answer.why)
         if self._engine.connects and self.source == config.source:
             self.reopen()  # with what it has: that wakes some cameras
 
     def models(self) -> Sequence[str]:
         """The registered models that need no download, and the one that was configured."""
         names = list(models_on_disk(on_gpu=loadable_providers()[:1] != ("cpu",)))
-        configured = self._configured.name if self._configured is not None else "auto"
+        configured = "auto" if self._of_parts else self._configured.name
         return names if configured in (*names, "auto") else [configured, *names]
 
     def switch(
         self, *, model: str | ModelConfig | None = None, mode: MattingMode | None = None
-    ) -> Future[None]:
+    ) -> Future[Applied]:
         """
         Go over to another model or mode, which is loaded while this one goes on.
 
@@ -399,52 +435,67 @@ class Stream(Uncopyable):
             As `use`. What the report says of the model is then of the new one.
 
         Raises:
-            ConfigError: there is no such mode, the source is not open yet, another switch is under
-                way, or the stream was made from parts: those have `use`.
+            CommandRefused: there is no such mode, the source is not open yet, another switch is
+                under way, or the stream was made from parts: those have `use`.
         """
+        changes: dict[str, object] = {}
         if mode is not None and mode not in get_args(MattingMode):
             modes = ", ".join(get_args(MattingMode))
-            raise ConfigError(f"matting.mode: {mode!r} is not one of {modes}")
-        with self._changing:
-            if self._switching is not None and not self._switching.done():
-                raise ConfigError("another model is still on its way")
-            config = self.config
-        configured = self._configured
-        if isinstance(model, str):
-            plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
-            is_configured = configured is not None and configured.name == model
-            model = configured if is_configured else config.model.model_copy(update=plain)
-        matting = config.matting.model_copy(update={"mode": mode or config.matting.mode})
-        wanted = config.model_copy(update={"model": model or config.model, "matting": matting})
+            raise CommandRefused(f"matting.mode: {mode!r} is not one of {modes}")
+        if mode is not None:
+            changes["matting.mode"] = mode
+        before = self._config
+        if model is not None:
+            changes["model"] = self._named(model, before.model)
+        wanted = self._bounds().changed(before, changes)
+        if isinstance(wanted, Refused):
+            raise CommandRefused(wanted.why)
+        return self._load(before, wanted, changes)
+
+    def _named(self, model: str | ModelConfig, before: ModelConfig) -> ModelConfig:
+        """The settings of *model*; see `switch`."""
+        if not isinstance(model, str):
+            return model
+        if model == self._configured.name:
+            return self._configured
+        plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
+        return before.model_copy(update=plain)
+
+    def _load(
+        self, before: Config, wanted: Config, changes: Mapping[str, object]
+    ) -> Future[Applied]:
+        """Go over from *before* to *wanted*, once its matting runs. Raises CommandRefused."""
         fallback: str | None = None
 
         def load() -> Matting:
             nonlocal fallback
-            live = is_live(wanted.source)
-            loaded, fallback = load_matting(wanted, live=live, tuning=self.tuning)
+            loaded, fallback = load_matting(wanted, live=is_live(wanted.source))
             return loaded
 
         # Whoever waits for it finds `config` as it is then: a done callback would come too late.
-        settled = Future[None]()
+        settled = Future[Applied]()
         settled.set_running_or_notify_cancel()
 
         def settle(future: Future[None]) -> None:
             if (failure := future.exception()) is not None:
                 settled.set_exception(failure)
                 return
-            settings = {"model": wanted.model, "matting": wanted.matting}
             with self._changing:
-                self._config = self.config.model_copy(update=settings)
-            self._fallback = fallback
+                try:
+                    # Others may have changed other settings while it was loaded.
+                    now = wanted if self._config is before else revise(self._config, changes)
+                except ConfigError as error:
+                    # What they changed does not go with the rest of this; the matting runs.
+                    running = {key: changes[key] for key in changes if way_of(key) == "matting"}
+                    self._commit(revise(self._config, running))
+                    settled.set_exception(error)
+                    return
+                number = self._commit(now)
+                self._fallback = fallback
             logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
-            settled.set_result(None)
+            settled.set_result(Applied(number))
 
-        try:
-            future = self.use(load)
-        except RuntimeError as error:
-            raise ConfigError(str(error)) from error
-        self._switching = settled
-        future.add_done_callback(settle)
+        self.use(load).add_done_callback(settle)
         return settled
 
     def save(self, folder: Path) -> Path:
@@ -452,7 +503,8 @@ class Stream(Uncopyable):
         Write `config` as YAML to a new file in *folder*, as `save_config` does.
 
         Raises:
-            ConfigError: it cannot be written, or the stream was made from parts.
+            ConfigError: it cannot be written.
+            CommandRefused: the stream was made from parts.
         """
         return save_config(self.config, folder)
 
@@ -489,18 +541,18 @@ class Stream(Uncopyable):
 
         Raises:
             ValueError: it is not a positive number.
-            ConfigError: the source is not open yet, or has no pace.
+            CommandRefused: the source is not open yet, or has no pace.
         """
         if not 0 < speed < math.inf:
             raise ValueError(f"speed: {speed} is not a positive number")
         info = self._engine.info
         if info is None:
-            raise ConfigError(
+            raise CommandRefused(
                 f"{self._engine.source.name}: is not open yet: a speed comes too early"
             )
         if not info.paced:
             reason = "it comes live" if info.live else "it is read as fast as it is worked on"
-            raise ConfigError(
+            raise CommandRefused(
                 f"{info.name}: has no pace that could change: {reason}; "
                 "a file or folder with source.realtime: true has one"
             )
@@ -519,7 +571,7 @@ class Stream(Uncopyable):
         answers.
 
         Raises:
-            ConfigError: the source is no camera and no RTSP stream.
+            CommandRefused: the source is no camera and no RTSP stream.
         """
         self._require_connection()
         self._engine.playback.release()
@@ -552,10 +604,10 @@ class Stream(Uncopyable):
         Switch the recordings on or off, from their next frame on; on begins a new file each.
 
         Raises:
-            ConfigError: there is none.
+            CommandRefused: there is none.
         """
         if not self._recordings:
-            raise ConfigError("sinks: there is no recording to switch: add one of type record")
+            raise CommandRefused("sinks: there is no recording to switch: add one of type record")
         for sink in self._recordings:
             sink.switch(on)
 
@@ -571,14 +623,22 @@ class Stream(Uncopyable):
             cannot be loaded, that is its failure and is logged, and the old one stays.
 
         Raises:
-            RuntimeError: the source is not open yet, the stream has ended, or another one is still
-                on its way.
+            CommandRefused: the source is not open yet, the stream has ended, or another one is
+                still on its way.
         """
-        return self._engine.use(load)
+        try:
+            return self._engine.use(load)
+        except RuntimeError as error:
+            raise CommandRefused(str(error)) from error
 
     def _require_connection(self) -> None:
-        """Raise ConfigError unless the source is one that is connected again."""
+        """Raise CommandRefused unless the source is one that is connected again."""
         if not self._engine.connects:
-            raise ConfigError(
+            raise CommandRefused(
                 f"{self._engine.source.name}: cannot be released: only cameras and RTSP streams can"
             )
+
+
+def _needs_matting(before: Config, wanted: Config) -> bool:
+    """Whether model and matting have to be loaded again."""
+    return any(way_of(key) == "matting" for key in differences(before, wanted))

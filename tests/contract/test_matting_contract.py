@@ -9,14 +9,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamer.config import MattingConfig, ModelConfig, PreprocessConfig
+from streamer.config import MattingConfig, ModelConfig
 from streamer.frame import Alpha, Frame, Matte, Stamp
 from streamer.matting import Automatic, EveryFrame, Tracked
-from streamer.preprocessing import Regional
 from streamer.protocols import Matting
 from streamer.segmentation import load_segmenter
-from streamer.tuning import Tuning
-from tests.fakes import FakeMatting, FakeSegmenter
+from tests.fakes import FakeMatting, FakeSegmenter, Within
 
 MakeMatting = Callable[[], Matting]
 
@@ -59,8 +57,7 @@ def make_matting(request, make_model) -> MakeMatting:
 
     if not where:
         return make
-    tuning = Tuning(preprocess=PreprocessConfig(roi=REGIONS[where]))
-    return lambda: Regional(make(), tuning)
+    return lambda: Within(make(), REGIONS[where])
 
 
 def frames(count: int, *, epoch: int = 0) -> Iterator[Frame]:

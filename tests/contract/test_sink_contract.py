@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from streamer.compositing import Composer
 from streamer.config import (
+    USUAL,
     DiscardSinkConfig,
     DisplaySinkConfig,
     ImagesSinkConfig,
@@ -35,7 +36,6 @@ from streamer.config import (
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.sinks import VirtualCameraSink, make_sink
-from streamer.tuning import Tuning
 from tests.fakes import FakeSink
 from tests.unit.sinks.fake_camera import FakeCamera
 from tests.unit.sinks.scene import RED, shot, stream_info
@@ -92,7 +92,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
             request.getfixturevalue("reader")
     return lambda: make_sink(
         config_of(request.param, tmp_path),
-        tuning=Tuning(),
+        settings=USUAL,
         stream="desk",
         latency=LatencyHistogram(),
     )

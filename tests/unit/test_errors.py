@@ -73,6 +73,7 @@ def test_a_failed_stage_has_the_exit_code_and_text_of_its_cause() -> None:
 def test_every_error_has_a_documented_exit_code() -> None:
     families = {
         errors.ConfigError: 2,
+        errors.CommandRefused: 2,
         errors.SourceError: 3,
         errors.ModelError: 4,
         errors.SinkError: 5,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from streamer.boxes import Box
-from streamer.config import FileSourceConfig, RecordSinkConfig
+from streamer.config import USUAL, FileSourceConfig, RecordSinkConfig
 from streamer.cores import core_count
 from streamer.errors import EndOfStream
 from streamer.evaluation.clips import make_clip
@@ -30,7 +30,6 @@ from streamer.metrics import LatencyHistogram
 from streamer.protocols import Segmenter
 from streamer.sinks import make_sink
 from streamer.sources import make_source
-from streamer.tuning import Tuning
 
 _ROUNDS = 12
 _INFERENCES = 3
@@ -67,7 +66,7 @@ def _codec(clip: Clip, pictures: list[Image]) -> tuple[float, float]:
         film.write_bytes(encode(pictures, clip.width, clip.height, clip.fps, _BITRATE))
         sink = make_sink(
             RecordSinkConfig(type="record", path=str(Path(name, "out.mp4")), layout="side_by_side"),
-            tuning=Tuning(),
+            settings=USUAL,
             stream="eval",
             latency=LatencyHistogram(),
         )

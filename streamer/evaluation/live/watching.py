@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.config import Config, FileSourceConfig, RecordSinkConfig
+from streamer.config import USUAL, Config, FileSourceConfig, RecordSinkConfig
 from streamer.cpu import ThreadTimes, thread_named
 from streamer.evaluation.film import encode
 from streamer.evaluation.live.judging import Judge, Watched
@@ -23,7 +23,6 @@ from streamer.protocols import Sink
 from streamer.segmentation import Progress
 from streamer.sinks import make_sink
 from streamer.sources import make_source
-from streamer.tuning import Tuning
 
 _BITRATE = 8_000_000
 _SAMPLE_S = 0.2
@@ -61,7 +60,7 @@ def watch(
                 RecordSinkConfig(
                     type="record", path=str(folder / "out.mp4"), layout="side_by_side"
                 ),
-                tuning=Tuning(),
+                settings=USUAL,
                 stream="eval",
                 latency=LatencyHistogram(),
             ),

@@ -96,7 +96,7 @@ class ImagesSink:
             SinkError: it could not be written, its numbered name is taken, or an old one cannot be
                 deleted.
         """
-        if not frame.stamp.standby and self._moments.wants(matte):
+        if not frame.stamp.standby and self._moments.wants(frame, matte):
             self._write(frame, matte)
         self._retention.apply()
 
@@ -122,7 +122,7 @@ class ImagesSink:
         }
 
     def _write(self, frame: Frame, matte: Matte) -> None:
-        picture = self._composer.compose(frame.image, matte.alpha, pts_s=frame.stamp.pts_s)
+        picture = self._composer.picture_of(frame, matte)
         path, size = self._place(frame.stamp.index, picture)
         self._frames += 1
         self._bytes += size

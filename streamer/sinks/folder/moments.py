@@ -15,22 +15,21 @@ import cv2
 import numpy as np
 
 from streamer.compositing import alpha_level, mask
-from streamer.frame import Alpha, Matte
-from streamer.tuning import Tuning
+from streamer.frame import Alpha, Frame, Matte
 
 
 class Moments(Protocol):
     """Says which frames are wanted."""
 
-    def wants(self, matte: Matte) -> bool:
-        """Whether the frame of *matte* is one of them. The matte is borrowed."""
+    def wants(self, frame: Frame, matte: Matte) -> bool:
+        """Whether *frame*, whose matte it is, is one of them. Both are borrowed."""
         ...
 
 
 class Every:
     """Every frame."""
 
-    def wants(self, matte: Matte) -> bool:
+    def wants(self, frame: Frame, matte: Matte) -> bool:
         """Always."""
         return True
 
@@ -50,7 +49,7 @@ class Spaced:
         self._last_s: Fraction | None = None
         self._due_s = Fraction(0)
 
-    def wants(self, matte: Matte) -> bool:
+    def wants(self, frame: Frame, matte: Matte) -> bool:
         """Whether its interval has no picture yet."""
         now_s = matte.stamp.pts * matte.stamp.time_base
         if self._last_s is None or now_s < self._last_s:
@@ -72,7 +71,7 @@ class Triggered:
         """Ask for the next frame. Thread-safe."""
         self._asked.set()
 
-    def wants(self, matte: Matte) -> bool:
+    def wants(self, frame: Frame, matte: Matte) -> bool:
         """Whether it was asked for."""
         asked = self._asked.is_set()
         if asked:
@@ -87,21 +86,19 @@ class Appearances:
     Args:
         share: of the frame that the mask must cover to count as a subject, in (0, 1).
         absent_s: seconds of the stream's time without one.
-        tuning: the mask's threshold.
     """
 
-    def __init__(self, share: float, absent_s: float, tuning: Tuning) -> None:
+    def __init__(self, share: float, absent_s: float) -> None:
         self._share = share
         self._absent_s = Fraction(str(absent_s))
-        self._tuning = tuning
         self._seen = False
         self._gone_since_s: Fraction | None = None
         self._mask: Alpha = np.empty((0, 0), np.uint8)
 
-    def wants(self, matte: Matte) -> bool:
+    def wants(self, frame: Frame, matte: Matte) -> bool:
         """Whether a subject appears in it."""
         now_s = matte.stamp.pts * matte.stamp.time_base
-        if not self._has_subject(matte.alpha):
+        if not self._has_subject(matte.alpha, frame.settings.refine.threshold):
             if self._gone_since_s is None or now_s < self._gone_since_s:
                 self._gone_since_s = now_s
             return False
@@ -111,8 +108,8 @@ class Appearances:
             return True
         return gone_since_s is not None and now_s - gone_since_s >= self._absent_s
 
-    def _has_subject(self, alpha: Alpha) -> bool:
+    def _has_subject(self, alpha: Alpha, threshold: float) -> bool:
         if self._mask.shape != alpha.shape:
             self._mask = np.empty_like(alpha)
-        mask(alpha, alpha_level(self._tuning.refine.threshold), self._mask)
+        mask(alpha, alpha_level(threshold), self._mask)
         return cv2.countNonZero(self._mask) >= self._share * alpha.size

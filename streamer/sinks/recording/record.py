@@ -128,9 +128,7 @@ class RecordSink:
         """
         if self._failed:
             raise SinkError(f"{self._path}: an earlier write failed: open a new recording")
-        picture = self._composer.compose(
-            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
-        )
+        picture = self._composer.picture_of(frame, matte)
         try:
             film = self._film_for(picture, frame)
             is_in = film.add(picture, frame.stamp)

@@ -74,9 +74,7 @@ class RelaySink:
         key = self._outlet.take_key_request()
         if self._begun and not (key or self._outlet.watched):
             return
-        picture = self._composer.compose(
-            frame.image, matte.alpha, card=matte.is_card, pts_s=frame.stamp.pts_s
-        )
+        picture = self._composer.picture_of(frame, matte)
         if self._encoder is None:
             if self._info is None:
                 raise SinkError("rtsp: is not open")

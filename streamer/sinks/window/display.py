@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from streamer.compositing import Composer
+from streamer.config import USUAL, Settings
 from streamer.controls import Controls
 from streamer.errors import SinkError, StopRequested
 from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
@@ -88,6 +89,7 @@ class DisplaySink:
         self._stale = False
         self._image: Image = np.empty((0, 0, 3), np.uint8)
         self._alpha: Alpha = np.empty((0, 0), np.uint8)
+        self._settings: Settings = USUAL
         self._is_card = False
         self._pts_s = 0.0
         self._latency_ms = 0.0
@@ -187,6 +189,7 @@ class DisplaySink:
                 self._notice.say("the pictures have another size now: no regions drawn")
         np.copyto(self._image, frame.image)
         np.copyto(self._alpha, matte.alpha)
+        self._settings = frame.settings
         self._is_card = matte.is_card
         self._pts_s = frame.stamp.pts_s
 
@@ -210,9 +213,11 @@ class DisplaySink:
             raise SinkError(f"display: the picture cannot be shown: {error.err}") from error
 
     def _composed(self) -> Image:
-        """The held frame in the current view."""
+        """The held frame in the current view; while it is held, by the settings of now."""
+        held = self._remote is not None and self._is_held()
+        settings = self._remote.settings if self._remote and held else self._settings
         return self._views[self._view].compose(
-            self._image, self._alpha, card=self._is_card, pts_s=self._pts_s
+            self._image, self._alpha, settings, card=self._is_card, pts_s=self._pts_s
         )
 
     def _drawn(self, drawing: RegionDrawing) -> Image:

@@ -20,6 +20,7 @@ from streamer.config import (
     RefineConfig,
     Region,
     RtspSourceConfig,
+    Settings,
     UsbSourceConfig,
     limits_of,
 )
@@ -56,7 +57,7 @@ class Remote:
         self._say = say
         self._refused: str | None = None
         """The model that the key asked for last, where it could not be had."""
-        self._backgrounds = _backgrounds(controls.tuning.compose.background)
+        self._backgrounds = _backgrounds(controls.settings.compose.background)
         self._actions: dict[Action, Callable[[], str]] = {
             "background": self._next_background,
             "threshold_down": partial(self._move_threshold, -_THRESHOLD_STEP),
@@ -108,9 +109,14 @@ class Remote:
         return self._controls.crops
 
     @property
+    def settings(self) -> Settings:
+        """See `Controls.settings`."""
+        return self._controls.settings
+
+    @property
     def regions(self) -> Sequence[Region]:
         """Those that the model sees; none where it sees the whole frame."""
-        return self._controls.tuning.preprocess.regions
+        return self._controls.settings.preprocess.regions
 
     def look_at(self, regions: Sequence[Region]) -> str:
         """Let the model see *regions* only, or all without one; the line of YAML that says so."""
@@ -125,7 +131,7 @@ class Remote:
         return said if isinstance(answer, Applied) else answer.why
 
     def _next_background(self) -> str:
-        shown = self._controls.tuning.compose.background
+        shown = self._controls.settings.compose.background
         known = shown in self._backgrounds
         number = self._backgrounds.index(shown) + 1 if known else 0
         background = self._backgrounds[number % len(self._backgrounds)]
@@ -133,12 +139,12 @@ class Remote:
 
     def _move_threshold(self, step: float) -> str:
         _, most = limits_of(RefineConfig, "threshold")
-        wanted = self._controls.tuning.refine.threshold + step
+        wanted = self._controls.settings.refine.threshold + step
         threshold = round(min(max(wanted, _THRESHOLD_STEP), most), 2)
         return self._change("refine.threshold", threshold, f"threshold: {threshold:g}")
 
     def _move_feather(self, step: float) -> str:
-        refine = self._controls.tuning.refine
+        refine = self._controls.settings.refine
         least, most = limits_of(RefineConfig, "feather_px")
         feather_px = min(max(refine.feather_px + step, least), most)
         said = f"feather: {feather_px:g} px {refine.feather}"
@@ -159,15 +165,15 @@ class Remote:
         future.add_done_callback(partial(self._remember, model))
         return self._await(future, f"model: {model}")
 
-    def _remember(self, model: str, future: Future[None]) -> None:
+    def _remember(self, model: str, future: Future[Applied]) -> None:
         """So that the key goes on to the one after it, where *model* cannot be had."""
         self._refused = model if future.exception() is not None else None
 
-    def _await(self, future: Future[None], what: str) -> str:
+    def _await(self, future: Future[Applied], what: str) -> str:
         future.add_done_callback(partial(self._tell, what))
         return what if future.done() else f"{what}: loading"
 
-    def _tell(self, what: str, future: Future[None]) -> None:
+    def _tell(self, what: str, future: Future[Applied]) -> None:
         try:
             future.result()
         except CancelledError:

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from streamer.compositing import Composer
-from streamer.config import ComposeConfig, LayoutConfig, RefineConfig
-from streamer.tuning import Tuning
+from streamer.config import ComposeConfig, LayoutConfig, RefineConfig, Settings
 
 
 def subject(width: int, height: int, *, edge_px: float = 3.0) -> np.ndarray:
@@ -36,11 +35,11 @@ def furthest(first: np.ndarray, second: np.ndarray) -> float:
 
 def composer(layout: str, *, threshold: float = 0.5, **compose: object) -> Composer:
     """A composer of *layout* with `compose.…` as given."""
-    return Composer(layout, tuning(threshold=threshold, **compose))
+    return Composer(layout, settings_with(threshold=threshold, **compose))
 
 
-def tuning(*, threshold: float = 0.5, **compose: object) -> Tuning:
-    return Tuning(RefineConfig(threshold=threshold), ComposeConfig.model_validate(compose))
+def settings_with(*, threshold: float = 0.5, **compose: object) -> Settings:
+    return Settings(RefineConfig(threshold=threshold), ComposeConfig.model_validate(compose))
 
 
 def arranged(layout: str, panels: list[str], **more: object) -> LayoutConfig:

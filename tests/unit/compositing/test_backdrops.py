@@ -17,8 +17,8 @@ from tests.unit.compositing.scene import (
     composer,
     furthest,
     noise,
+    settings_with,
     subject,
-    tuning,
 )
 
 WIDTH, HEIGHT = 320, 180
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_used_is_named_before_the_run(tmp_path, kind, cont
     path = tmp_path / "beach.xyz"
     if content is not None:
         path.write_bytes(content)
-    settings = tuning(background={"type": kind, "path": str(path)})
+    settings = settings_with(background={"type": kind, "path": str(path)})
     with pytest.raises(ConfigError, match=r"compose\.background\.path: .*beach\.xyz"):
         Composer("composite", settings, open_video=LoopedVideo)
     Composer("cutout", settings, open_video=LoopedVideo).compose(IMAGE, ALPHA)
@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_used_is_named_before_the_run(tmp_path, kind, cont
 
 def test_a_video_is_asked_for_the_streams_time_and_covers_the_frame() -> None:
     video = FakeVideo()
-    settings = tuning(background={"type": "video", "path": "waves.mp4"})
+    settings = settings_with(background={"type": "video", "path": "waves.mp4"})
     drawn = Composer("composite", settings, open_video=lambda path: video)
     for pts_s in (0.0, 0.4, 7.5):
         out = drawn.compose(IMAGE, ALPHA, pts_s=pts_s)
@@ -138,7 +138,7 @@ def test_a_video_that_is_gone_is_a_mistake_of_the_configuration() -> None:
     def missing(path: str) -> FakeVideo:
         raise SourceNotFound(f"{path}: no such file")
 
-    settings = tuning(background={"type": "video", "path": "waves.mp4"})
+    settings = settings_with(background={"type": "video", "path": "waves.mp4"})
     with pytest.raises(ConfigError, match=r"compose\.background\.path: waves\.mp4: no such file"):
         Composer("composite", settings, open_video=missing)
 
@@ -219,7 +219,7 @@ def test_the_room_may_be_of_any_size(background, width, height) -> None:
 
 def test_each_panel_of_a_tiled_picture_has_its_background(tmp_path) -> None:
     layout = arranged("side_by_side", ["composite", "cutout"], tile=[160, 160])
-    out = Composer(layout, tuning(background="green")).compose(IMAGE, EMPTY)
+    out = Composer(layout, settings_with(background="green")).compose(IMAGE, EMPTY)
     assert (out[35:125, :160] == colour("green")).all()
     assert not out[:35].any()
     assert not out[125:].any(), "bars are black, not the background"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer, colour, cutout_rgba, pixels_of
-from streamer.config import ComposeConfig, LayoutConfig, RefineConfig
+from streamer.config import ComposeConfig, LayoutConfig
 from streamer.metrics import LatencyHistogram
 from tests.memory import allocating
 from tests.unit.compositing.scene import (
@@ -18,8 +18,8 @@ from tests.unit.compositing.scene import (
     composer,
     furthest,
     noise,
+    settings_with,
     subject,
-    tuning,
 )
 
 WIDTH, HEIGHT = 160, 96
@@ -52,7 +52,7 @@ def test_the_overlay_tints_the_mask_and_leaves_the_room(name, opacity) -> None:
 
 
 def test_a_card_is_shown_whole_in_colour_and_empty_in_the_mask() -> None:
-    drawn = Composer(arranged("side_by_side", EVERY_PANEL), tuning(background="white"))
+    drawn = Composer(arranged("side_by_side", EVERY_PANEL), settings_with(background="white"))
     panels = np.split(drawn.compose(IMAGE, EMPTY, card=True), 6, axis=1)
     for name, picture in zip(EVERY_PANEL, panels, strict=True):
         if name in ("mask", "alpha"):
@@ -71,7 +71,7 @@ def test_a_card_is_shown_as_it_is_over_every_background(background) -> None:
 
 @pytest.mark.parametrize("layout", ["cutout", "composite"])
 def test_with_an_alpha_colours_are_straight_and_the_room_is_left_out(layout) -> None:
-    drawn = Composer(layout, tuning(background="transparent"), pixels="bgra")
+    drawn = Composer(layout, settings_with(background="transparent"), pixels="bgra")
     expected = np.empty((HEIGHT, WIDTH, 4), np.uint8)
     cutout_rgba(IMAGE, ALPHA, expected)
     out = drawn.compose(IMAGE, ALPHA)
@@ -84,17 +84,16 @@ def test_with_an_alpha_colours_are_straight_and_the_room_is_left_out(layout) -> 
 
 
 def test_a_background_that_takes_the_place_of_none_is_opaque() -> None:
-    settings = tuning(background="transparent")
+    settings = settings_with(background="transparent")
     drawn = Composer("composite", settings, pixels="bgra")
     drawn.compose(IMAGE, ALPHA)
-    settings.compose = ComposeConfig.model_validate({"background": "white"})
-    out = drawn.compose(IMAGE, ALPHA)
+    out = drawn.compose(IMAGE, ALPHA, settings_with(background="white"))
     assert furthest(out[:, :, :3], blended(IMAGE, ALPHA, 255)) <= 1
     assert (out[:, :, 3] == 255).all()
 
 
 def test_grey_pictures_have_one_channel() -> None:
-    mask = Composer("mask", tuning(threshold=0.25), pixels="gray").compose(IMAGE, ALPHA)
+    mask = Composer("mask", settings_with(threshold=0.25), pixels="gray").compose(IMAGE, ALPHA)
     assert (mask == np.where(ALPHA >= 64, 255, 0)).all()
     assert (Composer("alpha", pixels="gray").compose(IMAGE, ALPHA) == ALPHA).all()
 
@@ -126,7 +125,9 @@ def test_a_layout_has_the_channels_that_tell_most(layout, compose, pixels) -> No
 
 @pytest.mark.parametrize("colours", ["plain", "clean"])
 def test_an_empty_matte_shows_nothing_of_the_room_whatever_the_settings(colours) -> None:
-    settings = tuning(background="white", colours=colours, despill={}, light_wrap={"strength": 1})
+    settings = settings_with(
+        background="white", colours=colours, despill={}, light_wrap={"strength": 1}
+    )
     panels = ["cutout", "mask", "alpha", "composite"]
     drawn = Composer(arranged("stack", panels), settings)
     drawn.compose(IMAGE, ALPHA)
@@ -159,7 +160,7 @@ def test_despill_takes_green_from_cutout_composite_and_straight_colours() -> Non
     _, alpha, seen = green_screen()
     seen[alpha > 200] = (100, 180, 110)
     inside = alpha == 255
-    settings = tuning(despill={"colour": "green"}, background="transparent")
+    settings = settings_with(despill={"colour": "green"}, background="transparent")
     for drawn in (
         Composer("cutout", settings),
         Composer("composite", settings),
@@ -206,11 +207,9 @@ def test_what_shows_the_frame_or_the_matte_knows_no_cleaned_colours(layout) -> N
 
 
 def test_a_new_threshold_holds_from_the_next_picture_on() -> None:
-    settings = tuning()
-    drawn = Composer(arranged("side_by_side", ["mask", "cutout"]), settings)
+    drawn = Composer(arranged("side_by_side", ["mask", "cutout"]))
     drawn.compose(IMAGE, ALPHA)
-    settings.refine = RefineConfig(threshold=0.9)
-    mask, cutout = np.split(drawn.compose(IMAGE, ALPHA), 2, axis=1)
+    mask, cutout = np.split(drawn.compose(IMAGE, ALPHA, settings_with(threshold=0.9)), 2, axis=1)
     assert (mask == np.where(ALPHA >= 230, 255, 0)[:, :, None]).all()
     assert not cutout[ALPHA < 230].any()
 
@@ -218,16 +217,14 @@ def test_a_new_threshold_holds_from_the_next_picture_on() -> None:
 def test_new_settings_hold_from_the_next_picture_on(tmp_path) -> None:
     picture = noise(WIDTH, HEIGHT, 9)
     assert cv2.imwrite(str(tmp_path / "beach.png"), picture)
-    settings = tuning()
-    drawn = Composer("composite", settings)
+    drawn = Composer("composite")
     for background, expected in (
         ("white", 255),
         ({"type": "image", "path": str(tmp_path / "beach.png")}, picture),
         ("#102030", (0x30, 0x20, 0x10)),
         ({"type": "dim", "keep": 0.5}, IMAGE * 0.5),
     ):
-        settings.compose = ComposeConfig.model_validate({"background": background})
-        out = drawn.compose(IMAGE, ALPHA)
+        out = drawn.compose(IMAGE, ALPHA, settings_with(background=background))
         assert furthest(out, blended(IMAGE, ALPHA, expected)) <= 1.5
 
 
@@ -245,39 +242,37 @@ def test_a_new_overlay_holds_while_the_background_stays_open() -> None:
         opened.append(path)
         return Still()
 
-    settings = tuning(background={"type": "video", "path": "waves.mp4"})
+    settings = settings_with(background={"type": "video", "path": "waves.mp4"})
     layout = arranged("side_by_side", ["overlay", "composite"])
     drawn = Composer(layout, settings, open_video=open_video)
     drawn.compose(IMAGE, ALPHA)
-    settings.compose = settings.compose.model_copy(
-        update={"overlay": ComposeConfig.model_validate({"overlay": {"opacity": 1}}).overlay}
-    )
-    overlay, composite = np.split(drawn.compose(IMAGE, ALPHA), 2, axis=1)
+    waves = {"type": "video", "path": "waves.mp4"}
+    settings = settings_with(background=waves, overlay={"opacity": 1})
+    overlay, composite = np.split(drawn.compose(IMAGE, ALPHA, settings), 2, axis=1)
     assert (overlay[ALPHA >= 128] == colour("green")).all()
     assert furthest(composite, blended(IMAGE, ALPHA, 80)) <= 1
     assert opened == ["waves.mp4"]
 
 
-@pytest.mark.parametrize("layout", ["composite", "cutout"])
-def test_a_new_background_that_cannot_be_had_is_logged_once_and_the_old_one_stays(
-    caplog, layout
-) -> None:
-    settings = tuning(background="white")
-    drawn = Composer(layout, settings)
+def test_a_new_background_that_cannot_be_had_is_logged_once_and_the_old_one_stays(caplog) -> None:
+    drawn = Composer("composite", settings_with(background="white"))
     before = drawn.compose(IMAGE, ALPHA).copy()
-    settings.compose = ComposeConfig.model_validate(
-        {"background": {"type": "image", "path": "no/such/beach.png"}, "despill": None}
-    )
+    gone = {"type": "image", "path": "no/such/beach.png"}
     with caplog.at_level(logging.WARNING, "streamer"):
-        assert (drawn.compose(IMAGE, ALPHA) == before).all()
-        assert (drawn.compose(IMAGE, ALPHA) == before).all()
+        for settings in (settings_with(background=gone), settings_with(background=gone)):
+            assert (drawn.compose(IMAGE, ALPHA, settings) == before).all()
     (record,) = caplog.records
     assert "no/such/beach.png" in record.getMessage()
-    assert settings.compose == ComposeConfig.model_validate({"background": "white"})
-    settings.compose = ComposeConfig.model_validate({"background": "green"})
-    out = drawn.compose(IMAGE, ALPHA)
-    if layout == "composite":
-        assert furthest(out, blended(IMAGE, ALPHA, colour("green"))) <= 1
+    out = drawn.compose(IMAGE, ALPHA, settings_with(background="green"))
+    assert furthest(out, blended(IMAGE, ALPHA, colour("green"))) <= 1
+
+
+def test_a_background_that_is_not_drawn_is_not_opened() -> None:
+    def opened(path: str) -> None:
+        raise AssertionError("nobody shows it")
+
+    drawn = Composer("cutout", open_video=opened)
+    drawn.compose(IMAGE, ALPHA, settings_with(background={"type": "video", "path": "waves.mp4"}))
 
 
 def test_a_video_that_another_background_replaces_is_closed() -> None:
@@ -290,11 +285,10 @@ def test_a_video_that_another_background_replaces_is_closed() -> None:
         def close(self) -> None:
             closed.append(True)
 
-    settings = tuning(background={"type": "video", "path": "waves.mp4"})
+    settings = settings_with(background={"type": "video", "path": "waves.mp4"})
     drawn = Composer("composite", settings, open_video=lambda path: Still())
     drawn.compose(IMAGE, ALPHA)
-    settings.compose = ComposeConfig.model_validate({"background": "blur"})
-    drawn.compose(IMAGE, ALPHA)
+    drawn.compose(IMAGE, ALPHA, settings_with(background="blur"))
     assert closed == [True]
 
 
@@ -326,7 +320,7 @@ def test_the_duration_of_each_composition_is_recorded() -> None:
 def test_composing_allocates_nothing_of_a_frames_size(compose, tile) -> None:
     image, alpha = noise(640, 360), subject(640, 360)
     layout = LayoutConfig.model_validate({"panels": EVERY_PANEL, "tile": tile, "labels": True})
-    drawn = Composer(layout, tuning(**compose))
+    drawn = Composer(layout, settings_with(**compose))
     rgba = Composer("cutout", pixels="bgra")
     for _ in range(2):
         drawn.compose(image, alpha)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,12 +12,17 @@ import pytest
 
 from streamer import Pipeline
 from streamer.compositing import Composer
-from streamer.config import SinkConfig, parse_config
+from streamer.config import (
+    ComposeConfig,
+    Settings,
+    SinkConfig,
+    VideoBackgroundConfig,
+    parse_config,
+)
 from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import VirtualCameraSink, make_sink
 from streamer.sources.looped import LoopedVideo
-from tests.unit.compositing.scene import tuning
 from tests.unit.sinks.fake_camera import FakeCamera
 from tests.unit.sinks.scene import shot, stream_info
 from tests.unit.sources.clips import encode
@@ -55,7 +61,8 @@ def waves(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["discard", "images", "pipe", "record", "rtsp", "virtual_camera"])
 def test_every_sink_closes_the_video_that_it_showed(waves, tmp_path, kind) -> None:
-    settings = tuning(background={"type": "video", "path": str(waves)})
+    background = VideoBackgroundConfig(type="video", path=str(waves))
+    settings = Settings(compose=ComposeConfig(background=background))
     options: dict[str, object] = {
         "images": {"path": str(tmp_path / "out")},
         "pipe": {"path": str(tmp_path / "pipe")},
@@ -72,13 +79,14 @@ def test_every_sink_closes_the_video_that_it_showed(waves, tmp_path, kind) -> No
     else:
         sink = make_sink(
             a_sink(type=kind, layout="composite", **options),
-            tuning=settings,
+            settings=settings,
             stream="desk",
             latency=LatencyHistogram(),
             open_video=Watched,
         )
     sink.open(stream_info())
-    sink.write(*shot())
+    frame, matte = shot()
+    sink.write(replace(frame, settings=settings), matte)
     (video,) = Watched.all
     assert video.pictures == 1
     assert not video.closed

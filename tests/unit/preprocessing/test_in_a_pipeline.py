@@ -139,10 +139,10 @@ def test_a_region_outside_of_a_file_is_told_before_the_model_is_looked_for(tmp_p
 
 
 def test_what_is_left_to_tune_of_a_cropped_output_is_within_it(make_model, monkeypatch):
-    tunings = []
+    made = []
     monkeypatch.setattr(
         "streamer.stream.build.make_sink",
-        lambda *_, tuning, **__: tunings.append(tuning) or FakeSink(),
+        lambda *_, settings, **__: made.append(settings) or FakeSink(),
     )
     config = {
         "source": {"type": "synthetic", "width": SIZE[0], "height": SIZE[1], "frames": 1},
@@ -150,5 +150,6 @@ def test_what_is_left_to_tune_of_a_cropped_output_is_within_it(make_model, monke
         "preprocess": {"roi": [0.5, 0.5, 0.25, 0.25], "output": "cropped"},
         "sinks": [{"type": "discard"}],
     }
-    Pipeline.from_config(parse_config(config, name="test"))
-    assert tunings[0].preprocess == PreprocessConfig()
+    stream = Pipeline.from_config(parse_config(config, name="test"))
+    assert stream.settings.preprocess == PreprocessConfig()
+    assert made[0].preprocess == PreprocessConfig()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.config import RtspSinkConfig
+from streamer.config import USUAL, RtspSinkConfig
 from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.sinks import make_sink
-from streamer.tuning import Tuning
 
 
 def sink(**fields: object) -> Sink:
     return make_sink(
         RtspSinkConfig.model_validate({"type": "rtsp", **fields}),
-        tuning=Tuning(),
+        settings=USUAL,
         stream="desk",
         latency=LatencyHistogram(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -10,20 +11,21 @@ import numpy as np
 from streamer.config import RefineConfig
 from streamer.frame import Alpha
 from streamer.refining import Refiner
-from streamer.tuning import Tuning
 
 Box = tuple[int, int, int, int]
 """Left, top, width, height."""
 
 
-def refiner(**options: Any) -> Refiner:
-    return Refiner(Tuning(refine=RefineConfig.model_validate(options)))
+def refiner(**options: Any) -> Callable[[Alpha, int], None]:
+    """Refines the alphas of frames in place, given the epochs of these."""
+    one, config = Refiner(), RefineConfig.model_validate(options)
+    return lambda alpha, epoch: one.refine(alpha, config, epoch)
 
 
 def refined(alpha: Alpha, **options: Any) -> Alpha:
     """A copy of *alpha*, refined."""
     out = alpha.copy()
-    refiner(**options).refine(out, epoch=0)
+    refiner(**options)(out, 0)
     return out
 
 

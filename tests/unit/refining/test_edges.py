@@ -108,9 +108,9 @@ def test_after_the_first_frames_nothing_of_a_frames_size_is_allocated() -> None:
     alphas = [boxes((300 + n, 100, 500, 600), (50, 50, 30, 30), size=(1280, 720)) for n in range(4)]
     one = refiner(**EVERYTHING, invert=True)
     for alpha in alphas[:3]:
-        one.refine(alpha, 0)
+        one(alpha, 0)
     with allocating() as growth:
-        one.refine(alphas[3], 0)
+        one(alphas[3], 0)
     assert growth.peak < 1280 * 720 / 4
 
 
@@ -135,7 +135,7 @@ def test_after_the_first_frames_nothing_of_a_frames_size_is_allocated() -> None:
 def test_of_nothing_nothing_is_made_whatever_the_options(alpha: np.ndarray, options: dict) -> None:
     one = refiner(**options)
     for _ in range(2):
-        one.refine(alpha.copy(), 0)
+        one(alpha.copy(), 0)
     nothing = np.zeros_like(alpha)
-    one.refine(nothing, 0)
+    one(nothing, 0)
     assert not nothing.any()

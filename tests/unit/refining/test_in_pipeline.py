@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 
 from streamer import Pipeline
-from streamer.config import ReconnectConfig, RefineConfig, StandbyConfig, parse_config
+from streamer.config import (
+    ReconnectConfig,
+    RefineConfig,
+    Settings,
+    StandbyConfig,
+    parse_config,
+)
 from streamer.errors import SourceLost, SourceRefused
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting import EveryFrame
 from streamer.metrics import Metrics
 from streamer.pipeline import Standby
-from streamer.refining import Refiner
-from streamer.tuning import Tuning
+from streamer.preprocessing import Refinement
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 
 INVERTED = RefineConfig(invert=True)
@@ -33,14 +38,10 @@ class Blind(EveryFrame):
         return super().matte(frame, alpha)
 
 
-def refine_of(config: RefineConfig):
-    return Refiner(Tuning(refine=config)).refine
-
-
 def test_every_sink_gets_the_refined_alpha_of_each_frame() -> None:
     sinks = [FakeSink(), FakeSink()]
-    refine = refine_of(RefineConfig(gain=2.0))
-    Pipeline(FakeSource(20), EveryFrame(FakeSegmenter()), sinks, refine=refine).run()
+    settings = Settings(RefineConfig(gain=2.0))
+    Pipeline(FakeSource(20), EveryFrame(FakeSegmenter()), sinks, settings=settings).run()
     for sink in sinks:
         assert sink.pictures == list(range(20))
         assert sink.alphas == [2 * number for number in range(20)]
@@ -49,13 +50,13 @@ def test_every_sink_gets_the_refined_alpha_of_each_frame() -> None:
 def test_a_matting_that_looks_ahead_is_refined_when_it_gives_its_mattes() -> None:
     sink = FakeSink()
     matting = FakeMatting(delay=3, in_bursts=True)
-    Pipeline(FakeSource(9), matting, [sink], refine=refine_of(RefineConfig(gain=2.0))).run()
+    Pipeline(FakeSource(9), matting, [sink], settings=Settings(RefineConfig(gain=2.0))).run()
     assert sink.alphas == [2 * number for number in range(9)]
 
 
 def test_an_empty_matte_stays_empty_although_inversion_is_asked_for() -> None:
     sink = FakeSink()
-    Pipeline(FakeSource(6), Blind(FakeSegmenter()), [sink], refine=refine_of(INVERTED)).run()
+    Pipeline(FakeSource(6), Blind(FakeSegmenter()), [sink], settings=Settings(INVERTED)).run()
     assert sink.origins == ["inferred", "empty"] * 3
     assert sink.alphas == [255, 0, 253, 0, 251, 0]
 
@@ -76,7 +77,7 @@ def test_stand_by_frames_are_not_refined(show: str) -> None:
         fresh=lambda: FakeSource(3, live=True, period_s=0.01, on_open=stood_in),
         reconnect=ReconnectConfig(first_s=0.1, max_s=0.1),
         standby=Standby(StandbyConfig.model_validate({"show": show})),
-        refine=refine_of(INVERTED),
+        settings=Settings(INVERTED),
     ).run()
     given = list(zip(sink.stamps, sink.pictures, sink.alphas, strict=True))
     assert all(alpha == 255 - picture for stamp, picture, alpha in given if not stamp.standby)
@@ -89,7 +90,8 @@ def test_stand_by_frames_are_not_refined(show: str) -> None:
 
 
 def test_settings_change_while_it_runs_and_only_what_was_refined_is_timed() -> None:
-    tuning, metrics = Tuning(), Metrics()
+    metrics = Metrics()
+    stream: Pipeline
     changed = threading.Event()
 
     class Changing(FakeSink):
@@ -97,7 +99,7 @@ def test_settings_change_while_it_runs_and_only_what_was_refined_is_timed() -> N
             super().write(frame, matte)
             if frame.stamp.index == 5:
                 assert metrics.latency("refine").quantile_ms(0.5) is None
-                tuning.refine = INVERTED
+                stream.apply({"refine.invert": True})
                 changed.set()
 
     def wait(number: int) -> None:
@@ -105,13 +107,14 @@ def test_settings_change_while_it_runs_and_only_what_was_refined_is_timed() -> N
             assert changed.wait(5)
 
     sink = Changing()
-    report = Pipeline(
+    stream = Pipeline(
         FakeSource(10, on_read=wait),
         EveryFrame(FakeSegmenter()),
         [sink],
-        refine=Refiner(tuning, metrics.latency("refine")).refine,
+        refine=Refinement(metrics.latency("refine")),
         metrics=metrics,
-    ).run()
+    )
+    report = stream.run()
     assert sink.alphas == [*range(6), *(255 - number for number in range(6, 10))]
     assert report["latency_ms"]["refine"]["p50"] is not None
 

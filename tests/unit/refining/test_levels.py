@@ -8,7 +8,6 @@ import pytest
 from streamer.config import RefineConfig
 from streamer.metrics import LatencyHistogram
 from streamer.refining import Refiner
-from streamer.tuning import Tuning
 from tests.unit.refining.alphas import boxes, refined
 
 LEVELS = np.arange(256, dtype=np.uint8)[None]
@@ -18,7 +17,7 @@ def test_a_threshold_is_the_masks_alone_and_costs_nothing() -> None:
     latency = LatencyHistogram()
     alpha = boxes((100, 100, 50, 50), soft_px=4)
     before = alpha.copy()
-    Refiner(Tuning(refine=RefineConfig(threshold=0.9)), latency).refine(alpha, 0)
+    Refiner(latency).refine(alpha, RefineConfig(threshold=0.9))
     assert (alpha == before).all()
     assert latency.quantile_ms(0.5) is None
 
@@ -52,11 +51,9 @@ def test_inverting_comes_last_and_twice_is_nothing() -> None:
 
 
 def test_settings_and_sizes_may_change_from_one_frame_to_the_next() -> None:
-    tuning = Tuning()
-    refiner = Refiner(tuning)
+    refiner = Refiner()
     for gain in (1.0, 2.0, 3.0):
-        tuning.refine = RefineConfig(gain=gain)
         for rows in (3, 50):
             alpha = np.full((rows, 20), 40, np.uint8)
-            refiner.refine(alpha, 0)
+            refiner.refine(alpha, RefineConfig(gain=gain))
             assert (alpha == 40 * gain).all()

@@ -9,7 +9,6 @@ import pytest
 from streamer.config import RefineConfig
 from streamer.refining import Refiner
 from streamer.refining.parts import Parts
-from streamer.tuning import Tuning
 from tests.unit.refining.alphas import Box, boxes, refined, refiner
 
 SUBJECT: Box = (180, 60, 120, 200)
@@ -113,7 +112,7 @@ def flickers(*frames: np.ndarray, epochs: list[int] | None = None, **options: ob
     one = refiner(min_fragment=0.01, **options)
     there = []
     for number, alpha in enumerate(frames):
-        one.refine(alpha, epochs[number] if epochs else 0)
+        one(alpha, epochs[number] if epochs else 0)
         there.append(bool(alpha[:200, :170].any()))
     return there
 
@@ -143,7 +142,7 @@ def test_another_fragment_elsewhere_has_its_own_count() -> None:
     one = refiner(min_fragment=0.01, fragment_frames=2)
     for number in range(4):
         alpha = boxes(SUBJECT, SPECK, *([(420, 300, 12, 12)] if number >= 2 else []))
-        one.refine(alpha, 0)
+        one(alpha, 0)
     assert not alpha[inside(SPECK)].any()
     assert alpha[300:312, 420:432].all()
 
@@ -155,13 +154,11 @@ def test_a_new_epoch_knows_no_fragments() -> None:
 
 
 def test_fragments_that_were_not_looked_for_meanwhile_are_counted_anew() -> None:
-    tuning = Tuning(refine=RefineConfig(min_fragment=0.01, fragment_frames=2))
-    one, looking = Refiner(tuning), tuning.refine
+    one, looking = Refiner(), RefineConfig(min_fragment=0.01, fragment_frames=2)
     there = []
     for number in range(9):
-        tuning.refine = RefineConfig() if 2 <= number < 6 else looking
         alpha = with_speck()
-        one.refine(alpha, 0)
+        one.refine(alpha, RefineConfig() if 2 <= number < 6 else looking)
         there.append(bool(alpha[inside(SPECK)].any()))
     assert there == [True] * 8 + [False]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -8,11 +9,10 @@ import numpy as np
 import pytest
 
 import streamer.sinks
-from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig, SinkConfig
+from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig, Settings, SinkConfig
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.sinks import make_sink
-from streamer.tuning import Tuning
 from tests.unit.sinks.scene import GREEN, shot, stream_info
 
 
@@ -23,7 +23,7 @@ def made(
 ) -> Sink:
     return make_sink(
         config,
-        tuning=Tuning(compose=compose or ComposeConfig()),
+        settings=Settings(compose=compose or ComposeConfig()),
         stream="desk",
         latency=latency or LatencyHistogram(),
     )
@@ -37,7 +37,8 @@ def picture_of(
     latency = LatencyHistogram()
     sink = made(config, compose, latency)
     sink.open(stream_info())
-    sink.write(*shot(alpha=alpha))
+    frame, matte = shot(alpha=alpha)
+    sink.write(replace(frame, settings=Settings(compose=compose)), matte)
     sink.close()
     assert latency.quantile_ms(0.5) is not None
     (path,) = Path(config.path).iterdir()

@@ -18,12 +18,11 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config import ComposeConfig
+from streamer.config import ComposeConfig, Settings
 from streamer.errors import SinkError, StopRequested
 from streamer.protocols import ProgressingSink
 from streamer.sinks import PipeSink
 from streamer.sinks.pipe_end import PipeEnd
-from streamer.tuning import Tuning
 from tests.conftest import MakeModel
 from tests.memory import allocating
 from tests.peers import ffmpeg
@@ -62,8 +61,8 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def sink_into(
     path: Path | str, layout: str, form: str, pixels: str = "bgr", wait_s: float = 1.0
 ) -> PipeSink:
-    tuning = Tuning(compose=ComposeConfig(cutout="rgba"))
-    return PipeSink(PipeEnd(str(path), wait_s), Composer(layout, tuning, pixels=pixels), form)
+    settings = Settings(compose=ComposeConfig(cutout="rgba"))
+    return PipeSink(PipeEnd(str(path), wait_s), Composer(layout, settings, pixels=pixels), form)
 
 
 def piped(reader: Reader, shots: list, *arguments: str) -> bytes:

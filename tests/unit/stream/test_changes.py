@@ -16,13 +16,21 @@ import numpy as np
 import pytest
 
 from streamer import Pipeline
-from streamer.config import load_config, parse_config
+from streamer.config import (
+    Config,
+    PreprocessConfig,
+    RtspSourceConfig,
+    load_config,
+    parse_config,
+)
+from streamer.config.changing import WAYS
 from streamer.controls import Applied, Refused
+from streamer.loading import load_matting
 from streamer.matting import EveryFrame
 from streamer.stream import changes as changes_module
-from streamer.tuning import Tuning
+from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
-from tests.fakes import FakeSegmenter, FakeSink, FakeSource
+from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 
 BLUR = {"type": "blur"}
 
@@ -54,9 +62,9 @@ def answer(stream: Pipeline, **changes: object) -> Applied | Refused:
 def test_changes_are_numbered_and_in_the_configuration(stream: Pipeline) -> None:
     assert answer(stream, refine__threshold=0.6, compose__background=BLUR) == Applied(1)
     assert answer(stream, preprocess__roi=[(0, 0, 32, 32)]) == Applied(2)
-    assert stream.config.refine.threshold == stream.tuning.refine.threshold == 0.6
+    assert stream.config.refine.threshold == stream.settings.refine.threshold == 0.6
     assert stream.config.compose.background.type == "blur"
-    assert stream.tuning.preprocess.regions == stream.config.preprocess.regions
+    assert stream.settings.preprocess.regions == stream.config.preprocess.regions
     assert len(stream.config.preprocess.regions) == 1
 
 
@@ -67,11 +75,13 @@ def test_changes_are_numbered_and_in_the_configuration(stream: Pipeline) -> None
         ("refine.treshold", 0.5, "^refine: unknown key 'treshold': did you mean 'threshold'"),
         ("compose.background", {"type": "image", "path": "gone.png"}, "gone.png"),
         ("compose.background", {"type": "video", "path": "gone.mp4"}, "gone.mp4"),
-        ("preprocess.max_side", 640, "^preprocess: is fixed while the stream runs, all but roi$"),
-        ("pipeline.ring_capacity", 9, "^pipeline: is fixed while the stream runs$"),
+        ("preprocess.output", "cropped", "^preprocess: output: cropped needs a roi"),
+        ("pipeline.ring_capacity", 9, r"^pipeline\.ring_capacity: is fixed while the stream runs$"),
+        ("standby", {"show": "black"}, r"^standby\.show: is fixed while the stream runs$"),
         ("sinks.0.path", "b.mp4", "^sinks: is fixed while the stream runs$"),
         ("sinks.7.path", "b.mp4", r"^sinks\.7\.path: '7' is not one of"),
-        ("model.name", "isnet", r"^model\.name: is changed by `switch` while the stream runs$"),
+        ("model.name", "isnet", "^the source is not open yet$"),
+        ("matting.mode", "tracking", "^matting.mode: 'tracking' "),
         ("source.fps", 5, r"^source\.fps: is fixed when the source starts"),
         ("name.of", "x", "^name.of: there is nothing below a plain value"),
     ],
@@ -94,7 +104,8 @@ def test_what_is_refused_changes_nothing_also_of_what_came_with_it(
     [
         ({"refine.feather": "inward", "refine.feather_px": 99}, "refine.feather_px"),
         ({"refine.threshold": 0.6, "compose.background": {"type": "fog"}}, "compose.background"),
-        ({"preprocess.roi": None, "preprocess.max_side": 640}, "preprocess.max_side"),
+        ({"preprocess.roi": None, "preprocess.max_side": 1}, "preprocess.max_side"),
+        ({"refine.gain": 2.0, "matting.mode": "tracked"}, "matting.mode"),
         ({"source.fps": 60, "source.reconnect": {}}, "source.reconnect"),
     ],
 )
@@ -105,7 +116,7 @@ def test_the_key_that_is_refused_is_named(stream: Pipeline, changes, key: str) -
 
 
 def test_what_is_already_made_is_looked_at_again(stream: Pipeline) -> None:
-    copied = stream.tuning.refine.model_copy(update={"threshold": 7})
+    copied = stream.settings.refine.model_copy(update={"threshold": 7})
     refused = answer(stream, refine=copied)
     assert isinstance(refused, Refused)
     assert "threshold" in refused.why
@@ -185,21 +196,83 @@ def test_what_is_shown_follows(stream: Pipeline, tmp_path: Path) -> None:
 
 
 def test_a_stream_of_ones_own_parts_can_be_changed_too() -> None:
-    tuning = Tuning()
-    parts = FakeSource(), EveryFrame(FakeSegmenter()), [FakeSink()]
-    stream = Pipeline(*parts, tuning=tuning)
-    assert answer(stream, refine__threshold=0.6) == Applied(1)
-    assert tuning.refine.threshold == 0.6
-    assert answer(stream, preprocess__roi=[(0, 0, 9, 9)]) == Applied(2)
-    assert len(tuning.preprocess.regions) == 1
-    assert answer(stream, preprocess__roi=None) == Applied(3)
-    assert not tuning.preprocess.regions
+    sink = FakeSink()
+    stream: Pipeline
+
+    def change(number: int) -> None:
+        if number == 5:
+            wait_for(lambda: len(sink.alphas) == 5)
+            assert answer(stream, refine__invert=True) == Applied(1)
+
+    source = FakeSource(10, on_read=change)
+    stream = Pipeline(source, EveryFrame(FakeSegmenter()), [sink])
     refused = answer(stream, source__fps=5)
     assert isinstance(refused, Refused)
     assert "made from parts" in refused.why
-    untuned = answer(Pipeline(*parts), preprocess__roi=[(0, 0, 9, 9)])
-    assert isinstance(untuned, Refused), "nobody would look at it"
-    assert "without `tuning`" in untuned.why
+    stream.run()
+    assert sink.alphas == [0, 1, 2, 3, 4, 250, 249, 248, 247, 246]
+    assert sink.numbers == [0] * 5 + [1] * 5
+
+
+def test_a_change_of_the_model_is_made_when_it_runs(stream: Pipeline, make_model) -> None:
+    other = str(make_model("two.onnx", size=64))
+    with stream:
+        stream.start()
+        wait_for(lambda: stream.statistics().frames["emitted"] > 0)
+        applied = answer(stream, model__name=other, refine__gain=0.5, preprocess__denoise=0.1)
+        assert applied == Applied(1), "all at once"
+        assert stream.model == stream.config.model.name == other
+        assert stream.settings.refine.gain == 0.5
+        assert stream.report()["model"]["input_size"] == (64, 64)
+        assert answer(stream, matting__mode="tracked") == Applied(2)
+        assert stream.mode == "tracked"
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(stream: Pipeline, tmp_path) -> None:
+    with stream:
+        stream.start()
+        wait_for(lambda: stream.statistics().frames["emitted"] > 0)
+        before = stream.config
+        refused = answer(stream, refine__gain=0.5, model__name=str(tmp_path / "none.onnx"))
+        assert isinstance(refused, Refused)
+        assert refused.key == "model.name"
+        assert "no such file" in refused.why
+        assert stream.config == before
+        assert stream.settings.number == 0
+
+
+def test_what_changes_while_a_model_is_loaded_stays(stream: Pipeline, monkeypatch) -> None:
+    loading, may_load = threading.Event(), threading.Event()
+
+    def slow(*args: Any, **options: Any) -> Any:
+        loading.set()
+        assert may_load.wait(20)
+        return load_matting(*args, **options)
+
+    monkeypatch.setattr(stream_module, "load_matting", slow)
+    with stream:
+        stream.start()
+        wait_for(lambda: stream.statistics().frames["emitted"] > 0)
+        switched = stream.switch(mode="tracked")
+        assert loading.wait(10)
+        assert answer(stream, refine__gain=0.5) == Applied(1), "nobody waits for the model"
+        refused = answer(stream, matting__effort="fast")
+        assert isinstance(refused, Refused)
+        assert "another model is still on its way" in refused.why
+        may_load.set()
+        assert switched.result(20) == Applied(2)
+        assert stream.config.refine.gain == 0.5
+        assert stream.config.matting.mode == "tracked"
+
+
+def test_the_table_of_ways_has_every_option_once_and_no_other() -> None:
+    """A key that is misspelt there would need a restart, unnoticed."""
+    sections = set(Config.model_fields)
+    assert {key.partition(".")[0] for key in WAYS} == sections
+    options = {"preprocess": PreprocessConfig.model_fields, "source": RtspSourceConfig.model_fields}
+    for key in WAYS:
+        section, _, name = key.partition(".")
+        assert not name or name in options[section]
 
 
 def test_a_refusal_does_not_tell_what_may_be_a_secret(stream: Pipeline) -> None:
@@ -222,9 +295,12 @@ def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_star
         lambda dice: {"compose.background": {"type": "image", "path": "gone.png"}},
         lambda dice: {"preprocess.roi": dice.choice([None, [(0, 0, 32, 32)], [(99, 99, 5, 5)]])},
         lambda dice: {"sinks": []},
+        lambda dice: {"matting.mode": dice.choice(["tracked", "every_frame", "both"])},
+        lambda dice: {"model.name": "gone.onnx", "refine.invert": True},
     )
     answers: list[Applied | Refused] = []
 
+    numbers: list[list[int]] = [[] for _ in range(4)]
     own = ("gain", "min_fragment", "fill_holes", "feather_px")
 
     def change(seed: int) -> None:
@@ -232,6 +308,7 @@ def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_star
         for step in range(1, 26):
             answers.append(stream.apply({f"refine.{own[seed]}": step / 50}))
             answers.append(stream.apply(dice.choice(some)(dice)))
+            numbers[seed].append(stream.settings.number)
             mine = getattr(stream.config.refine, own[seed])
             assert mine == step / 50, "nobody else changes this one"
             parse_config(stream.config.model_dump())  # raises, if it is not valid
@@ -250,11 +327,49 @@ def test_changes_from_four_threads_are_all_answered_and_leave_a_stream_that_star
     made = [one.number for one in answers if isinstance(one, Applied)]
     assert sorted(made) == list(range(1, len(made) + 1)), "each has its own number"
     assert 100 < len(made) < 200
+    assert all(seen == sorted(seen) for seen in numbers), "they only grow"
+    assert not stream.config.refine.invert, "its model could not be had"
     assert stream.report()["error"] is None
     (tmp_path / "a.mp4").unlink()
     with Pipeline.from_config(saved) as again:
         again.start()
         wait_for(lambda: again.statistics().frames["emitted"] > 0)
+
+
+def test_each_frame_is_one_setting_from_its_model_to_every_sink() -> None:
+    """The alpha says by which gain it was refined; both sinks are told the number of that."""
+    gains = [0.2, 0.4, 0.6, 0.8, 1.0]
+    by_number = {0: 1.0}
+    sinks = [FakeSink(), FakeSink()]
+    changing = threading.Event()
+
+    def change(seed: int) -> None:
+        dice = random.Random(seed)
+        while not changing.wait(0.001):
+            gain = dice.choice(gains)
+            answered = stream.apply({"refine.gain": gain})
+            assert isinstance(answered, Applied)
+            by_number[answered.number] = gain
+
+    source = FakeSource(300, live=True, period_s=0.002)
+    stream = Pipeline(source, FakeMatting(delay=3), sinks, ring_capacity=64, sink_queue=64)
+    threads = [threading.Thread(target=change, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    stream.run()
+    changing.set()
+    for thread in threads:
+        thread.join()
+    for sink in sinks:
+        shown = zip(sink.pictures, sink.alphas, sink.numbers, strict=True)
+        assert all(
+            abs(alpha - min(255, by_number[number] * picture)) <= 1
+            for picture, alpha, number in shown
+        )
+        assert sink.numbers == sorted(sink.numbers)
+    told = [dict(zip(sink.indices, sink.numbers, strict=True)) for sink in sinks]
+    assert all(told[1].get(index, number) == number for index, number in told[0].items())
+    assert len(set(sinks[0].numbers)) > 5
 
 
 def wait_for(what: Callable[[], bool]) -> None:

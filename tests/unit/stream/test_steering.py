@@ -11,7 +11,7 @@ import pytest
 
 from streamer import Pipeline
 from streamer.config import ReconnectConfig, StandbyConfig
-from streamer.errors import ConfigError, ModelError
+from streamer.errors import CommandRefused, ModelError
 from streamer.frame import Frame, StreamInfo
 from streamer.matting import EveryFrame
 from streamer.pipeline import Standby
@@ -179,10 +179,10 @@ def test_a_change_of_speed_counts_from_the_frame_before() -> None:
 )
 def test_what_has_no_pace_cannot_be_sped_up(live: bool, reason: str) -> None:
     running = pipeline(FakeSource(2, live=live), FakeSink())
-    with pytest.raises(ConfigError, match="not open yet"):
+    with pytest.raises(CommandRefused, match="not open yet"):
         running.set_speed(2)
     running.run()
-    with pytest.raises(ConfigError, match=f"{reason}; .*realtime: true"):
+    with pytest.raises(CommandRefused, match=f"{reason}; .*realtime: true"):
         running.set_speed(2)
 
 
@@ -359,7 +359,7 @@ def test_a_stop_ends_a_release() -> None:
 
 
 def test_only_what_is_connected_again_can_be_released() -> None:
-    with pytest.raises(ConfigError, match="only cameras and RTSP streams"):
+    with pytest.raises(CommandRefused, match="only cameras and RTSP streams"):
         pipeline(FakeSource(), FakeSink()).release()
 
 
@@ -380,7 +380,7 @@ def test_recordings_are_switched_together() -> None:
     running.record(on=True)
     assert film.on
     assert running.recording
-    with pytest.raises(ConfigError, match="no recording to switch"):
+    with pytest.raises(CommandRefused, match="no recording to switch"):
         pipeline(FakeSource(), FakeSink()).record(on=True)
 
 
@@ -494,7 +494,7 @@ def test_a_matting_that_comes_after_the_end_is_closed() -> None:
     def write(frame: Frame) -> None:
         if frame.stamp.index == 3:
             futures.append(running.use(load))
-            with pytest.raises(RuntimeError, match="still on its way"):
+            with pytest.raises(CommandRefused, match="still on its way"):
                 running.use(load)
 
     running = pipeline(FakeSource(10), FakeSink(on_write=write, on_close=ended.set))
@@ -502,12 +502,12 @@ def test_a_matting_that_comes_after_the_end_is_closed() -> None:
     assert new.closed
     with pytest.raises(CancelledError):
         futures[0].result(0)
-    with pytest.raises(RuntimeError, match="has ended"):
+    with pytest.raises(CommandRefused, match="has ended"):
         running.use(load)
 
 
 def test_before_the_source_is_open_nothing_can_be_switched() -> None:
-    with pytest.raises(RuntimeError, match="not open yet"):
+    with pytest.raises(CommandRefused, match="not open yet"):
         pipeline(FakeSource(), FakeSink()).use(FakeMatting)
 
 

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config import ComposeConfig, RefineConfig
+from streamer.config import ComposeConfig, RefineConfig, Settings
 from streamer.errors import SinkError
 from streamer.sinks import ImagesSink
 from streamer.sinks.folder.moments import Spaced, Triggered
 from streamer.sinks.folder.retention import Retention
-from streamer.tuning import Tuning
 from tests.unit.sinks.scene import GREEN, RED, shot, stream_info
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 40_000, UTC)
@@ -23,8 +22,8 @@ NOON = datetime(2026, 1, 31, 12, 0, 0, 40_000, UTC)
 def sink_for(
     folder: Path, layout: str = "cutout", pixels: str = "bgr", **options: object
 ) -> ImagesSink:
-    tuning = Tuning(RefineConfig(threshold=0.5), ComposeConfig(cutout="rgba"))
-    return ImagesSink(folder, Composer(layout, tuning, pixels=pixels), **options)
+    settings = Settings(RefineConfig(threshold=0.5), ComposeConfig(cutout="rgba"))
+    return ImagesSink(folder, Composer(layout, settings, pixels=pixels), **options)
 
 
 def write_noise(sink: ImagesSink) -> None:

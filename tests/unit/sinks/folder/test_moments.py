@@ -1,20 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from streamer.config import RefineConfig
+from streamer.config import RefineConfig, Settings
 from streamer.sinks.folder.moments import Appearances, Moments, Spaced
-from streamer.tuning import Tuning
 from tests.unit.sinks.scene import shot
 
 MS = Fraction(1, 1000)
 
 
 def wanted_ms(moments: Moments, times_ms: list[int]) -> list[int]:
-    return [ms for ms in times_ms if moments.wants(shot(0, ms, time_base=MS)[1])]
+    return [ms for ms in times_ms if moments.wants(*shot(0, ms, time_base=MS))]
 
 
 def test_an_interval_gives_the_first_frame_and_then_one_each():
@@ -40,12 +40,14 @@ def appearances(
     covered: list[float], *, step_ms: int = 100, absent_s: float = 0.3, **refine: float
 ) -> list[int]:
     """The numbers of the frames that are wanted of those with so much of them covered."""
-    moments = Appearances(0.1, absent_s, Tuning(RefineConfig(**refine)))
+    moments = Appearances(0.1, absent_s)
+    settings = Settings(RefineConfig(**refine))
     found = []
     for number, share in enumerate(covered):
         alpha = np.zeros((50, 100), np.uint8)
         alpha[:, : round(share * 100)] = 200
-        if moments.wants(shot(0, number * step_ms, time_base=MS, alpha=alpha)[1]):
+        frame, matte = shot(0, number * step_ms, time_base=MS, alpha=alpha)
+        if moments.wants(replace(frame, settings=settings), matte):
             found.append(number)
     return found
 

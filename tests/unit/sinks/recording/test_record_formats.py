@@ -22,11 +22,10 @@ import pytest
 from PIL import Image
 
 from streamer.compositing import Composer
-from streamer.config import ComposeConfig
+from streamer.config import ComposeConfig, Settings
 from streamer.errors import SinkError
 from streamer.sinks import RecordSink
 from streamer.sinks.recording.alpha_beside import AlphaBeside
-from streamer.tuning import Tuning
 from tests.media import sound
 from tests.peers import ffmpeg
 from tests.unit.sinks.scene import BLUE, GREEN, GREY, RED, shot, stream_info
@@ -37,8 +36,8 @@ MOV_PNG = ("a.mov", "png")
 
 
 def cutouts(pixels: str = "bgra") -> Composer:
-    tuning = Tuning(compose=ComposeConfig(cutout="rgba"))
-    return Composer("cutout" if pixels == "bgra" else "source", tuning, pixels=pixels)
+    settings = Settings(compose=ComposeConfig(cutout="rgba"))
+    return Composer("cutout" if pixels == "bgra" else "source", settings, pixels=pixels)
 
 
 def scene() -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
-from streamer.config import SourceConfig, UsbSourceConfig
+from streamer.config import USUAL, SourceConfig, UsbSourceConfig
 from streamer.controls import Applied, MattingMode, Refused
-from streamer.errors import ConfigError
-from streamer.tuning import Tuning
+from streamer.errors import CommandRefused
 
 
 class FakeControls:
@@ -25,10 +25,10 @@ class FakeControls:
         self,
         on_call: Callable[[str], object] = lambda call: None,
         *,
-        refuses: ConfigError | None = None,
+        refuses: CommandRefused | None = None,
         names: tuple[str, ...] = ("one", "two"),
     ) -> None:
-        self.tuning = Tuning()
+        self.settings = USUAL
         self.paused = False
         self.speed = 1.0
         self.pace = ""
@@ -39,7 +39,7 @@ class FakeControls:
         self.model = "one"
         self.mode: MattingMode = "every_frame"
         self.waiting = 1
-        self.switching: Future[None] | None = None
+        self.switching: Future[Applied] | None = None
         self._names = names
         self._call = on_call
         self._refuses = refuses
@@ -50,8 +50,8 @@ class FakeControls:
             return Refused(key, value, str(self._refuses))
         for key, value in changes.items():
             section, name = key.split(".")
-            changed = getattr(self.tuning, section).model_copy(update={name: value})
-            setattr(self.tuning, section, changed)
+            changed = getattr(self.settings, section).model_copy(update={name: value})
+            self.settings = replace(self.settings, **{section: changed})
         return Applied(1)
 
     def pause(self) -> None:
@@ -92,7 +92,9 @@ class FakeControls:
     def models(self) -> tuple[str, ...]:
         return self._names
 
-    def switch(self, *, model: str | None = None, mode: MattingMode | None = None) -> Future[None]:
+    def switch(
+        self, *, model: str | None = None, mode: MattingMode | None = None
+    ) -> Future[Applied]:
         self._answer(f"switch {model or mode}")
         self.model, self.mode = model or self.model, mode or self.mode
         self.switching = Future()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from dataclasses import replace
 
 from streamer.config import DisplaySinkConfig
 from streamer.errors import SinkError, StopRequested
@@ -22,7 +23,7 @@ def main(snapshots: str, layout: str) -> None:
     latency = LatencyHistogram()
     config = DisplaySinkConfig(type="display", overlay=False, snapshots=snapshots, layout=layout)
     controls = FakeControls(lambda call: print(f"asked {call}", flush=True))
-    sink = make_sink(config, tuning=controls.tuning, stream="s", latency=latency)
+    sink = make_sink(config, settings=controls.settings, stream="s", latency=latency)
     sink.control(controls)
     try:
         sink.open(stream_info(320, 240))
@@ -37,7 +38,8 @@ def main(snapshots: str, layout: str) -> None:
             if sink.paused:
                 sink.pump()
             else:
-                sink.write(*shot(index, width=320, height=240))
+                frame, matte = shot(index, width=320, height=240)
+                sink.write(replace(frame, settings=controls.settings), matte)
                 index += 1
                 if index == 2:
                     print("ready", flush=True)

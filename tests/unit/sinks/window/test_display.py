@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config import DisplaySinkConfig
+from streamer.config import USUAL, DisplaySinkConfig
 from streamer.errors import SinkError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink
 from streamer.sinks import DisplaySink, make_sink, window_problem
-from streamer.tuning import Tuning
 from tests.unit.sinks.scene import GREEN, RED, stream_info
 from tests.unit.sinks.window.controls import FakeControls
 from tests.unit.sinks.window.hosting import HOST, Host
@@ -154,6 +153,15 @@ def test_f_shows_the_rate_and_h_the_help_over_a_darker_picture(start: Callable[.
 def test_b_shows_the_backgrounds_in_a_view_that_has_them(start: Callable[..., Host]):
     host = start()
     host.wait_for_screen(SIDE_BY_SIDE)
+    host.press("b")
+    host.wait_for_screen(columns(RED, WHITE, BLACK, BLACK))
+
+
+def test_a_picture_that_is_held_follows_the_settings(start: Callable[..., Host]):
+    host = start("composite")
+    host.wait_for_screen(columns(RED, BLACK, BLACK, BLACK))
+    host.press("space")
+    host.wait_for("paused True")
     host.press("b")
     host.wait_for_screen(columns(RED, WHITE, BLACK, BLACK))
 
@@ -355,7 +363,7 @@ def test_another_thread_than_the_main_one_is_refused():
 
 def test_the_factory_makes_a_window_sink():
     config = DisplaySinkConfig(type="display", layout="alpha")
-    sink = make_sink(config, tuning=Tuning(), stream="s", latency=LatencyHistogram())
+    sink = make_sink(config, settings=USUAL, stream="s", latency=LatencyHistogram())
     assert isinstance(sink, WindowSink)
     assert not sink.paused
 

@@ -14,8 +14,10 @@ from streamer.config import (
     ImagesSourceConfig,
     PreprocessConfig,
     RefineConfig,
+    Settings,
 )
-from streamer.errors import ConfigError, ModelError
+from streamer.controls import Applied
+from streamer.errors import CommandRefused, ModelError
 from streamer.sinks.window.keys import Action
 from streamer.sinks.window.remote import Remote
 from tests.unit.sinks.window.controls import FakeControls
@@ -39,12 +41,12 @@ class Desk:
 def test_backgrounds_begin_after_the_configured_one_and_come_back_to_it():
     desk = Desk()
     image = ImageBackgroundConfig(type="image", path="pictures/beach.jpg")
-    desk.controls.tuning.compose = ComposeConfig(background=image, colours="clean")
+    desk.controls.settings = Settings(compose=ComposeConfig(background=image, colours="clean"))
     remote = desk.remote()
     said = [remote.do("background").removeprefix("background: ") for _ in range(8)]
     assert said[:3] == ["black", "white", "green"]
     assert said[3:] == ["blur", "pixelate", "dim", "image beach.jpg", "black"]
-    assert desk.controls.tuning.compose == ComposeConfig(
+    assert desk.controls.settings.compose == ComposeConfig(
         background=ColourBackgroundConfig(type="colour", colour="black"), colours="clean"
     )
 
@@ -52,7 +54,7 @@ def test_backgrounds_begin_after_the_configured_one_and_come_back_to_it():
 def test_a_configured_background_that_is_one_of_the_others_comes_once():
     desk = Desk()
     blur = BlurBackgroundConfig(type="blur")
-    desk.controls.tuning.compose = ComposeConfig(background=blur)
+    desk.controls.settings = Settings(compose=ComposeConfig(background=blur))
     remote = desk.remote()
     said = [remote.do("background").removeprefix("background: ") for _ in range(6)]
     assert said == ["black", "white", "green", "pixelate", "dim", "blur"]
@@ -62,10 +64,10 @@ def test_the_threshold_goes_in_twentieths_and_stays_within_its_limits():
     desk = Desk()
     remote = desk.remote()
     assert remote.do("threshold_up") == "threshold: 0.55"
-    assert desk.controls.tuning.refine == RefineConfig(threshold=0.55)
+    assert desk.controls.settings.refine == RefineConfig(threshold=0.55)
     for _ in range(30):
         remote.do("threshold_up")
-    assert desk.controls.tuning.refine.threshold == 1.0
+    assert desk.controls.settings.refine.threshold == 1.0
     for _ in range(30):
         said = remote.do("threshold_down")
     assert said == "threshold: 0.05"
@@ -73,10 +75,12 @@ def test_the_threshold_goes_in_twentieths_and_stays_within_its_limits():
 
 def test_the_feather_goes_in_pixels_and_keeps_the_rest():
     desk = Desk()
-    desk.controls.tuning.refine = RefineConfig(grow_px=3, feather="outward")
+    desk.controls.settings = Settings(refine=RefineConfig(grow_px=3, feather="outward"))
     remote = desk.remote()
     assert remote.do("feather_up") == "feather: 1 px outward"
-    assert desk.controls.tuning.refine == RefineConfig(grow_px=3, feather="outward", feather_px=1.0)
+    assert desk.controls.settings.refine == RefineConfig(
+        grow_px=3, feather="outward", feather_px=1.0
+    )
     remote.do("feather_down")
     assert remote.do("feather_down") == "feather: 0 px outward"
 
@@ -85,7 +89,7 @@ def test_the_mode_is_the_other_one_and_its_end_is_told():
     desk = Desk()
     assert desk.do("mode") == "matting: tracked: loading"
     assert desk.calls == ["switch tracked"]
-    desk.controls.switching.set_result(None)
+    desk.controls.switching.set_result(Applied(1))
     assert desk.said == ["matting: tracked"]
     desk.do("mode")
     desk.controls.switching.set_exception(ModelError("no memory"))
@@ -109,7 +113,7 @@ def test_a_model_that_cannot_be_had_is_passed_over_and_tried_again_after_the_oth
         desk.controls.model = "one"
         desk.controls.switching.set_exception(ModelError("has to see every frame"))
     assert remote.do("model") == "model: three: loading"
-    desk.controls.switching.set_result(None)
+    desk.controls.switching.set_result(Applied(1))
     assert remote.do("model") == "model: one: loading"
 
 
@@ -148,7 +152,7 @@ def test_settings_are_saved_in_the_folder():
 
 @pytest.mark.parametrize("action", ["faster", "camera", "record", "mode", "model", "save"])
 def test_what_is_refused_is_said_and_nothing_changes(action: Action):
-    desk = Desk(refuses=ConfigError("usb 0: has no pace"))
+    desk = Desk(refuses=CommandRefused("usb 0: has no pace"))
     assert desk.do(action) == "usb 0: has no pace"
     assert not desk.controls.recording
     assert not desk.controls.released
@@ -156,15 +160,15 @@ def test_what_is_refused_is_said_and_nothing_changes(action: Action):
 
 def test_regions_are_looked_at_and_said_as_yaml():
     desk = Desk()
-    desk.controls.tuning.preprocess = PreprocessConfig(max_side=640)
+    desk.controls.settings = Settings(preprocess=PreprocessConfig(max_side=640))
     remote = desk.remote()
     regions = [(0.1, 0.2, 0.3, 0.4), (0.5, 0.0, 0.5, 1.0)]
     said = remote.look_at(regions)
     assert said == "preprocess: {roi: [[0.1, 0.2, 0.3, 0.4], [0.5, 0, 0.5, 1]]}"
-    assert desk.controls.tuning.preprocess == PreprocessConfig(roi=regions, max_side=640)
+    assert desk.controls.settings.preprocess == PreprocessConfig(roi=regions, max_side=640)
     assert list(remote.regions) == regions
     assert remote.look_at([]) == "preprocess: {roi: null}"
-    assert desk.controls.tuning.preprocess == PreprocessConfig(max_side=640)
+    assert desk.controls.settings.preprocess == PreprocessConfig(max_side=640)
 
 
 def test_the_next_camera_is_taken_and_then_the_first_again():

@@ -1,0 +1,33 @@
+"""The refinement of a frame's alpha by its own settings, within its own regions."""
+
+from __future__ import annotations
+
+from streamer.frame import Alpha, Frame
+from streamer.metrics import LatencyHistogram
+from streamer.preprocessing.fences import Fences
+from streamer.refining import Refiner
+
+
+class Refinement:
+    """
+    Refines the alphas of one stream.
+
+    Refinement grows, blurs and inverts; outside of the regions of interest all is background
+    afterwards as well.
+
+    Args:
+        latency: where the time of each alpha is recorded for which anything is wanted.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, latency: LatencyHistogram | None = None) -> None:
+        self._refiner = Refiner(latency)
+        self._fences = Fences()
+
+    def __call__(self, frame: Frame, alpha: Alpha) -> None:
+        """Refine *alpha*, (H, W) uint8 of *frame*, in place; see `Refiner.refine`."""
+        settings = frame.settings
+        self._refiner.refine(alpha, settings.refine, frame.stamp.epoch)
+        if settings.preprocess.roi is not None:
+            self._fences.of(settings.preprocess, alpha.shape).clear_outside(alpha)
