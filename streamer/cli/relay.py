@@ -74,23 +74,17 @@ def relay(
     from streamer.cli.driving import drive
     from streamer.config import ServeAddress, parse_config
 
-    files = {"certificate": certificate, "private_key": private_key}
-    tls = {key: str(file) for key, file in files.items() if file is not None}
-    sinks: list[dict[str, Any]] = [
-        {"type": "rtsp", way: url, "layout": layout, "codec": codec, **more}
-        for way, url, more in (
-            ("serve", serve, {"insecure": insecure, **tls}),
-            ("publish", publish, {}),
-        )
-        if url is not None
-    ]
-    if not sinks:
+    if serve is None and publish is None:
         raise ConfigError("relay: where to? Give --serve rtsp://127.0.0.1:8554/masked or --publish")
+    files = {"certificate": certificate, "private_key": private_key}
+    sink: dict[str, Any] = {"type": "rtsp", "layout": layout, "codec": codec, "insecure": insecure}
+    sink |= {key: str(file) for key, file in files.items() if file is not None}
+    sink |= {key: url for key, url in (("serve", serve), ("publish", publish)) if url is not None}
     data = {
         "name": "relay",
         "source": guess_source(source),
         "model": {"name": model},
-        "sinks": sinks,
+        "sinks": [sink],
     }
     config = parse_config(literal(data), overrides or (), name="relay")
     if serve is not None:

@@ -226,7 +226,8 @@ class RtspSinkConfig(LayoutConfig):
 
     type: Literal["rtsp"]
     serve: SecretStr | None = None
-    """`rtsp://[user:password@]host[:port]/path` to serve at; `rtsps://` with a certificate."""
+    """`rtsp://[user:password@]host[:port]/path` to serve at; `rtsps://` with a certificate. With
+    `publish` as well, both have the same packets, encoded once."""
     publish: SecretStr | None = None
     """The URL at a server that is there already: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`,
     or `whip+https://`."""
@@ -267,9 +268,9 @@ class RtspSinkConfig(LayoutConfig):
         return serve
 
     @model_validator(mode="after")
-    def _one_way_out(self) -> RtspSinkConfig:
-        if (self.serve is None) == (self.publish is None):
-            raise ValueError("give either serve or publish; for both, write two sinks")
+    def _some_way_out(self) -> RtspSinkConfig:
+        if self.serve is None and self.publish is None:
+            raise ValueError("where to? give serve, publish or both")
         return self
 
     @model_validator(mode="after")

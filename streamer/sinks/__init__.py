@@ -46,6 +46,7 @@ from streamer.sinks.relaying import (
     PublishedOutlet,
     RelaySink,
     ServedOutlet,
+    SeveralOutlets,
 )
 from streamer.sinks.virtual_camera import VirtualCameraSink
 from streamer.sinks.window import DisplaySink, window_problem
@@ -176,19 +177,22 @@ def _moments(config: ImagesSinkConfig) -> Moments:
 
 
 def _outlet(config: RtspSinkConfig, servers: RtspServers) -> Outlet:
+    outlets: list[Outlet] = []
+    if config.serve is not None:
+        address = ServeAddress.parse(config.serve.get_secret_value())
+        tls = None
+        if config.certificate is not None and config.private_key is not None:
+            tls = TlsFiles(expanded(config.certificate), expanded(config.private_key))
+        outlets.append(ServedOutlet(address, servers, tls))
     if config.publish is not None:
-        return PublishedOutlet(
+        published = PublishedOutlet(
             config.publish.get_secret_value(),
             config.transport,
             tls_verify=config.tls_verify,
             tls_ca=config.tls_ca,
         )
-    assert config.serve is not None  # noqa: S101 - the configuration has one of the two
-    address = ServeAddress.parse(config.serve.get_secret_value())
-    tls = None
-    if config.certificate is not None and config.private_key is not None:
-        tls = TlsFiles(expanded(config.certificate), expanded(config.private_key))
-    return ServedOutlet(address, servers, tls)
+        outlets.append(published)
+    return outlets[0] if len(outlets) == 1 else SeveralOutlets(outlets)
 
 
 def _encoder_settings(config: RtspSinkConfig) -> EncoderSettings:

@@ -163,6 +163,28 @@ def test_players_see_the_camera_whole(
     assert sink["packets_dropped"] == sink["inbox_dropped"] == 0
 
 
+def test_viewers_and_a_media_server_have_one_encoding(
+    command: Command, camera: RtspCamera, model: str, tmp_path: Path
+):
+    url, got = address(), tmp_path / "got.mkv"
+    with ffmpeg_listener("rtsp", got) as (target, listener):
+        ways = ("--serve", url, "--publish", target)
+        with offered(command, relay(command, camera.url, model, *ways), url) as running:
+            seen = ffmpeg(url, "h264", "tcp", 50, tmp_path)
+            interrupt(running)
+        listener.wait(5)
+    assert seen.size == SIZE
+    assert seen.complete(FPS) >= 0.95
+    (sink,) = command.report()["sinks"]
+    assert sink["viewers_in_all"] == 1
+    assert 50 <= sink["encoded"] <= command.report()["frames"]["emitted"]
+    assert sink["packets"] + sink["drops"] == sink["encoded"], (
+        "none was encoded for one of both alone"
+    )
+    assert len(times(got)) >= 0.9 * sink["packets"]
+    assert next(pictures(got)).shape == (SIZE[1], SIZE[0], 3)
+
+
 @pytest.mark.parametrize("size", ["320x240", "640x368"])
 def test_a_viewer_stays_while_the_camera_is_away_and_never_sees_the_room(
     command: Command, model: str, size: str, tmp_path: Path

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 from streamer.config import ServeAddress
@@ -9,6 +12,8 @@ from streamer.errors import SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.publishing import Publisher, Transport, carries, parse_target
 from streamer.rtsp import Credentials, Mount, RtspServer, RtspServers, TlsFiles, audio_format
+
+_log = logging.getLogger(__name__)
 
 _CLOSE_S = 2.0
 """For a publisher's farewell to its server."""
@@ -175,3 +180,65 @@ class PublishedOutlet:
         """`{publish, state, restarts, …}`, as `Publisher.statistics`. Thread-safe."""
         publisher = self._publisher
         return {"publish": self._target.name, **(publisher.statistics() if publisher else {})}
+
+
+class SeveralOutlets:
+    """
+    Hands each packet to all of *outlets*, which it owns.
+
+    Audio goes to those that have a place for it.
+    """
+
+    def __init__(self, outlets: Sequence[Outlet]) -> None:
+        self._outlets = tuple(outlets)
+        self._heard: tuple[Outlet, ...] = ()
+        """Those that get the audio."""
+
+    @property
+    def watched(self) -> bool:
+        """Somebody gets the packets of any."""
+        return any(outlet.watched for outlet in self._outlets)
+
+    def open(self) -> None:
+        """Make all ready. Raises SinkError; `close` then closes those that are open."""
+        for outlet in self._outlets:
+            outlet.open()
+
+    def takes(self, audio: AudioTrack) -> bool:
+        """Whether audio of that kind can be sent to any."""
+        return any(outlet.takes(audio) for outlet in self._outlets)
+
+    def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
+        """Say what the packets will be."""
+        if audio is not None:
+            self._heard = tuple(outlet for outlet in self._outlets if outlet.takes(audio))
+        for outlet in self._outlets:
+            outlet.begin(video, audio if outlet in self._heard else None)
+            if audio is not None and outlet not in self._heard:
+                where = next(iter(outlet.statistics().values()))
+                _log.warning("%s: relayed without its audio: no place for %s", where, audio.codec)
+
+    def send_video(self, packet: VideoPacket) -> None:
+        """Hand over one packet; never waits."""
+        for outlet in self._outlets:
+            outlet.send_video(packet)
+
+    def send_audio(self, packet: AudioPacket) -> None:
+        """Hand over one packet; never waits."""
+        for outlet in self._heard:
+            outlet.send_audio(packet)
+
+    def take_key_request(self) -> bool:
+        """Whether somebody waits for a key frame at any."""
+        asked = [outlet.take_key_request() for outlet in self._outlets]
+        return True in asked
+
+    def close(self) -> None:
+        """End the stream everywhere. Twice is once."""
+        with ExitStack() as stack:
+            for outlet in self._outlets:
+                stack.callback(outlet.close)
+
+    def statistics(self) -> dict[str, Any]:
+        """Those of all, side by side: their names differ. Thread-safe."""
+        return {name: value for one in self._outlets for name, value in one.statistics().items()}

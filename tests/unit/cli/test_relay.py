@@ -55,7 +55,10 @@ def test_a_webcam_may_be_served_and_published_at_once(streamer, driven):
     assert result.exit_code == 0, result.stderr
     (config,) = driven
     assert config.source.type == "usb"
-    assert [(sink.layout, sink.codec) for sink in config.sinks] == [("composite", "h265")] * 2
+    (sink,) = config.sinks
+    assert (sink.layout, sink.codec) == ("composite", "h265")
+    assert sink.serve.get_secret_value() == "rtsp://127.0.0.1/a"
+    assert sink.publish.get_secret_value() == "rtsp://server/b"
 
 
 def test_without_a_way_out_it_says_which_there_are(streamer, driven):

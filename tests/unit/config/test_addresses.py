@@ -69,10 +69,12 @@ def test_others_may_watch_only_with_a_password_or_on_purpose():
     assert relay(serve="rtsp://127.0.0.1/a")
 
 
-@pytest.mark.parametrize("fields", [{}, {"serve": "rtsp://h/a", "publish": "rtsp://h/a"}])
-def test_a_relay_serves_or_publishes(fields: dict[str, str]):
-    with pytest.raises(ValueError, match="either serve or publish"):
-        relay(**fields)
+def test_a_relay_serves_or_publishes_or_both():
+    with pytest.raises(ValueError, match="give serve, publish or both"):
+        relay()
+    assert relay(serve="rtsp://127.0.0.1/a", publish="rtsp://h/a")
+    with pytest.raises(ValueError, match="without a password"):
+        relay(serve="rtsp://0.0.0.0/a", publish="rtsp://h/a")
 
 
 def test_tls_goes_with_a_certificate():
@@ -86,7 +88,7 @@ def test_tls_goes_with_a_certificate():
     ("model", "fields"),
     [
         (RtspSinkConfig, {"serve": "rtsp://me:s3cret@0.0.0.0:99999/x"}),
-        (RtspSinkConfig, {"publish": "rtsp://me:s3cret@h/x", "serve": "rtsp://me:s3cret@h/x"}),
+        (RtspSinkConfig, {"publish": "rtsp://me:s3cret@h/x", "serve": "rtsp://s3cret@0.0.0.0/x"}),
         (RtspSourceConfig, {"url": "rtsp://u@h/x", "username": "a", "password": "s3cret"}),
         (RtspSourceConfig, {"url": ["rtsp://me:s3cret@h/x"]}),
     ],

@@ -14,7 +14,7 @@ from streamer.errors import ConfigError, SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.rtsp import RtspServers
 from streamer.sinks.relaying.encoder import EncoderSettings
-from streamer.sinks.relaying.outlets import PublishedOutlet, ServedOutlet
+from streamer.sinks.relaying.outlets import PublishedOutlet, ServedOutlet, SeveralOutlets
 from streamer.sinks.relaying.relay import RelaySink
 from tests.unit.sinks.scene import RED, shot, stream_info
 
@@ -135,6 +135,48 @@ def test_audio_that_has_no_place_is_left_out_with_a_warning(
     assert "relayed without its audio: pcm_s16le" in caplog.text
     assert outlet.audio_track is None
     assert not outlet.audio
+
+
+def test_several_outlets_have_the_same_packets_from_one_encoder(caplog):
+    class Deaf(FakeOutlet):
+        def takes(self, audio: AudioTrack) -> bool:
+            return False
+
+        def statistics(self) -> dict[str, Any]:
+            return {"publish": "rtmp server"}
+
+    one, other = FakeOutlet(), Deaf()
+    relay = RelaySink(SeveralOutlets([one, other]), Composer("cutout"), SETTINGS)
+    relay.open(replace(stream_info(), audio=AUDIO))
+    one.watched, other.watched = False, True
+    for index in range(3):
+        other.wants_key = index == 2
+        relay.write(*shot(index))
+    relay.write_audio(AudioPacket(b"sound", 0))
+    assert one.packets == other.packets
+    assert [packet.key for packet in one.packets] == [True, False, True]
+    assert relay.statistics()["encoded"] == 3
+    assert (len(one.audio), one.audio_track) == (1, AUDIO)
+    assert (len(other.audio), other.audio_track) == (0, None)
+    assert caplog.messages == ["rtmp server: relayed without its audio: no place for aac"]
+    one.watched = other.watched = False
+    relay.write(*shot(3))
+    assert relay.statistics()["encoded"] == 3, "nobody watches either"
+    relay.close()
+    assert (one.closed, other.closed) == (1, 1)
+
+
+def test_a_way_out_that_cannot_be_had_leaves_none_of_the_others_open():
+    class Taken(FakeOutlet):
+        def open(self) -> None:
+            raise SinkError("is taken")
+
+    one, other = FakeOutlet(), Taken()
+    relay = RelaySink(SeveralOutlets([one, other]), Composer("cutout"), SETTINGS)
+    with pytest.raises(SinkError, match="is taken"):
+        relay.open(stream_info())
+    relay.close()
+    assert (one.closed, other.closed) == (1, 1)
 
 
 def serve(servers: RtspServers, url: str) -> RelaySink:
