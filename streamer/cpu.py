@@ -31,6 +31,13 @@ def name_thread(name: str) -> None:
         (_TASKS / str(threading.get_native_id()) / "comm").write_text(name[:15])
 
 
+def name_beside(stage: str) -> str:
+    """The name of a thread of *stage* that works for the stream of the present one."""
+    present = threading.current_thread().name
+    stream = present.rpartition("-")[0] if present.startswith("streamer-") else "streamer"
+    return f"{stream}-{stage}"
+
+
 @contextmanager
 def thread_named(name: str) -> Iterator[None]:
     """Within this the present thread is called so, and after it as before."""

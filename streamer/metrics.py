@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from streamer.ring import DropReason
 
@@ -25,9 +26,20 @@ DROP_REASONS: tuple[DropReason, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class MatteAges:
+    """Frames since the inference that each matte rests on."""
+
+    mean: float
+    max: int
+
+
 class LatencyHistogram:
     """
     Durations from 1 µs to about 3 h in buckets 2 % wide, hence quantiles to within 1 %.
+
+    Args:
+        whole: another one, of which this is a part: what is recorded here is recorded there too.
 
     Thread-safe.
     """
@@ -35,7 +47,8 @@ class LatencyHistogram:
     _GROWTH = math.log(1.02)
     _BUCKETS = 1170
 
-    def __init__(self) -> None:
+    def __init__(self, whole: LatencyHistogram | None = None) -> None:
+        self._whole = whole
         self._counts = [0] * self._BUCKETS
         self._total = 0
         self._lock = threading.Lock()
@@ -47,6 +60,8 @@ class LatencyHistogram:
         with self._lock:
             self._counts[bucket] += 1
             self._total += 1
+        if self._whole is not None:
+            self._whole.record(duration_ns)
 
     def quantile_ms(self, share: float) -> float | None:
         """The duration in milliseconds that *share* (0..1) of all stay below; None without any."""
@@ -77,13 +92,19 @@ class Metrics:
     least one sink took it) or dropped for one reason, so that after the end
     `captured == emitted + sum(drops)`. Stand-by frames are no frames of the source: those that a
     sink took count as `standby`, and nowhere else.
+
+    Attributes:
+        on_drop: told the reason of each frame that is dropped, by the thread that drops it; to be
+            set before any is.
     """
 
     def __init__(self) -> None:
+        self.on_drop: Callable[[DropReason], None] = lambda reason: None
         self._lock = threading.Lock()
         self._frames = Counter[str]()
         self._drops = Counter[str]()
         self._latency: dict[str, LatencyHistogram] = {}
+        self._of_sinks: dict[tuple[int, str], LatencyHistogram] = {}
         self._matte_age = Counter[int]()
 
     def count(self, what: str, by: int = 1) -> None:
@@ -95,6 +116,7 @@ class Metrics:
         """Count one captured frame that reaches no sink."""
         with self._lock:
             self._drops[reason] += 1
+        self.on_drop(reason)
 
     def matte_age(self, frames: int) -> None:
         """Count one matte that rests on an inference so many frames ago."""
@@ -105,6 +127,18 @@ class Metrics:
         """The histogram of a stage, made at its first use."""
         with self._lock:
             return self._latency.setdefault(stage, LatencyHistogram())
+
+    def latency_of_sink(self, sink: int, stage: str) -> LatencyHistogram:
+        """That of one sink, by its place among all, made at its first use; part of the stage's."""
+        whole = self.latency(stage)
+        with self._lock:
+            return self._of_sinks.setdefault((sink, stage), LatencyHistogram(whole))
+
+    def sink_latencies(self, sink: int) -> dict[str, dict[str, float | None]]:
+        """The quantiles of that sink's stages, by name; see `LatencyHistogram.summary`."""
+        with self._lock:
+            own = {stage: one for (of, stage), one in self._of_sinks.items() if of == sink}
+        return {stage: own[stage].summary() for stage in sorted(own)}
 
     def frames(self) -> dict[str, int]:
         """The frame counters, all of them, zero or not."""
@@ -119,20 +153,18 @@ class Metrics:
         with self._lock:
             return {reason: self._drops[reason] for reason in DROP_REASONS}
 
-    def summary(self) -> dict[str, Any]:
-        """`frames`, `drops`, `latency_ms` and `matte_age` as the run report has them."""
+    def latencies(self) -> dict[str, dict[str, float | None]]:
+        """The quantiles of every stage, by name; see `LatencyHistogram.summary`."""
         with self._lock:
             stages = dict(self._latency)
+        return {name: stages[name].summary() for name in sorted(stages)}
+
+    def matte_ages(self) -> MatteAges:
+        """How old the inferences were that mattes rested on."""
+        with self._lock:
             ages = self._matte_age.copy()
-        return {
-            "frames": self.frames(),
-            "drops": self.drops(),
-            "latency_ms": {name: stage.summary() for name, stage in sorted(stages.items())},
-            "matte_age": {
-                "mean": round(sum(a * n for a, n in ages.items()) / max(ages.total(), 1), 3),
-                "max": max(ages, default=0),
-            },
-        }
+        mean = sum(a * n for a, n in ages.items()) / max(ages.total(), 1)
+        return MatteAges(round(mean, 3), max(ages, default=0))
 
 
 def peak_rss_mb() -> float | None:

@@ -87,13 +87,14 @@ def measure(config: Config, interruption: Interruption, seconds: float) -> Figur
         raise StreamerError(
             f"{report['source']['name']}: no frame came through: nothing to measure"
         )
-    return figures_of(report, watch.by_thread_s(), _children_s() - children_s)
+    by_thread_s = {_short(name, config.name): s for name, s in watch.by_thread_s().items()}
+    return figures_of(report, by_thread_s, _children_s() - children_s)
 
 
 def figures_of(report: dict[str, Any], by_thread_s: dict[str, float], children_s: float) -> Figures:
     """What the run of *report* cost a frame, where its threads and children spent so much."""
     frames = report["frames"]["emitted"]
-    by_thread_s = {_short(name): spent_s for name, spent_s in by_thread_s.items()}
+    by_thread_s = dict(by_thread_s)
     if by_thread_s:
         by_thread_s["not attributed"] = max(report["cpu_s"] - sum(by_thread_s.values()), 0.0)
     if children_s:
@@ -112,8 +113,11 @@ def figures_of(report: dict[str, Any], by_thread_s: dict[str, float], children_s
     }
 
 
-def _short(name: str) -> str:
-    return "main" if name == "MainThread" else name.removeprefix("streamer-")
+def _short(name: str, stream: str) -> str:
+    """What a thread of *stream* does, by its *name*."""
+    if name == "MainThread":
+        return "main"
+    return name.removeprefix(f"streamer-{stream}-").removeprefix("streamer-")
 
 
 def _children_s() -> float:

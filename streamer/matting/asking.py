@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from streamer.cpu import give_way
+from streamer.cpu import give_way, name_beside
 from streamer.frame import Image
 from streamer.matting.effort import View
 from streamer.matting.keys import Key
@@ -154,7 +154,7 @@ class Background:
             self._question = (key, looker, view)
             self._changed.notify()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="streamer-model")
+            self._thread = threading.Thread(target=self._run, name=name_beside("model"))
             self._thread.start()
 
     def answer(self) -> Key | None:

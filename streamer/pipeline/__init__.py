@@ -2,8 +2,17 @@
 
 from streamer.pipeline.engine import Engine, Options
 from streamer.pipeline.presence import SourceStatus
-from streamer.pipeline.report import Statistics
+from streamer.pipeline.report import SinkStatus, Statistics, Status
 from streamer.pipeline.standby import Standby
 from streamer.pipeline.switching import LoadMatting
 
-__all__ = ["Engine", "LoadMatting", "Options", "SourceStatus", "Standby", "Statistics"]
+__all__ = [
+    "Engine",
+    "LoadMatting",
+    "Options",
+    "SinkStatus",
+    "SourceStatus",
+    "Standby",
+    "Statistics",
+    "Status",
+]

@@ -12,7 +12,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from streamer.cpu import name_thread
+from streamer.cpu import name_beside, name_thread
 from streamer.errors import SourceTimeout, SourceWaiting
 from streamer.frame import Grab, Image, StreamInfo, slow_s
 from streamer.protocols import Source
@@ -33,7 +33,7 @@ class Attempt:
 
     Args:
         source: opened, read and closed by that thread alone, also where nobody waits for it.
-        number: from 1; the thread is called `streamer-capture-number`.
+        number: from 1; the thread is called as the present one is, and *number* after it.
         open_s: seconds that opening may take.
         stall_s: seconds that may pass without a frame, or of a slow stream as many as three take.
         meanwhile: called about every 50 ms while a call is waited for; false ends the waiting.
@@ -62,7 +62,7 @@ class Attempt:
         self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._answers: SimpleQueue[object] = SimpleQueue()
         self._fed_at = 0.0
-        self._thread = threading.Thread(target=self._serve, name=f"streamer-{self.stage}")
+        self._thread = threading.Thread(target=self._serve, name=name_beside(self.stage))
         self._thread.start()
 
     @property

@@ -110,15 +110,16 @@ class SinkWorker:
 
     Args:
         sink: opened, written and closed by one thread: `loop`'s, or for a window the main one.
-        label: how the stage is called, such as `sinks[0] record`.
+        number: its place among all sinks; the stage is called `sinks[0] record` by it.
         depth: how many deliveries may wait.
         metrics: for the latencies of writing and end to end.
 
     `put`, `end` and `give_up` may be called by any thread.
     """
 
-    def __init__(self, sink: Sink, label: str, depth: int, metrics: Metrics) -> None:
-        self.label = label
+    def __init__(self, sink: Sink, number: int, depth: int, metrics: Metrics) -> None:
+        self.number = number
+        self.label = f"sinks[{number}] {sink.name}"
         self.hosted = isinstance(sink, WindowSink)
         self.dropped = 0
         self._listens = isinstance(sink, AudioSink)
@@ -126,7 +127,8 @@ class SinkWorker:
         self._audio_base = Fraction(1)
         self._sink = sink
         self._depth = depth
-        self._metrics = metrics
+        self._latency = metrics.latency_of_sink(number, "write")
+        self._end_to_end = metrics.latency_of_sink(number, "end_to_end")
         self._queue: deque[Delivery] = deque()
         self._changed = threading.Condition()
         self._ended = False
@@ -282,8 +284,8 @@ class SinkWorker:
         stamp = delivery.frame.stamp
         if not stamp.standby:
             ended_ns = time.monotonic_ns()
-            self._metrics.latency("write").record(ended_ns - started_ns)
-            self._metrics.latency("end_to_end").record(ended_ns - stamp.captured_ns)
+            self._latency.record(ended_ns - started_ns)
+            self._end_to_end.record(ended_ns - stamp.captured_ns)
         delivery.done(self)
         self._write_audio(stamp.pts * stamp.time_base)
 

@@ -20,16 +20,18 @@ from streamer.clock import Clock, SystemClock
 from streamer.config import PipelineConfig, ReconnectConfig
 from streamer.copying import Uncopyable
 from streamer.errors import SinkStuck, SourceError, StopRequested
+from streamer.events import Events
 from streamer.frame import StreamInfo
-from streamer.metrics import Metrics
+from streamer.metrics import Metrics, peak_rss_mb
 from streamer.packets import AudioPacket
 from streamer.pipeline.capture import CaptureStage
 from streamer.pipeline.delivery import SinkWorker
+from streamer.pipeline.dropped import DroppedFrames
 from streamer.pipeline.mattes import MattingStage, Refine, Settle, usual
 from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
-from streamer.pipeline.report import Moment, Statistics, make_report
+from streamer.pipeline.report import Moment, SinkStatus, Statistics, Status
 from streamer.pipeline.standby import Standby
 from streamer.pipeline.switching import LoadMatting, Switching
 from streamer.pipeline.threads import Threads
@@ -59,6 +61,7 @@ class Options(TypedDict, total=False):
     stall_s: float
     metrics: Metrics | None
     clock: Clock | None
+    events: Events | None
 
 
 class Engine(Uncopyable):
@@ -83,6 +86,7 @@ class Engine(Uncopyable):
             counts as stuck; it is then abandoned, for a thread cannot be killed.
         metrics: where to count; shared with composers that time themselves.
         clock: time, for tests to pass in.
+        events: whose listeners are told what happens; its stream's name is in the threads' names.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
     handler; `stop`, `abort`, `statistics`, `report` and `use`, by any thread.
@@ -91,6 +95,7 @@ class Engine(Uncopyable):
         source: the first; later connections have others.
         playback: what is wanted of the source while it runs.
         connects: the source is one that is connected again.
+        events: see above.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Engine(Uncopyable):
         stall_s: float = _USUAL.stall_s,
         metrics: Metrics | None = None,
         clock: Clock | None = None,
+        events: Events | None = None,
     ) -> None:
         if not sinks:
             raise ValueError("a stream needs a sink")
@@ -119,16 +125,18 @@ class Engine(Uncopyable):
         self._standby = standby or Standby()
         self._leases = 1 + matting.delay + len(sinks) * (sink_queue + 1)
         self._metrics = metrics or Metrics()
+        self.events = events or Events()
+        self._dropped = DroppedFrames(self.events.tell)
+        self._metrics.on_drop = self._dropped
         self._workers = [
-            SinkWorker(sink, f"sinks[{number}] {sink.name}", sink_queue, self._metrics)
-            for number, sink in enumerate(sinks)
+            SinkWorker(sink, number, sink_queue, self._metrics) for number, sink in enumerate(sinks)
         ]
         self._stop_wanted = False
         self._stopping = threading.Event()
         self._opened = threading.Event()
         self._ready = threading.Event()
         clock = clock or SystemClock()
-        self._presence = Presence(source.name, clock)
+        self._presence = Presence(source.name, clock, self.events.tell)
         self.playback = Playback()
         self._capture = CaptureStage(
             self._metrics,
@@ -152,7 +160,9 @@ class Engine(Uncopyable):
                 self._stopping,
                 self.playback,
             )
-        self._threads = Threads(self.stop, self.abort)
+        self._threads = Threads(
+            self.stop, self.abort, stream=self.events.stream, tell=self.events.tell
+        )
         self._switching = Switching(self._threads.spawn)
         self._mattes = MattingStage(
             matting,
@@ -286,19 +296,39 @@ class Engine(Uncopyable):
             self.playback.speed,
         )
 
+    def status(self) -> Status:
+        """How it stands. Takes about a millisecond; `statistics` is for asking often."""
+        ended = self._ended or Moment.now()
+        began = self._began or ended
+        matting = self._mattes.matting
+        return Status(
+            stream=self.events.stream,
+            source=self._presence.name,
+            info=self._info,
+            counts=self.statistics(),
+            latency_ms=self._metrics.latencies(),
+            matte_age=self._metrics.matte_ages(),
+            wall_s=ended.wall_s - began.wall_s,
+            cpu_s=ended.cpu_s - began.cpu_s,
+            model=matting.info,
+            matting=matting.statistics(),
+            rss_peak_mb=peak_rss_mb(),
+            sinks=tuple(
+                SinkStatus(
+                    stage=worker.label,
+                    dropped=worker.dropped,
+                    waiting=worker.waiting,
+                    latency_ms=self._metrics.sink_latencies(worker.number),
+                    statistics=worker.sink.statistics(),
+                )
+                for worker in self._workers
+            ),
+            error=str(self._threads.failure) if self._threads.failure else None,
+        )
+
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
-        return make_report(
-            self._presence.name,
-            self._info,
-            self._presence.status(),
-            self._metrics,
-            self._mattes.matting,
-            self._workers,
-            began=self._began,
-            ended=self._ended,
-            failure=self._threads.failure,
-        )
+        return self.status().report()
 
     def __enter__(self) -> Self:
         return self
@@ -421,6 +451,7 @@ class Engine(Uncopyable):
                 self._close_window(window)
                 window = None
         self._ended = self._ended or Moment.now()
+        self._dropped.tell_rest()
 
     def _serve(self, window: SinkWorker) -> bool:
         """Give the window a turn; false when there is nothing more for it."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import dataclass
 
 from streamer.clock import Clock
+from streamer.events import SourceChanged, Tell, nobody
 from streamer.frame import SourceState
-
-logger = logging.getLogger("streamer.pipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +23,21 @@ class SourceStatus:
 
 class Presence:
     """
-    Keeps one source's state and logs each change once.
+    Keeps one source's state and tells of each change once.
 
     Args:
-        name: how the source is called in the log.
+        name: how the source is called.
         clock: time.
+        tell: is told of each change.
 
     Written by the capture stage, read by any thread.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, tell: Tell = nobody) -> None:
         self.name = name
         """That of the source as it is now."""
         self._clock = clock
+        self._tell = tell
         self._lock = threading.Lock()
         self._state: SourceState = "connecting"
         self._reconnects = 0
@@ -60,27 +60,25 @@ class Presence:
             last_ns, self._last_ns = self._last_ns, captured_ns
             if self._state == "live":
                 return
-            self._state = "live"
-            if last_ns is None:
-                logger.info("%s: live", self.name)
-                return
-            self._reconnects += 1
-            self._away_ns += max(0, captured_ns - last_ns)
-        # As loud as the loss was.
-        logger.warning("%s: live again after %.1f s", self.name, (captured_ns - last_ns) / 1e9)
+            self._state, away_s = "live", None
+            if last_ns is not None:
+                self._reconnects += 1
+                self._away_ns += max(0, captured_ns - last_ns)
+                away_s = (captured_ns - last_ns) / 1e9
+        self._tell(SourceChanged(self.name, "live", away_s=away_s))
 
     def went(self, state: SourceState, why: str) -> None:
-        """It is `stalled` or `reconnecting`; without a change of state nothing is logged."""
+        """It is `stalled` or `reconnecting`; nobody is told if it was so before."""
         with self._lock:
             changed, self._state = self._state != state, state
         if changed:
-            logger.warning("%s: %s", state, why)
+            self._tell(SourceChanged(self.name, state, why))
 
     def released(self) -> None:
         """It was closed on request, until it is wanted again."""
         with self._lock:
             self._state = "released"
-        logger.info("%s: released", self.name)
+        self._tell(SourceChanged(self.name, "released"))
 
     def retries(self, name: str) -> None:
         """A new attempt of a source of that *name*: what was stalled or released reconnects."""
@@ -90,7 +88,7 @@ class Presence:
             if changed:
                 self._state = "reconnecting"
         if changed:
-            logger.info("%s: reconnecting", self.name)
+            self._tell(SourceChanged(self.name, "reconnecting"))
 
     def ended(self) -> None:
         """Nothing comes any more."""
@@ -99,7 +97,7 @@ class Presence:
                 return
             self._away_ns = self._away_until_now_ns()
             self._state = "ended"
-        logger.info("%s: ended", self.name)
+        self._tell(SourceChanged(self.name, "ended"))
 
     def status(self) -> SourceStatus:
         """What is known now."""

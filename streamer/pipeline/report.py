@@ -1,18 +1,15 @@
-"""What a run is doing, and what it was: the snapshot of its counts, and the report of it."""
+"""How a stream stands: the snapshot of its counts, its status, and the report made of that."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from streamer.errors import StageFailed
 from streamer.frame import StreamInfo
-from streamer.metrics import REPORT_VERSION, Metrics, peak_rss_mb
-from streamer.pipeline.delivery import SinkWorker
+from streamer.metrics import REPORT_VERSION, MatteAges
 from streamer.pipeline.presence import SourceStatus
-from streamer.protocols import Matting
+from streamer.protocols import ModelInfo
 from streamer.ring import RingStatistics
 
 
@@ -49,55 +46,85 @@ class Moment:
         return cls(time.monotonic(), time.process_time())
 
 
-def make_report(
-    name: str,
-    info: StreamInfo | None,
-    source: SourceStatus,
-    metrics: Metrics,
-    matting: Matting,
-    workers: Iterable[SinkWorker],
-    *,
-    began: Moment | None,
-    ended: Moment | None,
-    failure: StageFailed | None,
-) -> dict[str, Any]:
-    """
-    The run report as plain JSON values; see docs/report.md.
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """How one sink stands."""
 
-    Args:
-        name: the source's.
-        info: what the source is; None before it is open.
-        source: what it is doing.
-        metrics: what was counted.
-        matting: the one that runs.
-        workers: one for each sink, in their order.
-        began: when mattes could be made; None before.
-        ended: None while the run goes on.
-        failure: the first, if any.
-    """
-    summary = metrics.summary()
-    ended = ended or Moment.now()
-    began = began or ended
-    wall_s = ended.wall_s - began.wall_s
-    model = matting.info
-    return {
-        "version": REPORT_VERSION,
-        "source": {
-            "name": name,
-            "width": info.width if info else None,
-            "height": info.height if info else None,
-            "live": info.live if info else None,
-            "state": source.state,
-            "away_s": source.away_s,
-        },
-        **summary,
-        "fps": round(summary["frames"]["emitted"] / wall_s, 3) if wall_s > 0 else 0.0,
-        "wall_s": round(wall_s, 3),
-        "cpu_s": round(ended.cpu_s - began.cpu_s, 3),
-        "reconnects": source.reconnects,
-        "model": asdict(model) if model is not None else None,
-        "matting": matting.statistics(),
-        "rss_peak_mb": peak_rss_mb(),
-        "sinks": [{**worker.sink.statistics(), "dropped": worker.dropped} for worker in workers],
-        "error": str(failure) if failure else None,
-    }
+    stage: str
+    """Such as `sinks[0] record`."""
+    dropped: int
+    """Deliveries that its queue gave up."""
+    waiting: int
+    """Deliveries in its queue."""
+    latency_ms: dict[str, dict[str, float | None]]
+    """`compose`, `write` and `end_to_end` of this sink alone: `{p50, p95, p99}`."""
+    statistics: dict[str, Any]
+    """See `Sink.statistics`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a stream stands, and after its end how it went; the report is made of it."""
+
+    stream: str
+    """Its name."""
+    source: str
+    """The source's, free of credentials."""
+    info: StreamInfo | None
+    """What the source delivers; None before it is open."""
+    counts: Statistics
+    latency_ms: dict[str, dict[str, float | None]]
+    """Of each stage, all sinks together: `{p50, p95, p99}`."""
+    matte_age: MatteAges
+    wall_s: float
+    """Since mattes could be made."""
+    cpu_s: float
+    """Of the process, since then."""
+    model: ModelInfo | None
+    matting: dict[str, Any]
+    """See `Matting.statistics`."""
+    rss_peak_mb: float | None
+    """Of the process."""
+    sinks: tuple[SinkStatus, ...]
+    error: str | None
+    """The first failure."""
+    fallback: str | None = None
+    """Why the model is a fall-back, if it is one."""
+
+    @property
+    def fps(self) -> float:
+        """Frames emitted a second."""
+        return self.counts.frames["emitted"] / self.wall_s if self.wall_s > 0 else 0.0
+
+    def report(self) -> dict[str, Any]:
+        """The run report as plain JSON values, version 1; see docs/report.md."""
+        info, counts, model = self.info, self.counts, None
+        if self.model is not None:
+            model = {**asdict(self.model), "fallback": self.fallback}
+        return {
+            "version": REPORT_VERSION,
+            "source": {
+                "name": self.source,
+                "width": info.width if info else None,
+                "height": info.height if info else None,
+                "live": info.live if info else None,
+                "state": counts.source.state,
+                "away_s": counts.source.away_s,
+            },
+            "frames": counts.frames,
+            "drops": counts.drops,
+            "latency_ms": self.latency_ms,
+            "matte_age": asdict(self.matte_age),
+            "fps": round(self.fps, 3),
+            "wall_s": round(self.wall_s, 3),
+            "cpu_s": round(self.cpu_s, 3),
+            "reconnects": counts.source.reconnects,
+            "model": model,
+            "matting": self.matting,
+            "rss_peak_mb": self.rss_peak_mb,
+            "sinks": [
+                {**sink.statistics, "dropped": sink.dropped, "latency_ms": sink.latency_ms}
+                for sink in self.sinks
+            ],
+            "error": self.error,
+        }

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 
 from streamer.cpu import name_thread
-from streamer.errors import StageFailed, StopRequested
+from streamer.errors import StageFailed, StopRequested, redact
+from streamer.events import StageEnded, Tell, nobody
 
 logger = logging.getLogger("streamer.pipeline")
 
@@ -19,13 +20,24 @@ class Threads:
     Args:
         stop: called when a stage asks for the end of the stream.
         abort: called when a stage has failed.
+        stream: whose they are; a part of their names.
+        tell: is told of each failure.
 
     Thread-safe.
     """
 
-    def __init__(self, stop: Callable[[], None], abort: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stop: Callable[[], None],
+        abort: Callable[[], None],
+        *,
+        stream: str = "stream",
+        tell: Tell = nobody,
+    ) -> None:
         self._stop = stop
         self._abort = abort
+        self._stream = stream
+        self._tell = tell
         self._threads: dict[str, threading.Thread] = {}
         self._abandoned: list[str] = []
         self._failure: StageFailed | None = None
@@ -35,7 +47,7 @@ class Threads:
         return bool(self._threads)
 
     def spawn(self, stage: str, work: Callable[[], None]) -> None:
-        """Do *work* in the thread `streamer-stage`; what it raises is the stage's failure."""
+        """Do *work* in the thread `streamer-NAME-STAGE`; what it raises is the stage's failure."""
 
         def guarded() -> None:
             name_thread(stage)
@@ -46,7 +58,7 @@ class Threads:
             except BaseException as error:
                 self.fail(stage, error)
 
-        thread = threading.Thread(target=guarded, name=f"streamer-{stage}", daemon=False)
+        thread = threading.Thread(target=guarded, name=f"streamer-{self._stream}-{stage}")
         self._threads[stage] = thread
         thread.start()
 
@@ -91,6 +103,7 @@ class Threads:
                 self._failure = StageFailed(stage, error)
             else:
                 logger.warning("after the first failure, %s: %s", stage, error)
+        self._tell(StageEnded(stage, redact(str(error)) or type(error).__name__))
 
     def raise_failure(self) -> None:
         """Raise StageFailed if any stage failed."""

@@ -19,6 +19,7 @@ from typing import Literal, TypedDict
 
 from streamer.backoff import Backoff
 from streamer.clock import Clock, SystemClock
+from streamer.cpu import name_beside
 from streamer.errors import SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.publishing.attempt import Attempt
@@ -130,7 +131,7 @@ class Publisher:
             for end in self._waker:
                 end.setblocking(False)
             # Not a daemon: it is joined by `close`.
-            self._thread = threading.Thread(target=self._run, name="streamer-publisher")
+            self._thread = threading.Thread(target=self._run, name=name_beside("publisher"))
             self._thread.start()
         if self._target.unverified:
             _log.warning(

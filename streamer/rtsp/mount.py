@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from streamer.errors import SinkError
+from streamer.events import Tell, nobody
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.rtsp.audio import AudioFormat, audio_format
 from streamer.rtsp.limits import Limits
@@ -129,8 +130,10 @@ class Mount:
         *,
         wake: Wake,
         leave: Callable[[Mount], None],
+        tell: Tell = nobody,
     ) -> None:
         self.path = path
+        self.tell = tell
         self.keys = KeyRequests()
         self.viewers: set[Session] = set()
         """Those that play; for the server's thread."""

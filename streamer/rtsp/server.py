@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from streamer.errors import SinkError
+from streamer.events import Tell, nobody
 from streamer.packets import AudioTrack, VideoTrack
 from streamer.rtsp.auth import Credentials, DigestGuard
 from streamer.rtsp.connection import Connection
@@ -106,7 +107,12 @@ class RtspServer:
         self._thread.start()
 
     def mount(
-        self, path: str, video: VideoTrack | None = None, audio: AudioTrack | None = None
+        self,
+        path: str,
+        video: VideoTrack | None = None,
+        audio: AudioTrack | None = None,
+        *,
+        tell: Tell = nobody,
     ) -> Mount:
         """
         A new stream at *path*, such as `/masked`, before the start or after.
@@ -116,6 +122,7 @@ class RtspServer:
             video: None where it is not known yet: the path is kept, and viewers are told to come
                 again, until `Mount.begin`.
             audio: goes with *video*.
+            tell: is told of viewers, by the server's thread.
 
         Raises:
             SinkError: the path is taken or cannot be one, or the audio cannot be relayed.
@@ -123,7 +130,7 @@ class RtspServer:
         name = path.rstrip("/") or "/"
         if not path.startswith("/") or TRACK in name or set(name) & set("?#% ") or "//" in name:
             raise SinkError(f"{path}: not a path: begin with / and use letters, digits, - and _")
-        mount = Mount(name, self._limits, wake=self._wake, leave=self._leave)
+        mount = Mount(name, self._limits, wake=self._wake, leave=self._leave, tell=tell)
         if self._directory.mounts.setdefault(name, mount) is not mount:
             raise SinkError(f"{name}: another stream has this path: choose another")
         if video is not None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from streamer.events import ViewerJoined, ViewerLeft
 from streamer.rtsp.carriers import Carrier, Packet, PacketQueue
 from streamer.rtsp.limits import Limits
 from streamer.rtsp.mount import VIDEO, Mount, Unit, ticks
@@ -123,6 +124,7 @@ class Session:
             self.joined = True
             self.mount.joined += 1
             self._log("joined")
+            self.mount.tell(ViewerJoined(self.mount.path, self.address))
         return [
             (stream.track, stream.sequence & 0xFFFF, stream.start & 0xFFFFFFFF)
             for stream in self._streams.values()
@@ -193,6 +195,7 @@ class Session:
             self.carrier.close()
         if self.joined:
             self._log(f"left ({reason})")
+            self.mount.tell(ViewerLeft(self.mount.path, self.address, reason))
         self._on_end(self)
 
     def _enqueue(self, unit: Unit, stream: _Stream) -> None:

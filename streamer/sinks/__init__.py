@@ -22,6 +22,7 @@ from streamer.config import (
     VirtualCameraSinkConfig,
     fill_path,
 )
+from streamer.events import Tell, nobody
 from streamer.home import expanded
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
@@ -90,6 +91,7 @@ def make_sink(
     servers: RtspServers | None = None,
     open_video: OpenVideo | None = None,
     kept: Sequence[str] = (),
+    tell: Tell = nobody,
 ) -> Sink:
     """
     The sink of *config*, not yet open.
@@ -102,6 +104,7 @@ def make_sink(
         servers: shared by the sinks that serve at the same address.
         open_video: for backgrounds that are videos.
         kept: files that no recording replaces.
+        tell: is told of recordings and viewers.
 
     Raises:
         ConfigError: a URL cannot be used, or the background of composites cannot be had.
@@ -127,9 +130,10 @@ def make_sink(
                 resize=config.resize,
                 overwrite=config.overwrite,
                 kept=kept,
+                tell=tell,
             )
         case RtspSinkConfig():
-            outlet = _outlet(config, servers or RtspServers())
+            outlet = _outlet(config, servers or RtspServers(), tell)
             return RelaySink(outlet, composer, _encoder_settings(config))
         case ImagesSinkConfig():
             return ImagesSink(
@@ -176,14 +180,14 @@ def _moments(config: ImagesSinkConfig) -> Moments:
             return Appearances(config.subject_share, config.absent_s)
 
 
-def _outlet(config: RtspSinkConfig, servers: RtspServers) -> Outlet:
+def _outlet(config: RtspSinkConfig, servers: RtspServers, tell: Tell) -> Outlet:
     outlets: list[Outlet] = []
     if config.serve is not None:
         address = ServeAddress.parse(config.serve.get_secret_value())
         tls = None
         if config.certificate is not None and config.private_key is not None:
             tls = TlsFiles(expanded(config.certificate), expanded(config.private_key))
-        outlets.append(ServedOutlet(address, servers, tls))
+        outlets.append(ServedOutlet(address, servers, tls, tell))
     if config.publish is not None:
         published = PublishedOutlet(
             config.publish.get_secret_value(),

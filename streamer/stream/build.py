@@ -19,6 +19,7 @@ from streamer.config import (
     SourceConfig,
     UsbSourceConfig,
 )
+from streamer.events import Events
 from streamer.loading import load_matting
 from streamer.metrics import Metrics
 from streamer.pipeline import Options, Standby
@@ -66,8 +67,8 @@ def build(
     if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
         _try(source)
     live = is_live(config.source)
-    metrics = Metrics()
-    sinks = _sinks_of(config, metrics, servers or RtspServers(PROCESS_SERVERS))
+    metrics, events = Metrics(), Events(config.name)
+    sinks = _sinks_of(config, metrics, events, servers or RtspServers(PROCESS_SERVERS))
     matting, fallback = load_matting(config, progress, live=live)
     options = Options(
         standby=Standby(config.standby, draw_card),
@@ -77,6 +78,7 @@ def build(
         sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
         stall_s=config.pipeline.stall_s,
         metrics=metrics,
+        events=events,
     )
     if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
         options["fresh"] = lambda: make_source(current(), crop)
@@ -95,22 +97,24 @@ def is_live(source: SourceConfig) -> bool:
     return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
 
 
-def _sinks_of(config: Config, metrics: Metrics, servers: RtspServers) -> list[Sink]:
-    make = partial(
-        make_sink,
-        settings=settings_of(config),
-        stream=config.name,
-        latency=metrics.latency("compose"),
-        servers=servers,
-        open_video=open_video,
-        kept=config.files_read,
-    )
-    return [
-        SwitchedRecord(partial(_recording, make, sink), on=sink.from_start)
-        if isinstance(sink, RecordSinkConfig)
-        else make(sink)
-        for sink in config.sinks
-    ]
+def _sinks_of(config: Config, metrics: Metrics, events: Events, servers: RtspServers) -> list[Sink]:
+    sinks: list[Sink] = []
+    for number, sink in enumerate(config.sinks):
+        make = partial(
+            make_sink,
+            settings=settings_of(config),
+            stream=config.name,
+            latency=metrics.latency_of_sink(number, "compose"),
+            servers=servers,
+            open_video=open_video,
+            kept=config.files_read,
+            tell=events.tell,
+        )
+        if isinstance(sink, RecordSinkConfig):
+            sinks.append(SwitchedRecord(partial(_recording, make, sink), on=sink.from_start))
+        else:
+            sinks.append(make(sink))
+    return sinks
 
 
 def _recording(

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, get_args
@@ -25,8 +26,9 @@ from streamer.config.changing import differences, way_of
 from streamer.controls import Applied, MattingMode, Refused
 from streamer.copying import Uncopyable
 from streamer.errors import CommandRefused, ConfigError
+from streamer.events import ChangeMade, ChangeRefused, Events, ModelSwapped
 from streamer.loading import load_matting
-from streamer.pipeline import Engine, LoadMatting, Options, Statistics
+from streamer.pipeline import Engine, LoadMatting, Options, Statistics, Status
 from streamer.preprocessing import Refinement, places_in
 from streamer.protocols import (
     AdjustableSource,
@@ -68,7 +70,7 @@ class Stream(Uncopyable):
             silent is tried again, as `reconnect` says; `standby`, what sinks are given meanwhile;
             `refine`, done to the alpha of each frame instead of what its settings say;
             `ring_capacity` and `sink_queue`, frames that may wait; `stall_s`, after which a stage
-            counts as stuck; `metrics` and `clock`. `Engine` says more of each.
+            counts as stuck; `metrics`, `clock` and `events`. `Engine` says more of each.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
     handler. `start`, `run`, `join` and the context manager are for one thread, all else for any.
@@ -226,12 +228,18 @@ class Stream(Uncopyable):
         """What has been counted so far."""
         return self._engine.statistics()
 
+    def status(self) -> Status:
+        """How it stands. Takes about a millisecond; `statistics` is for asking often."""
+        return replace(self._engine.status(), fallback=self._fallback)
+
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
-        report = self._engine.report()
-        if report["model"] is not None:
-            report["model"]["fallback"] = self._fallback
-        return report
+        return self.status().report()
+
+    @property
+    def events(self) -> Events:
+        """What happens to it: `events.subscribe` has a function told of each `streamer.events`."""
+        return self._engine.events
 
     def __enter__(self) -> Self:
         self._engine.__enter__()
@@ -316,6 +324,12 @@ class Stream(Uncopyable):
             Whether all are made. The configuration is valid as a whole at every moment, a
             background can be opened, and regions are in the frame, if its size is known.
         """
+        answer = self._apply(changes)
+        if isinstance(answer, Refused):
+            self.events.tell(ChangeRefused(answer.key, answer.why))
+        return answer
+
+    def _apply(self, changes: Mapping[str, object]) -> Applied | Refused:
         while True:
             before = self._config
             wanted = self._bounds().changed(before, changes)
@@ -325,8 +339,11 @@ class Stream(Uncopyable):
                 return self._apply_loaded(before, wanted, changes)
             # A background takes time to open, which must not hold up others: has anything changed?
             with self._changing:
-                if self._config is before:
-                    return Applied(self._commit(wanted))
+                if self._config is not before:
+                    continue
+                number = self._commit(wanted)
+            self.events.tell(_made(number, before, wanted))
+            return Applied(number)
 
     def _bounds(self) -> Bounds:
         return Bounds(
@@ -375,13 +392,15 @@ class Stream(Uncopyable):
             except ConfigError as error:
                 if placed is None or placed[0] is regions:
                     raise
-                before = placed[0]
-                places_in(before.regions, width, height)
+                places_in(placed[0].regions, width, height)
                 with self._changing:
-                    if self._settings is settings:
-                        logger.warning("the regions stay as they were: %s", error)
-                        kept = self._config.preprocess.model_copy(update={"roi": before.roi})
-                        self._commit(self._config.model_copy(update={"preprocess": kept}))
+                    if self._settings is not settings:
+                        continue
+                    before = self._config
+                    kept = before.preprocess.model_copy(update={"roi": placed[0].roi})
+                    number = self._commit(before.model_copy(update={"preprocess": kept}))
+                logger.warning("the regions stay as they were: %s", error)
+                self.events.tell(_made(number, before, self._config))
             else:
                 self._placed = regions, height, width
                 return settings
@@ -481,19 +500,22 @@ class Stream(Uncopyable):
                 settled.set_exception(failure)
                 return
             with self._changing:
+                then, conflict = self._config, None
                 try:
                     # Others may have changed other settings while it was loaded.
-                    now = wanted if self._config is before else revise(self._config, changes)
+                    now = wanted if then is before else revise(then, changes)
                 except ConfigError as error:
                     # What they changed does not go with the rest of this; the matting runs.
-                    running = {key: changes[key] for key in changes if way_of(key) == "matting"}
-                    self._commit(revise(self._config, running))
-                    settled.set_exception(error)
-                    return
+                    conflict = error
+                    now = revise(then, {k: v for k, v in changes.items() if way_of(k) == "matting"})
                 number = self._commit(now)
                 self._fallback = fallback
-            logger.info("now: model %s, matting %s", wanted.model.name, wanted.matting.mode)
-            settled.set_result(Applied(number))
+            self.events.tell(ModelSwapped(now.model.name, now.matting.mode))
+            self.events.tell(_made(number, then, now))
+            if conflict is not None:
+                settled.set_exception(conflict)
+            else:
+                settled.set_result(Applied(number))
 
         self.use(load).add_done_callback(settle)
         return settled
@@ -642,3 +664,7 @@ class Stream(Uncopyable):
 def _needs_matting(before: Config, wanted: Config) -> bool:
     """Whether model and matting have to be loaded again."""
     return any(way_of(key) == "matting" for key in differences(before, wanted))
+
+
+def _made(number: int, before: Config, now: Config) -> ChangeMade:
+    return ChangeMade(number, tuple(differences(before, now)))

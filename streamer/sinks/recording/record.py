@@ -15,6 +15,7 @@ import av
 from streamer.compositing import Composer, Picture
 from streamer.config import VideoFileCodec, is_among, video_codec_of
 from streamer.errors import SinkError
+from streamer.events import RecordingEnded, RecordingStarted, Tell, nobody
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.sinks.paths import is_of_the_disk, make_folder, refusal
@@ -44,6 +45,7 @@ class RecordSink:
             begins a new file: `clip.mp4`, then `clip-2.mp4`.
         overwrite: replace a file of that name, at its first frame.
         kept: files that are not replaced all the same, by whatever name: what the stream reads.
+        tell: is told of each file that is begun and ended.
 
     Raises:
         ValueError: the codec does not go into such a file, or it is no video file.
@@ -62,6 +64,7 @@ class RecordSink:
         resize: Literal["scale", "new_file"] = "scale",
         overwrite: bool = False,
         kept: Sequence[str] = (),
+        tell: Tell = nobody,
     ) -> None:
         self._template = self._path = path
         self._composer = composer
@@ -70,6 +73,7 @@ class RecordSink:
         self._resize = resize
         self._overwrite = overwrite
         self._kept = kept
+        self._tell = tell
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._claim: Claim | None = None
@@ -232,6 +236,7 @@ class RecordSink:
                 self._audio,
             )
             self._files += 1
+            self._tell(RecordingStarted(str(self._path)))
         return self._film
 
     def _finish(self) -> None:
@@ -243,6 +248,7 @@ class RecordSink:
         except (av.FFmpegError, OSError, ValueError) as error:
             self._give_up(error)
             raise refusal(self._path, error) from error
+        self._tell(RecordingEnded(str(self._path)))
         if self._first_claim is None:
             # It has the name that another run would begin with: that one is to be refused at once.
             self._first_claim, self._claim = self._claim, None
@@ -268,6 +274,8 @@ class RecordSink:
             unplayable = self._path.is_file() and not has_pictures(self._path)
         if claim is not None:
             claim.release(delete=unplayable)
+        if film is not None:
+            self._tell(RecordingEnded(str(self._path)))
 
 
 def _is_empty(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from streamer.config import ServeAddress
 from streamer.errors import SinkError
+from streamer.events import Tell, nobody
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.publishing import Publisher, Transport, carries, parse_target
 from streamer.rtsp import Credentials, Mount, RtspServer, RtspServers, TlsFiles, audio_format
@@ -63,10 +64,17 @@ class Outlet(Protocol):
 class ServedOutlet:
     """A path at an RTSP server in this process."""
 
-    def __init__(self, address: ServeAddress, servers: RtspServers, tls: TlsFiles | None) -> None:
+    def __init__(
+        self,
+        address: ServeAddress,
+        servers: RtspServers,
+        tls: TlsFiles | None,
+        tell: Tell = nobody,
+    ) -> None:
         self._address = address
         self._servers = servers
         self._tls = tls
+        self._tell = tell
         self._server: RtspServer | None = None
         self._mount: Mount | None = None
         self._last: dict[str, Any] = {}
@@ -83,7 +91,7 @@ class ServedOutlet:
         if address.username is not None and address.password is not None:
             credentials = Credentials(address.username, address.password)
         self._server = self._servers.take(address.host, address.port, credentials, self._tls)
-        self._mount = self._server.mount(address.path)
+        self._mount = self._server.mount(address.path, tell=self._tell)
 
     def takes(self, audio: AudioTrack) -> bool:
         """Whether RTP has a format for that audio."""

@@ -125,7 +125,7 @@ REPORT = {
 
 
 def test_all_cpu_time_is_shared_out() -> None:
-    figures = figures_of(REPORT, {"streamer-matting": 2.0, "MainThread": 0.5}, children_s=1.0)
+    figures = figures_of(REPORT, {"matting": 2.0, "main": 0.5}, children_s=1.0)
     assert figures["cpu_ms"] == 400.0
     assert figures["cores"] == 2.0
     assert figures["cpu_by_thread_ms"] == {

@@ -23,6 +23,7 @@ from streamer.errors import (
     SourceUnsupported,
     SourceWaiting,
 )
+from streamer.events import Events
 from streamer.frame import Stamp
 from streamer.metrics import Metrics
 from streamer.pipeline.capture import CaptureStage
@@ -64,7 +65,7 @@ class Run:
         self.clock = FakeClock()
         self.stop = threading.Event()
         self.metrics = Metrics()
-        self.presence = Presence("fake", self.clock)
+        self.presence = Presence("fake", self.clock, Events().tell)
         self.ring = FrameRing(1000, DropPolicy.DROP_OLDEST, on_drop=self.metrics.drop)
         self.ready = threading.Event()
         self.ready.set()

@@ -1,0 +1,179 @@
+"""What happens to a stream, as typed events, and who is told of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamer.frame import SourceState
+
+logger = logging.getLogger("streamer.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChanged:
+    """The source is in another state."""
+
+    source: str
+    """Its name, free of credentials."""
+    state: SourceState
+    why: str = ""
+    """Of `stalled` and `reconnecting`: what went wrong, where anything did."""
+    away_s: float | None = None
+    """Of `live` after a loss: seconds without a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnded:
+    """A stage failed. The first one to fail ends the run."""
+
+    stage: str
+    """Such as `capture`, `matting` or `sinks[0] record`."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMade:
+    """Settings were changed."""
+
+    number: int
+    keys: tuple[str, ...]
+    """Dotted, of the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRefused:
+    """Settings were to be changed, and are as they were."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSwapped:
+    """Another model or mode of matting runs from the next frame on."""
+
+    model: str
+    mode: str
+    """As it was asked for: `auto` too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """A file was begun."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded:
+    """A file is finished, or as whole as it could be made."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerJoined:
+    """Somebody watches a stream that is served."""
+
+    path: str
+    """Of the stream at its server."""
+    viewer: str
+    """Address and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerLeft:
+    """A viewer watches no more."""
+
+    path: str
+    viewer: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FramesDropped:
+    """Captured frames reached no sink; told once a second at most."""
+
+    reason: str
+    """See `streamer.ring.DropReason`."""
+    count: int
+    """Since the event of this reason before."""
+
+
+Event = (
+    SourceChanged
+    | StageEnded
+    | ChangeMade
+    | ChangeRefused
+    | ModelSwapped
+    | RecordingStarted
+    | RecordingEnded
+    | ViewerJoined
+    | ViewerLeft
+    | FramesDropped
+)
+Tell = Callable[[Event], None]
+Listener = Callable[[str, Event], None]
+"""Is given the stream's name and the event, by the thread in which it happened; must not wait."""
+
+
+def nobody(event: Event) -> None:
+    """Nobody is told."""
+
+
+class Events:
+    """
+    Tells listeners what happens to one stream, in the order in which it happens to each thread.
+
+    Thread-safe. A listener that raises is logged, and disturbs neither the stream nor the others.
+
+    Args:
+        stream: its name.
+    """
+
+    def __init__(self, stream: str = "stream") -> None:
+        self.stream = stream
+        self._listeners: tuple[Listener, ...] = (log,)
+        self._lock = threading.Lock()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell *listener* of every event from now on; what is returned ends that."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def leave() -> None:
+            with self._lock:
+                self._listeners = tuple(one for one in self._listeners if one is not listener)
+
+        return leave
+
+    def tell(self, event: Event) -> None:
+        """Tell every listener of *event*."""
+        for listener in self._listeners:
+            try:
+                listener(self.stream, event)
+            except Exception:
+                logger.exception("a listener failed at %s", event)
+
+
+def log(stream: str, event: Event) -> None:
+    """Write to the log what a user should know without asking."""
+    match event:
+        case SourceChanged(source, "live", away_s=None):
+            logger.info("%s: live", source)
+        case SourceChanged(source, "live", away_s=away_s):
+            # As loud as the loss was.
+            logger.warning("%s: live again after %.1f s", source, away_s)
+        case SourceChanged(_, state, why) if why:
+            logger.warning("%s: %s", state, why)
+        case SourceChanged(source, state):
+            logger.info("%s: %s", source, state)
+        case ModelSwapped(model, mode):
+            logger.info("now: model %s, matting %s", model, mode)
+        case _:
+            logger.debug("%s: %s", stream, event)
