@@ -99,6 +99,14 @@ def give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, _NICE)
 
 
+def priority() -> tuple[int, int]:
+    """(policy, niceness) of the present thread, and of those that it starts; (0, 0) off Linux."""
+    if sys.platform != "linux":
+        return 0, 0
+    thread = threading.get_native_id()
+    return os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)
+
+
 def giving_way(work: Callable[[], T]) -> T:
     """Do *work* in a thread of its own that gives way, as do the threads that it starts."""
     results: list[T] = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import onnxruntime as ort
 from streamer.config import ModelConfig
 from streamer.copying import Uncopyable
 from streamer.errors import ModelError, SegmentError
+from streamer.segmentation.lending import lent
 from streamer.segmentation.ports import (
     Port,
     Sides,
@@ -33,6 +36,14 @@ _RANK = 4
 """Dimensions of an output that does not say how many it has."""
 
 
+def lent_session(
+    path: Path, contract: Contract, model: ModelConfig, *, threads: int, sha256: str
+) -> OnnxRuntime:
+    """An `OnnxRuntime` that is shared with all who want the same one; see `lent`."""
+    load = partial(OnnxRuntime, path, contract, model, threads=threads, sha256=sha256)
+    return lent(load, "onnxruntime", path, contract, model, threads=threads, sha256=sha256)
+
+
 class OnnxRuntime(Uncopyable):
     """
     A graph in one session of onnxruntime, whatever number of sizes is bound.
@@ -47,6 +58,8 @@ class OnnxRuntime(Uncopyable):
     Raises:
         ModelError: the file has no such input or output, or they are not of floats.
         ModelCorrupt, ProviderError: see `open_session`.
+
+    Any thread may bind and run; runs take turns, so that all who share it need memory for one.
     """
 
     def __init__(
@@ -63,6 +76,8 @@ class OnnxRuntime(Uncopyable):
         target = outputs[self._target]
         require_floats(source, target, tuple(_DTYPES), path)
         self._session = session
+        self._turn = threading.RLock()
+        """Held for a run: not every provider can run two at once."""
         self._path = path
         self._names = source.name, target.name
         self._device = device_of(session)
@@ -110,14 +125,15 @@ class OnnxRuntime(Uncopyable):
         binding.bind_ortvalue_output(self._names[1], wanted)
 
         def run() -> None:
-            try:
-                if on_device:
-                    given.update_inplace(source)
-                session.run_with_iobinding(binding, options)
-                if graph:
-                    np.copyto(target, wanted.numpy())
-            except Exception as error:  # onnxruntime's errors have no common base
-                raise SegmentError(self._reason(error, source, target)) from error
+            with self._turn:
+                try:
+                    if on_device:
+                        given.update_inplace(source)
+                    session.run_with_iobinding(binding, options)
+                    if graph:
+                        np.copyto(target, wanted.numpy())
+                except Exception as error:  # onnxruntime's errors have no common base
+                    raise SegmentError(self._reason(error, source, target)) from error
 
         return run
 
@@ -150,7 +166,15 @@ class OnnxRuntime(Uncopyable):
             ModelError: the graph has no such states, or does not run with them.
         """
         return RecurrentRun(
-            self._session, self._device, self._names, source, target, recurrence, ratio, self._path
+            self._session,
+            self._turn,
+            self._device,
+            self._names,
+            source,
+            target,
+            recurrence,
+            ratio,
+            self._path,
         )
 
 

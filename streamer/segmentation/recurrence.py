@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class RecurrentRun(Uncopyable):
 
     Args:
         session: of the graph.
+        turn: held for each run; whoever shares the session has the same.
         device: onnxruntime's (device type, device id) where the states live.
         names: of the picture's input and of the alpha's output.
         source, target: of the picture and the alpha, kept; *target* is written by each call.
@@ -45,6 +47,7 @@ class RecurrentRun(Uncopyable):
     def __init__(
         self,
         session: ort.InferenceSession,
+        turn: AbstractContextManager[object],
         device: tuple[str, int],
         names: tuple[str, str],
         source: Array,
@@ -54,6 +57,7 @@ class RecurrentRun(Uncopyable):
         path: Path,
     ) -> None:
         self._session = session
+        self._shared = turn
         self._device = device
         self._names = names
         self._source = source
@@ -128,7 +132,8 @@ class RecurrentRun(Uncopyable):
         return [tuple(value.shape()) for value in binding.get_outputs()[1:]]
 
     def _run(self, binding: Any) -> None:
-        try:
-            self._session.run_with_iobinding(binding, self._options)
-        except Exception as error:  # onnxruntime's errors have no common base
-            raise SegmentError(in_one_line(error)) from error
+        with self._shared:
+            try:
+                self._session.run_with_iobinding(binding, self._options)
+            except Exception as error:  # onnxruntime's errors have no common base
+                raise SegmentError(in_one_line(error)) from error

@@ -10,7 +10,7 @@ from streamer.cores import core_count
 from streamer.errors import ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
-from streamer.segmentation.onnxruntime import OnnxRuntime
+from streamer.segmentation.onnxruntime import OnnxRuntime, lent_session
 from streamer.segmentation.recurrence import RecurrentRun
 from streamer.segmentation.registry import Contract
 from streamer.segmentation.tensors import Tensors
@@ -59,7 +59,7 @@ class RecurrentSegmenter(Uncopyable):
     ) -> None:
         _refuse(model, name)
         self._threads = core_count() if model.threads == "auto" else model.threads
-        runtime = OnnxRuntime(path, contract, model, threads=self._threads, sha256=sha256)
+        runtime = lent_session(path, contract, model, threads=self._threads, sha256=sha256)
         shape = runtime.signature.shape
         if len(shape) != 4 or shape[2:] != (None, None):
             raise ModelError(f"{path}: its input is {list(shape)}, not of any height and width")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from streamer.config import ModelConfig
@@ -20,7 +21,8 @@ from streamer.frame import Alpha, Image
 from streamer.protocols import ModelInfo
 from streamer.segmentation import openvino
 from streamer.segmentation.advice import Advice
-from streamer.segmentation.onnxruntime import OnnxRuntime
+from streamer.segmentation.lending import lent
+from streamer.segmentation.onnxruntime import lent_session
 from streamer.segmentation.ports import Size, input_size
 from streamer.segmentation.recurrent import RecurrentSegmenter
 from streamer.segmentation.registry import Contract, models
@@ -120,7 +122,8 @@ class OnnxSegmenter(Uncopyable):
         ModelError: the graph does not fit its contract or the size that was asked for.
         ModelCorrupt, ProviderError, MissingDependency: see `OnnxRuntime` and `OpenVinoRuntime`.
 
-    Not thread-safe: what is bound belongs to one thread at a time.
+    Not thread-safe: what is bound belongs to one thread at a time. The session is shared with other
+    segmenters of the same file and settings; its tensors are its own.
     """
 
     def __init__(
@@ -138,10 +141,12 @@ class OnnxSegmenter(Uncopyable):
     ) -> None:
         threads = core_count() if model.threads == "auto" else model.threads
         runtime: Runtime
+        terms = path, contract, model
         if _takes_openvino(model, precision, several=bool(ladder)):
-            runtime = openvino.OpenVinoRuntime(path, contract, model, threads=threads)
+            load = partial(openvino.OpenVinoRuntime, *terms, threads=threads)
+            runtime = lent(load, "openvino", *terms, threads=threads, sha256=sha256)
         else:
-            runtime = OnnxRuntime(path, contract, model, threads=threads, sha256=sha256)
+            runtime = lent_session(*terms, threads=threads, sha256=sha256)
         signature = runtime.signature
         side = contract.input_size
         usual = made_for if side is None else (side, side)

@@ -71,7 +71,9 @@ def require(what: str) -> None:
         pytest.skip(f"NOT TESTED: {provider} does not load here: it needs an NVIDIA GPU")
 
 
-OF_SEVERAL_SIZES = ["fake", *PREPARED, *BACKENDS]
+SHARED = ["onnxruntime, shared", "openvino, shared"]
+"""Of a graph that another segmenter has loaded and works with."""
+OF_SEVERAL_SIZES = ["fake", *PREPARED, *BACKENDS, *SHARED]
 
 
 @pytest.fixture(params=[*OF_SEVERAL_SIZES, "recurrent"])
@@ -87,12 +89,19 @@ def make(request, make_model, tmp_path, monkeypatch) -> Make:
         return lambda: PreparedSegmenter(
             FakeSegmenter(sides=(*LADDER, OWN)), PREPARED[request.param]
         )
-    require(request.param)
+    backend = request.param.removesuffix(", shared")
+    require(backend)
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "cache"))
-    config = ModelConfig(
-        name=str(make_model(size="side")), input_size=OWN, **BACKENDS[request.param]
-    )
-    return lambda: load_segmenter(config, ladder=LADDER)[0]
+    config = ModelConfig(name=str(make_model(size="side")), input_size=OWN, **BACKENDS[backend])
+    beside: Segmenter | None = None
+    if request.param in SHARED:
+        beside, _ = load_segmenter(config, ladder=LADDER)
+        beside.warm_up()
+
+    def made(kept: Segmenter | None = beside) -> Segmenter:
+        return load_segmenter(config, ladder=LADDER)[0]
+
+    return made
 
 
 of_several_sizes = pytest.mark.parametrize("make", OF_SEVERAL_SIZES, indirect=True)
