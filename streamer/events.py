@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from streamer.errors import redact
 
 if TYPE_CHECKING:
     from streamer.frame import SourceState
@@ -28,7 +30,7 @@ class SourceChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class StageEnded:
+class StageFailure:
     """A stage failed. The first one to fail ends the run."""
 
     stage: str
@@ -47,7 +49,7 @@ class ChangeMade:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRefused:
-    """Settings were to be changed, and are as they were."""
+    """A change was refused; everything is as it was."""
 
     key: str
     why: str
@@ -107,7 +109,7 @@ class FramesDropped:
 
 Event = (
     SourceChanged
-    | StageEnded
+    | StageFailure
     | ChangeMade
     | ChangeRefused
     | ModelSwapped
@@ -153,7 +155,11 @@ class Events:
         return leave
 
     def tell(self, event: Event) -> None:
-        """Tell every listener of *event*."""
+        """Tell every listener of *event*, without the credentials of URLs in it."""
+        told: Any = event
+        texts = {name: getattr(told, name) for name in told.__dataclass_fields__}
+        clean = {name: redact(text) for name, text in texts.items() if isinstance(text, str)}
+        event = replace(told, **clean)
         for listener in self._listeners:
             try:
                 listener(self.stream, event)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.config import USUAL, Settings
+from streamer.config import Settings
 from streamer.packets import AudioPacket, AudioTrack
 
 Image = NDArray[np.uint8]
@@ -115,8 +115,9 @@ class Frame:
 
     image: Image
     stamp: Stamp
-    settings: Settings = USUAL
-    """What it is worked on by, from its matting to its sinks."""
+    settings: Settings | None = None
+    """By which it is processed, from its matting to its sinks. None: nobody gave it any, and each
+    part goes by what it was made with."""
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]

@@ -59,7 +59,7 @@ def load_matting(
     matting = make_matting(
         wanted, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
     )
-    return Regional(matting), fallback
+    return Regional(matting, config.preprocess), fallback
 
 
 def rate_of(source: SourceConfig) -> float:

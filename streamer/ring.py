@@ -110,7 +110,7 @@ class Lease:
         self.frame = Frame(slot.image, stamp)
         self.alpha = slot.alpha
 
-    def settle(self, settings: Settings) -> None:
+    def give_settings(self, settings: Settings | None) -> None:
         """Give the frame its settings; once, by its taker, before any other holder has it."""
         self.frame = replace(self.frame, settings=settings)
 

@@ -263,7 +263,7 @@ class FakeSink:
         self.epochs.append(frame.stamp.epoch)
         self.stamps.append(frame.stamp)
         self.origins.append(matte.origin)
-        self.numbers.append(frame.settings.number)
+        self.numbers.append(frame.settings.number if frame.settings else 0)
 
     def close(self) -> None:
         self.closed += 1

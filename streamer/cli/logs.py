@@ -32,7 +32,9 @@ _ANSWERS = "streamer.sinks.window.display"
 
 def set_up(*, verbose: bool, debug: bool) -> logging.Handler:
     """Log our messages from `WARNING` up, or more, and others' warnings. For `tear_down`."""
-    pattern = "%(asctime)s %(levelname)s %(name)s: %(message)s" if debug else "%(message)s"
+    pattern = (
+        "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s" if debug else "%(message)s"
+    )
     handler = _StandardError()
     handler.setFormatter(RedactingFormatter(pattern))
     logging.getLogger().addHandler(handler)

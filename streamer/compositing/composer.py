@@ -13,7 +13,7 @@ from streamer.compositing.backdrops import OpenVideo
 from streamer.compositing.layers import Picture, alpha_level
 from streamer.compositing.lettering import draw_label
 from streamer.compositing.panels import Panels, Shot
-from streamer.config import USUAL, ComposeConfig, Layout, LayoutConfig, Settings
+from streamer.config import DEFAULT_SETTINGS, ComposeConfig, Layout, LayoutConfig, Settings
 from streamer.frame import Alpha, Frame, Image, Matte
 from streamer.metrics import LatencyHistogram
 
@@ -62,7 +62,7 @@ class Composer:
     def __init__(
         self,
         layout: LayoutConfig | Layout = "side_by_side",
-        settings: Settings = USUAL,
+        settings: Settings = DEFAULT_SETTINGS,
         *,
         pixels: Pixels = "bgr",
         latency: LatencyHistogram | None = None,
@@ -89,7 +89,7 @@ class Composer:
         return arrange(self._layout, width, height).size
 
     def picture_of(self, frame: Frame, matte: Matte) -> Picture:
-        """The picture of *frame* by its own settings; see `compose`. Both are borrowed."""
+        """The picture of *frame* by its settings; see `compose`. Both are borrowed."""
         return self.compose(
             frame.image,
             matte.alpha,

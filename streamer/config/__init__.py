@@ -42,7 +42,7 @@ from streamer.config.preprocess import (
     Region,
 )
 from streamer.config.save import dump_config, save_config
-from streamer.config.settings import USUAL, Settings
+from streamer.config.settings import DEFAULT_SETTINGS, Settings
 from streamer.config.sinks import (
     DiscardSinkConfig,
     DisplaySinkConfig,
@@ -73,9 +73,9 @@ from streamer.config.video_files import VideoFileCodec
 from streamer.config.video_files import codec_of as video_codec_of
 
 __all__ = [
+    "DEFAULT_SETTINGS",
     "PICTURE_SUFFIXES",
     "UNREAD_SUFFIXES",
-    "USUAL",
     "BackendOptions",
     "BackgroundConfig",
     "BlurBackgroundConfig",

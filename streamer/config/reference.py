@@ -46,7 +46,7 @@ By the keys of the window, or by `Pipeline.apply` from Python ([preview.md](prev
 is not listed has the way of the longest listed one that it is below.
 """
 _MEANINGS: dict[Way, str] = {
-    "next frame": "The next frame has it.",
+    "next frame": "The next frame has it. With `preprocess.output: cropped` the region is fixed.",
     "source": "A camera or RTSP stream is reopened; a file takes `loop` and a folder `order`, "
     "`seed` and `loop` as they go on; other sources, and their other options, need a restart.",
     "matting": "Model and matting are loaded again while the present ones go on.",

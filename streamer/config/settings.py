@@ -25,5 +25,5 @@ class Settings:
     """How many changes the stream had seen; 0 is how it was started."""
 
 
-USUAL = Settings()
+DEFAULT_SETTINGS = Settings()
 """The defaults."""

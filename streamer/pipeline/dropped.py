@@ -15,10 +15,11 @@ _EVERY_S = 1.0
 
 class DroppedFrames:
     """
-    Counts drops, and tells of them once a second at most; call it with each reason. Thread-safe.
+    Counts dropped frames, and tells of them later: call it with the reason of each. Thread-safe.
 
     Args:
-        tell: is told; by the thread that drops a frame.
+        tell: is told, by the thread that calls `tell_due` or `tell_rest`. Who drops a frame may
+            hold locks, and only counts.
         now: monotonic seconds.
     """
 
@@ -26,22 +27,23 @@ class DroppedFrames:
         self._tell = tell
         self._now = now
         self._counts = Counter[DropReason]()
-        self._due_s = 0.0
+        self._due_s = now()
         self._lock = threading.Lock()
 
     def __call__(self, reason: DropReason) -> None:
         """One more frame was dropped."""
         with self._lock:
             self._counts[reason] += 1
-            now_s = self._now()
-            if now_s < self._due_s:
-                return
-            self._due_s = now_s + _EVERY_S
-        self.tell_rest()
+
+    def tell_due(self) -> None:
+        """Tell of those that nobody was told of, if the last time is a second ago."""
+        if self._counts and self._now() >= self._due_s:
+            self.tell_rest()
 
     def tell_rest(self) -> None:
         """Tell of those that nobody was told of."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
+            self._due_s = self._now() + _EVERY_S
         for reason, count in counts.items():
             self._tell(FramesDropped(reason, count))

@@ -27,7 +27,7 @@ from streamer.packets import AudioPacket
 from streamer.pipeline.capture import CaptureStage
 from streamer.pipeline.delivery import SinkWorker
 from streamer.pipeline.dropped import DroppedFrames
-from streamer.pipeline.mattes import MattingStage, Refine, Settle, usual
+from streamer.pipeline.mattes import MattingStage, Refine, TakeSettings, no_settings
 from streamer.pipeline.playback import Playback
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
@@ -78,7 +78,7 @@ class Engine(Uncopyable):
             again. For live sources; each connection then has a thread of its own.
         reconnect: how often it is tried, and when it counts as silent.
         standby: what the sinks are given while the source is away.
-        settle: the settings of each frame, asked for when its matting takes it.
+        take_settings: the settings of each frame, asked for when its matting takes it.
         refine: is done to the alpha of each frame, in the matting's thread; never to an empty one.
         ring_capacity: frames that may wait for their matte.
         sink_queue: mattes that may wait for each sink.
@@ -107,7 +107,7 @@ class Engine(Uncopyable):
         fresh: Callable[[], Source] | None = None,
         reconnect: ReconnectConfig | None = None,
         standby: Standby | None = None,
-        settle: Settle = usual,
+        take_settings: TakeSettings = no_settings,
         refine: Refine | None = None,
         ring_capacity: int = _USUAL.ring_capacity,
         sink_queue: int = _USUAL.sink_queue,
@@ -171,7 +171,8 @@ class Engine(Uncopyable):
             self._metrics,
             self._presence,
             self._switching,
-            settle,
+            take_settings,
+            self._dropped,
             refine,
         )
         self._info: StreamInfo | None = None
@@ -506,6 +507,7 @@ class Engine(Uncopyable):
         self._threads.abandon(stage)
         logger.warning("%s: has not stopped within %g s: not waited for", stage, self._stall_s)
         if stage == "matting":
+            self._switching.close()
             if self._ring is not None:
                 self._ring.abort()
             self._mattes.in_hand.forfeit()

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 
-from streamer.config import USUAL, Settings
+from streamer.config import Settings
 from streamer.errors import EndOfStream
 from streamer.frame import Alpha, Frame, Matte
 from streamer.metrics import Metrics
 from streamer.pipeline.delivery import Delivery, InHand, SinkWorker
+from streamer.pipeline.dropped import DroppedFrames
 from streamer.pipeline.presence import Presence
 from streamer.pipeline.standby import Standby
 from streamer.pipeline.switching import Switching
@@ -23,13 +24,12 @@ _LOOK_S = 0.2
 
 Refine = Callable[[Frame, Alpha], None]
 """Refines in place the alpha of a frame by its settings; called for frames in order."""
-Settle = Callable[[int, int], Settings]
-"""Asked once for each frame, in order: what it is worked on by, by its height and width."""
+TakeSettings = Callable[[int, int], Settings | None]
+"""Asked once for each frame, in order, by its height and width: its settings, if it has any."""
 
 
-def usual(height: int, width: int) -> Settings:
-    """The defaults, for frames of any size."""
-    return USUAL
+def no_settings(height: int, width: int) -> None:
+    """Frames have none: each part goes by what it was made with."""
 
 
 class _ForfeitedError(Exception):
@@ -49,7 +49,8 @@ class MattingStage:
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
         switching: has another matting, from time to time.
-        settle: the settings of each frame.
+        take_settings: gives each frame its settings.
+        dropped: tells of dropped frames, between two others.
         refine: is done to each matte before it goes on. An empty one stays empty, and stand-by
             frames as they are: whatever is asked for, the room is not to be seen in them.
 
@@ -64,7 +65,8 @@ class MattingStage:
         metrics: Metrics,
         presence: Presence,
         switching: Switching,
-        settle: Settle = usual,
+        take_settings: TakeSettings = no_settings,
+        dropped: DroppedFrames | None = None,
         refine: Refine | None = None,
     ) -> None:
         self.in_hand = InHand(metrics)
@@ -74,7 +76,8 @@ class MattingStage:
         self._metrics = metrics
         self._presence = presence
         self._switching = switching
-        self._settle = settle
+        self._take_settings = take_settings
+        self._dropped = dropped
         self._refine = refine
         self._delay = matting.delay
         self._held: deque[tuple[Lease, int]] = deque()
@@ -88,6 +91,8 @@ class MattingStage:
         """Work until *ring* is closed and empty. Raises SegmentError."""
         try:
             while True:
+                if self._dropped is not None:
+                    self._dropped.tell_due()
                 try:
                     lease = ring.take(_LOOK_S)
                 except TimeoutError:
@@ -130,12 +135,14 @@ class MattingStage:
             ring.lend(matting.delay - self._delay)
             self._delay = matting.delay
         old, self._matting = self._matting, matting
-        old.close()
-        future.set_result(None)
+        try:
+            old.close()
+        finally:
+            future.set_result(None)
 
     def _matte(self, lease: Lease, ring: FrameRing) -> None:
         """Get one frame its matte, now or later."""
-        lease.settle(self._settle(*lease.alpha.shape))
+        lease.give_settings(self._take_settings(*lease.alpha.shape))
         stamp = lease.frame.stamp
         held = bool(self._held)
         if held and (stamp.standby or stamp.epoch != self._held[-1][0].frame.stamp.epoch):

@@ -93,5 +93,7 @@ class Switching:
 
 
 def _discard(matting: Matting, future: Future[None]) -> None:
-    matting.close()
-    future.set_exception(CancelledError("the stream ended before"))
+    try:
+        matting.close()
+    finally:
+        future.set_exception(CancelledError("the stream ended before"))

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from streamer.cpu import name_thread
-from streamer.errors import StageFailed, StopRequested, redact
-from streamer.events import StageEnded, Tell, nobody
+from streamer.errors import StageFailed, StopRequested
+from streamer.events import StageFailure, Tell, nobody
 
 logger = logging.getLogger("streamer.pipeline")
 
@@ -103,7 +103,7 @@ class Threads:
                 self._failure = StageFailed(stage, error)
             else:
                 logger.warning("after the first failure, %s: %s", stage, error)
-        self._tell(StageEnded(stage, redact(str(error)) or type(error).__name__))
+        self._tell(StageFailure(stage, str(error) or type(error).__name__))
 
     def raise_failure(self) -> None:
         """Raise StageFailed if any stage failed."""

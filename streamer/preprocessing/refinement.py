@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamer.config import DEFAULT_SETTINGS
 from streamer.frame import Alpha, Frame
 from streamer.metrics import LatencyHistogram
 from streamer.preprocessing.fences import Fences
@@ -27,7 +28,7 @@ class Refinement:
 
     def __call__(self, frame: Frame, alpha: Alpha) -> None:
         """Refine *alpha*, (H, W) uint8 of *frame*, in place; see `Refiner.refine`."""
-        settings = frame.settings
+        settings = frame.settings or DEFAULT_SETTINGS
         self._refiner.refine(alpha, settings.refine, frame.stamp.epoch)
         if settings.preprocess.roi is not None:
             self._fences.of(settings.preprocess, alpha.shape).clear_outside(alpha)

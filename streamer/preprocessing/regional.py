@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from streamer.config import PreprocessConfig
 from streamer.frame import Alpha, Frame, Matte, Stamp
 from streamer.preprocessing.fences import Fence, Fences
 from streamer.protocols import Matting, ModelInfo, PacedMatting
@@ -16,16 +17,18 @@ class Regional:
     """
     Gives another matting the box around the regions of interest; outside them alpha is 0.
 
-    The regions are those of each frame's settings. Another box is another picture to the other
-    matting: what it holds is flushed first, and its epoch is a new one. Until there are regions,
-    frames and mattes pass through as they are.
+    The regions are those of each frame's settings, or of *usual* where it has none. Another box
+    is another picture to the other matting: what it holds is flushed first, and its epoch is a new
+    one. Until there are regions, frames and mattes pass through as they are.
 
     Args:
         matting: sees the box; owned from here on and closed with this.
+        usual: has the regions of frames without settings.
     """
 
-    def __init__(self, matting: Matting) -> None:
+    def __init__(self, matting: Matting, usual: PreprocessConfig | None = None) -> None:
         self._matting = matting
+        self._usual = usual or PreprocessConfig()
         self._fences = Fences()
         self._fence: Fence | None = None
         self._moves = 0
@@ -59,7 +62,9 @@ class Regional:
             ConfigError: a region is outside of the frame.
             SegmentError: a matte could not be made.
         """
-        fence = self._fences.of(frame.settings.preprocess, alpha.shape)
+        settings = frame.settings
+        config = self._usual if settings is None else settings.preprocess
+        fence = self._fences.of(config, alpha.shape)
         mattes: list[Matte] = []
         if self._fence is not None and _differ(self._fence, fence):
             mattes += self.flush()

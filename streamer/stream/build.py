@@ -15,7 +15,6 @@ from streamer.config import (
     RecordSinkConfig,
     RtspSourceConfig,
     Settings,
-    SinkConfig,
     SourceConfig,
     UsbSourceConfig,
 )
@@ -46,7 +45,7 @@ class Parts:
 
 def build(
     config: Config,
-    current: Callable[[], SourceConfig],
+    current: Callable[[], Config],
     *,
     progress: Progress | None = None,
     servers: RtspServers | None = None,
@@ -56,7 +55,8 @@ def build(
 
     Args:
         config: what is wanted.
-        current: asked for the source's settings whenever it is connected again.
+        current: what the stream is by then: asked whenever the source is connected again, and for
+            each recording but the first.
         progress: told of a model's download.
         servers: of RTSP; those that all streams of this process share when None.
 
@@ -68,7 +68,7 @@ def build(
         _try(source)
     live = is_live(config.source)
     metrics, events = Metrics(), Events(config.name)
-    sinks = _sinks_of(config, metrics, events, servers or RtspServers(PROCESS_SERVERS))
+    sinks = _sinks_of(config, current, metrics, events, servers or RtspServers(PROCESS_SERVERS))
     matting, fallback = load_matting(config, progress, live=live)
     options = Options(
         standby=Standby(config.standby, draw_card),
@@ -81,7 +81,7 @@ def build(
         events=events,
     )
     if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
-        options["fresh"] = lambda: make_source(current(), crop)
+        options["fresh"] = lambda: make_source(current().source, crop)
         options["reconnect"] = config.source.reconnect
     return Parts(source, matting, sinks, options, fallback)
 
@@ -97,12 +97,17 @@ def is_live(source: SourceConfig) -> bool:
     return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
 
 
-def _sinks_of(config: Config, metrics: Metrics, events: Events, servers: RtspServers) -> list[Sink]:
+def _sinks_of(
+    config: Config,
+    current: Callable[[], Config],
+    metrics: Metrics,
+    events: Events,
+    servers: RtspServers,
+) -> list[Sink]:
     sinks: list[Sink] = []
     for number, sink in enumerate(config.sinks):
         make = partial(
             make_sink,
-            settings=settings_of(config),
             stream=config.name,
             latency=metrics.latency_of_sink(number, "compose"),
             servers=servers,
@@ -111,26 +116,33 @@ def _sinks_of(config: Config, metrics: Metrics, events: Events, servers: RtspSer
             tell=events.tell,
         )
         if isinstance(sink, RecordSinkConfig):
-            sinks.append(SwitchedRecord(partial(_recording, make, sink), on=sink.from_start))
+            record = partial(_recording, make, sink, config, current)
+            sinks.append(SwitchedRecord(record, on=sink.from_start))
         else:
-            sinks.append(make(sink))
+            sinks.append(make(sink, settings=settings_of(config)))
     return sinks
 
 
 def _recording(
-    make: Callable[[SinkConfig], Sink], config: RecordSinkConfig, number: int
+    make: Callable[..., Sink],
+    sink: RecordSinkConfig,
+    first: Config,
+    current: Callable[[], Config],
+    number: int,
 ) -> AudioSink:
     """The recording of that *number*: its time tells it from the others, or else the number."""
-    timed = "{start" in config.path
-    numbered = str(Path(config.path).with_stem(f"{Path(config.path).stem}-{number}"))
-    path = config.path if number == 1 or timed else numbered
-    sink = make(config.model_copy(update={"path": path}))
-    if number > 1 and timed and Path(sink.statistics()["path"]).exists():
+    timed = "{start" in sink.path
+    numbered = str(Path(sink.path).with_stem(f"{Path(sink.path).stem}-{number}"))
+    path = sink.path if number == 1 or timed else numbered
+    # The first is made before there is a stream.
+    settings = settings_of(first if number == 1 else current())
+    made = make(sink.model_copy(update={"path": path}), settings=settings)
+    if number > 1 and timed and Path(made.statistics()["path"]).exists():
         # Its time is that of an earlier one too: of the same second, or day, as the path says it.
-        sink.close()
-        sink = make(config.model_copy(update={"path": numbered}))
-    assert isinstance(sink, AudioSink)  # noqa: S101 - a recording is one
-    return sink
+        made.close()
+        made = make(sink.model_copy(update={"path": numbered}), settings=settings)
+    assert isinstance(made, AudioSink)  # noqa: S101 - a recording is one
+    return made
 
 
 def open_video(path: str) -> VideoAt:

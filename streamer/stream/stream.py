@@ -7,12 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self, Unpack, get_args
 
 from streamer.config import (
-    USUAL,
+    DEFAULT_SETTINGS,
     Config,
     ModelConfig,
     PreprocessConfig,
@@ -62,7 +63,8 @@ class Stream(Uncopyable):
         source: where frames come from; owned.
         matting: how they get their mattes; owned.
         sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
-        settings: that frames begin with; those of *config* when None.
+        settings: that frames begin with, where there is no *config*. None: until something is
+            changed each part goes by what it was made with.
         config: what the parts were made of. Without it the stream cannot be saved, and neither its
             source nor its model can be changed by name.
         fallback: why the model is a fall-back, if it is one.
@@ -89,17 +91,21 @@ class Stream(Uncopyable):
     ) -> None:
         self._of_parts = config is None
         if config is None:
-            settings = settings or USUAL
-            sections = {
-                name: getattr(settings, name) for name in ("refine", "compose", "preprocess")
-            }
+            begun = settings or DEFAULT_SETTINGS
+            sections = {name: getattr(begun, name) for name in ("refine", "compose", "preprocess")}
             config = _OF_PARTS.model_copy(update=sections)
+        elif settings is not None:
+            raise ValueError("settings: are those of config: give one of the two")
         self._config = config
-        self._settings = settings or settings_of(config)
+        self._settings = settings_of(config)
+        self._gives_settings = not self._of_parts or settings is not None
+        """Frames are given settings; those of parts without any once something was changed."""
+        self._pending: Mapping[str, object] | None = None
+        """The changes whose matting is being loaded: no others that need one may begin."""
         self._placed: tuple[PreprocessConfig, int, int] | None = None
         """The latest regions that were in a frame, and its height and width."""
         options.setdefault("refine", Refinement())
-        self._engine = Engine(source, matting, sinks, settle=self._settle, **options)
+        self._engine = Engine(source, matting, sinks, take_settings=self._take_settings, **options)
         self._configured = config.model
         self._fallback = fallback
         self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
@@ -156,8 +162,8 @@ class Stream(Uncopyable):
         """
         stream: Self
 
-        def current() -> SourceConfig:
-            return stream.source
+        def current() -> Config:
+            return stream.config
 
         parts = build(config, current, progress=progress, servers=servers)
         stream = cls(
@@ -335,15 +341,31 @@ class Stream(Uncopyable):
             wanted = self._bounds().changed(before, changes)
             if isinstance(wanted, Refused):
                 return wanted
+            if wanted == before:
+                return Applied(self._settings.number)
             if _needs_matting(before, wanted):
-                return self._apply_loaded(before, wanted, changes)
+                return self._apply_loaded(changes)
             # A background takes time to open, which must not hold up others: has anything changed?
             with self._changing:
                 if self._config is not before:
                     continue
+                if (refused := self._beside_pending(wanted, changes)) is not None:
+                    return refused
                 number = self._commit(wanted)
             self.events.tell(_made(number, before, wanted))
             return Applied(number)
+
+    def _beside_pending(self, wanted: Config, changes: Mapping[str, object]) -> Refused | None:
+        """Why *wanted* cannot be, if the change that is being loaded would not fit it."""
+        if self._pending is None:
+            return None
+        try:
+            revise(wanted, self._pending)
+        except ConfigError as error:
+            key = next(iter(changes))
+            why = f"{key}: does not go with a change that is under way: {error}"
+            return Refused(key, changes[key], why)
+        return None
 
     def _bounds(self) -> Bounds:
         return Bounds(
@@ -353,20 +375,22 @@ class Stream(Uncopyable):
             size=self._engine.size,
         )
 
-    def _apply_loaded(
-        self, before: Config, wanted: Config, changes: Mapping[str, object]
-    ) -> Applied | Refused:
+    def _apply_loaded(self, changes: Mapping[str, object]) -> Applied | Refused:
         """As `apply`, of changes that need another matting."""
         try:
-            return self._load(before, wanted, changes).result()
+            return self._load(changes).result()
         except Exception as error:
-            key = next(key for key in changes if way_of(key) == "matting")
+            key = _loaded_by(changes)
             return Refused(key, changes[key], str(error))
 
     def _commit(self, wanted: Config) -> int:
         """Have *wanted* from here on, within the lock; the number of the change."""
         before, self._config = self._config, wanted
-        self._settings = settings_of(wanted, self._settings.number + 1)
+        settings = settings_of(wanted, self._settings.number + 1)
+        if wanted.preprocess == before.preprocess:
+            # What is made of its regions, as masks, goes on as long as it is the same object.
+            settings = replace(settings, preprocess=self._settings.preprocess)
+        self._settings, self._gives_settings = settings, True
         if wanted.source != before.source:
             if self._engine.connects:
                 self._engine.playback.reopen()
@@ -374,14 +398,15 @@ class Stream(Uncopyable):
                 self._engine.source.adjust(wanted.source)
         return self._settings.number
 
-    def _settle(self, height: int, width: int) -> Settings:
+    def _take_settings(self, height: int, width: int) -> Settings | None:
         """
         The settings of the next frame, of that size; for the matting's thread.
 
-        Regions that are not in such a frame, as after a change of its size, are replaced by the
-        latest ones that were in one. Raises ConfigError where these are not in it either.
+        Regions that are not in such a frame, as they were asked for while frames had another size,
+        give way to the latest ones that were in a frame. Raises ConfigError where these are not in
+        it either.
         """
-        while True:
+        while self._gives_settings:
             settings = self._settings
             regions = settings.preprocess
             placed = self._placed
@@ -398,12 +423,14 @@ class Stream(Uncopyable):
                         continue
                     before = self._config
                     kept = before.preprocess.model_copy(update={"roi": placed[0].roi})
-                    number = self._commit(before.model_copy(update={"preprocess": kept}))
+                    now = before.model_copy(update={"preprocess": kept})
+                    number = self._commit(now)
                 logger.warning("the regions stay as they were: %s", error)
-                self.events.tell(_made(number, before, self._config))
+                self.events.tell(_made(number, before, now))
             else:
                 self._placed = regions, height, width
                 return settings
+        return None
 
     def change_source(self, **changes: object) -> None:
         """
@@ -458,18 +485,26 @@ class Stream(Uncopyable):
                 under way, or the stream was made from parts: those have `use`.
         """
         changes: dict[str, object] = {}
-        if mode is not None and mode not in get_args(MattingMode):
-            modes = ", ".join(get_args(MattingMode))
-            raise CommandRefused(f"matting.mode: {mode!r} is not one of {modes}")
         if mode is not None:
             changes["matting.mode"] = mode
-        before = self._config
         if model is not None:
-            changes["model"] = self._named(model, before.model)
-        wanted = self._bounds().changed(before, changes)
-        if isinstance(wanted, Refused):
-            raise CommandRefused(wanted.why)
-        return self._load(before, wanted, changes)
+            changes["model"] = self._named(model, self._config.model)
+        key = _loaded_by(changes)
+        try:
+            if mode is not None and mode not in get_args(MattingMode):
+                modes = ", ".join(get_args(MattingMode))
+                raise CommandRefused(f"matting.mode: {mode!r} is not one of {modes}")
+            applied = self._load(changes)
+        except CommandRefused as error:
+            self.events.tell(ChangeRefused(key, str(error)))
+            raise
+
+        def tell(future: Future[Applied]) -> None:
+            if (failure := future.exception()) is not None:
+                self.events.tell(ChangeRefused(key, str(failure)))
+
+        applied.add_done_callback(tell)
+        return applied
 
     def _named(self, model: str | ModelConfig, before: ModelConfig) -> ModelConfig:
         """The settings of *model*; see `switch`."""
@@ -480,45 +515,54 @@ class Stream(Uncopyable):
         plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
         return before.model_copy(update=plain)
 
-    def _load(
-        self, before: Config, wanted: Config, changes: Mapping[str, object]
-    ) -> Future[Applied]:
-        """Go over from *before* to *wanted*, once its matting runs. Raises CommandRefused."""
+    def _load(self, changes: Mapping[str, object]) -> Future[Applied]:
+        """
+        Make *changes* once the matting that they need runs.
+
+        Raises:
+            CommandRefused: they cannot be made, or another matting is on its way.
+        """
+        with self._changing:
+            if self._pending is not None:
+                raise CommandRefused("another model is still on its way")
+            self._pending = changes
         fallback: str | None = None
 
-        def load() -> Matting:
+        def load(wanted: Config) -> Matting:
             nonlocal fallback
             loaded, fallback = load_matting(wanted, live=is_live(wanted.source))
             return loaded
 
         # Whoever waits for it finds `config` as it is then: a done callback would come too late.
-        settled = Future[Applied]()
-        settled.set_running_or_notify_cancel()
+        applied = Future[Applied]()
+        applied.set_running_or_notify_cancel()
 
-        def settle(future: Future[None]) -> None:
-            if (failure := future.exception()) is not None:
-                settled.set_exception(failure)
-                return
-            with self._changing:
-                then, conflict = self._config, None
-                try:
+        def finish(future: Future[None]) -> None:
+            try:
+                future.result()
+                with self._changing:
+                    before = self._config
                     # Others may have changed other settings while it was loaded.
-                    now = wanted if then is before else revise(then, changes)
-                except ConfigError as error:
-                    # What they changed does not go with the rest of this; the matting runs.
-                    conflict = error
-                    now = revise(then, {k: v for k, v in changes.items() if way_of(k) == "matting"})
-                number = self._commit(now)
-                self._fallback = fallback
+                    now = revise(before, changes)
+                    number = self._commit(now)
+                    self._fallback, self._pending = fallback, None
+            except BaseException as error:  # whoever waits is to know of each
+                self._pending = None
+                applied.set_exception(error)
+                return
             self.events.tell(ModelSwapped(now.model.name, now.matting.mode))
-            self.events.tell(_made(number, then, now))
-            if conflict is not None:
-                settled.set_exception(conflict)
-            else:
-                settled.set_result(Applied(number))
+            self.events.tell(_made(number, before, now))
+            applied.set_result(Applied(number))
 
-        self.use(load).add_done_callback(settle)
-        return settled
+        try:
+            wanted = self._bounds().changed(self._config, changes)
+            if isinstance(wanted, Refused):
+                raise CommandRefused(wanted.why)
+            self.use(partial(load, wanted)).add_done_callback(finish)
+        except BaseException:
+            self._pending = None
+            raise
+        return applied
 
     def save(self, folder: Path) -> Path:
         """
@@ -668,3 +712,9 @@ def _needs_matting(before: Config, wanted: Config) -> bool:
 
 def _made(number: int, before: Config, now: Config) -> ChangeMade:
     return ChangeMade(number, tuple(differences(before, now)))
+
+
+def _loaded_by(changes: Mapping[str, object]) -> str:
+    """Which of *changes* most likely is why a matting cannot be loaded: one of the model's."""
+    keys = [key for key in changes if way_of(key) == "matting"] or list(changes) or ["model"]
+    return next((key for key in keys if key.partition(".")[0] == "model"), keys[0])

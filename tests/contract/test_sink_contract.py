@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from streamer.compositing import Composer
 from streamer.config import (
-    USUAL,
+    DEFAULT_SETTINGS,
     DiscardSinkConfig,
     DisplaySinkConfig,
     ImagesSinkConfig,
@@ -92,7 +92,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
             request.getfixturevalue("reader")
     return lambda: make_sink(
         config_of(request.param, tmp_path),
-        settings=USUAL,
+        settings=DEFAULT_SETTINGS,
         stream="desk",
         latency=LatencyHistogram(),
     )

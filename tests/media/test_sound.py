@@ -12,7 +12,7 @@ import pytest
 
 from streamer import Pipeline
 from streamer.compositing import Composer
-from streamer.config import USUAL, FileSourceConfig, parse_config
+from streamer.config import DEFAULT_SETTINGS, FileSourceConfig, parse_config
 from streamer.matting import EveryFrame
 from streamer.metrics import LatencyHistogram
 from streamer.sinks import RecordSink, make_sink
@@ -64,7 +64,9 @@ def test_a_relay_sends_the_sound_in_step_with_the_pictures(clip: Path):
         },
         name="relay",
     )
-    sink = make_sink(config.sinks[0], settings=USUAL, stream="s", latency=LatencyHistogram())
+    sink = make_sink(
+        config.sinks[0], settings=DEFAULT_SETTINGS, stream="s", latency=LatencyHistogram()
+    )
     # Pictures are 0.1 s behind, as with a model that takes its time.
     model = FakeSegmenter(lambda image: time.sleep(0.1))
     pipeline = Pipeline(source(clip, realtime=True, loop=True), EveryFrame(model), [sink])

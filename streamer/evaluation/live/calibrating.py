@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from streamer.boxes import Box
-from streamer.config import USUAL, FileSourceConfig, RecordSinkConfig
+from streamer.config import DEFAULT_SETTINGS, FileSourceConfig, RecordSinkConfig
 from streamer.cores import core_count
 from streamer.errors import EndOfStream
 from streamer.evaluation.clips import make_clip
@@ -66,7 +66,7 @@ def _codec(clip: Clip, pictures: list[Image]) -> tuple[float, float]:
         film.write_bytes(encode(pictures, clip.width, clip.height, clip.fps, _BITRATE))
         sink = make_sink(
             RecordSinkConfig(type="record", path=str(Path(name, "out.mp4")), layout="side_by_side"),
-            settings=USUAL,
+            settings=DEFAULT_SETTINGS,
             stream="eval",
             latency=LatencyHistogram(),
         )

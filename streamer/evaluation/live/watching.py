@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.config import USUAL, Config, FileSourceConfig, RecordSinkConfig
+from streamer.config import DEFAULT_SETTINGS, Config, FileSourceConfig, RecordSinkConfig
 from streamer.cpu import ThreadTimes, thread_named
 from streamer.evaluation.film import encode
 from streamer.evaluation.live.judging import Judge, Watched
@@ -60,7 +60,7 @@ def watch(
                 RecordSinkConfig(
                     type="record", path=str(folder / "out.mp4"), layout="side_by_side"
                 ),
-                settings=USUAL,
+                settings=DEFAULT_SETTINGS,
                 stream="eval",
                 latency=LatencyHistogram(),
             ),

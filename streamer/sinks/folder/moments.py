@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from streamer.compositing import alpha_level, mask
+from streamer.config import DEFAULT_SETTINGS
 from streamer.frame import Alpha, Frame, Matte
 
 
@@ -98,7 +99,8 @@ class Appearances:
     def wants(self, frame: Frame, matte: Matte) -> bool:
         """Whether a subject appears in it."""
         now_s = matte.stamp.pts * matte.stamp.time_base
-        if not self._has_subject(matte.alpha, frame.settings.refine.threshold):
+        settings = frame.settings or DEFAULT_SETTINGS
+        if not self._has_subject(matte.alpha, settings.refine.threshold):
             if self._gone_since_s is None or now_s < self._gone_since_s:
                 self._gone_since_s = now_s
             return False

@@ -74,6 +74,8 @@ class RecordSink:
         self._overwrite = overwrite
         self._kept = kept
         self._tell = tell
+        self._told: str | None = None
+        """The file that was said to have begun."""
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._claim: Claim | None = None
@@ -236,7 +238,8 @@ class RecordSink:
                 self._audio,
             )
             self._files += 1
-            self._tell(RecordingStarted(str(self._path)))
+            self._told = str(self._path)
+            self._tell(RecordingStarted(self._told))
         return self._film
 
     def _finish(self) -> None:
@@ -248,7 +251,7 @@ class RecordSink:
         except (av.FFmpegError, OSError, ValueError) as error:
             self._give_up(error)
             raise refusal(self._path, error) from error
-        self._tell(RecordingEnded(str(self._path)))
+        self._tell_of_the_end()
         if self._first_claim is None:
             # It has the name that another run would begin with: that one is to be refused at once.
             self._first_claim, self._claim = self._claim, None
@@ -274,8 +277,12 @@ class RecordSink:
             unplayable = self._path.is_file() and not has_pictures(self._path)
         if claim is not None:
             claim.release(delete=unplayable)
-        if film is not None:
-            self._tell(RecordingEnded(str(self._path)))
+        self._tell_of_the_end()
+
+    def _tell_of_the_end(self) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            self._tell(RecordingEnded(told))
 
 
 def _is_empty(path: Path) -> bool:

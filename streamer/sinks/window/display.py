@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from streamer.compositing import Composer
-from streamer.config import USUAL, Settings
+from streamer.config import Settings
 from streamer.controls import Controls
 from streamer.errors import SinkError, StopRequested
 from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
@@ -89,7 +89,7 @@ class DisplaySink:
         self._stale = False
         self._image: Image = np.empty((0, 0, 3), np.uint8)
         self._alpha: Alpha = np.empty((0, 0), np.uint8)
-        self._settings: Settings = USUAL
+        self._settings: Settings | None = None
         self._is_card = False
         self._pts_s = 0.0
         self._latency_ms = 0.0

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from streamer import Pipeline
-from streamer.config import MattingConfig, PreprocessConfig, RefineConfig, Settings
+from streamer.config import MattingConfig, PreprocessConfig, RefineConfig, Settings, parse_config
 from streamer.controls import Applied, Refused
 from streamer.errors import ConfigError, FormatChanged, StageFailed
+from streamer.evaluation.driving import run_matting
 from streamer.frame import Frame, Matte, Stamp
+from streamer.loading import load_matting
 from streamer.matting import EveryFrame, Tracked
 from streamer.preprocessing import Regional
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource, Within
@@ -177,6 +179,23 @@ def test_regions_that_were_shown_and_are_not_in_a_new_size_end_the_stream():
     )
     with pytest.raises(StageFailed, match="outside of a frame of 32x24"):
         stream.run()
+
+
+def test_frames_without_settings_have_the_regions_of_the_configuration(make_model):
+    """As those of `streamer eval` are."""
+    config = parse_config(
+        {
+            "source": {"type": "synthetic"},
+            "model": {"name": str(make_model(size=32, gain=0.0, bias=20.0))},
+            "preprocess": {"roi": (0, 0, 0.5, 1)},
+            "sinks": [{"type": "discard"}],
+        }
+    )
+    matting, _ = load_matting(config)
+    matting.warm_up()
+    (answer,) = run_matting(matting, [filled(0).image])
+    matting.close()
+    assert only(answer.alpha, 255, np.s_[:, :32])
 
 
 MIDDLE = np.s_[:, 26:230]

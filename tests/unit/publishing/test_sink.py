@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.config import USUAL, RtspSinkConfig
+from streamer.config import DEFAULT_SETTINGS, RtspSinkConfig
 from streamer.errors import ConfigError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import Sink
@@ -14,7 +14,7 @@ from streamer.sinks import make_sink
 def sink(**fields: object) -> Sink:
     return make_sink(
         RtspSinkConfig.model_validate({"type": "rtsp", **fields}),
-        settings=USUAL,
+        settings=DEFAULT_SETTINGS,
         stream="desk",
         latency=LatencyHistogram(),
     )

@@ -363,7 +363,7 @@ def test_a_stream_is_not_copied() -> None:
 def test_a_stream_takes_every_option_of_its_engine() -> None:
     options = inspect.signature(Engine).parameters.values()
     named = {one.name for one in options if one.kind is one.KEYWORD_ONLY}
-    assert named == {*Options.__annotations__, "settle"}, "a stream settles its frames itself"
+    assert named == {*Options.__annotations__, "take_settings"}, "those a stream has itself"
 
 
 def test_one_stream_that_is_changed_does_not_hold_up_another(configured, monkeypatch) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from streamer.config import USUAL, SourceConfig, UsbSourceConfig
+from streamer.config import DEFAULT_SETTINGS, SourceConfig, UsbSourceConfig
 from streamer.controls import Applied, MattingMode, Refused
 from streamer.errors import CommandRefused
 
@@ -28,7 +28,7 @@ class FakeControls:
         refuses: CommandRefused | None = None,
         names: tuple[str, ...] = ("one", "two"),
     ) -> None:
-        self.settings = USUAL
+        self.settings = DEFAULT_SETTINGS
         self.paused = False
         self.speed = 1.0
         self.pace = ""

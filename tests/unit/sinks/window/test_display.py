@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from streamer.compositing import Composer
-from streamer.config import USUAL, DisplaySinkConfig
+from streamer.config import DEFAULT_SETTINGS, DisplaySinkConfig
 from streamer.errors import SinkError
 from streamer.metrics import LatencyHistogram
 from streamer.protocols import WindowSink
@@ -363,7 +363,7 @@ def test_another_thread_than_the_main_one_is_refused():
 
 def test_the_factory_makes_a_window_sink():
     config = DisplaySinkConfig(type="display", layout="alpha")
-    sink = make_sink(config, settings=USUAL, stream="s", latency=LatencyHistogram())
+    sink = make_sink(config, settings=DEFAULT_SETTINGS, stream="s", latency=LatencyHistogram())
     assert isinstance(sink, WindowSink)
     assert not sink.paused
 
