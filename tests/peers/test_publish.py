@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.peers.media_servers import (
     gstreamer,
 )
 from tests.unit.rtsp.certificates import make_certificate
+from tests.waiting import wait_for
 
 
 @contextmanager
@@ -38,13 +39,6 @@ def publishing(to: str | Target, video: VideoTrack, audio: AudioTrack | None = N
     finally:
         publisher.close()
     assert publisher.statistics()["state"] == "ended"
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def wait_live(publisher: Publisher) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 
@@ -25,6 +25,7 @@ from streamer.errors import (
 from streamer.frame import StreamInfo
 from streamer.pipeline import Engine, Standby
 from tests.fakes import FakeMatting, FakeSink, FakeSource
+from tests.waiting import wait_for
 
 DELAYS = pytest.mark.parametrize("delay", [0, 1, 5])
 
@@ -224,17 +225,10 @@ def test_a_matting_that_is_stuck_loses_what_it_holds_once(where: str, release) -
     assert accounted(report)
     emitted = list(sink.indices)
     release.set()
-    until(lambda: not built.statistics().running)
+    wait_for(lambda: not built.statistics().running)
     assert accounted(built.report()), "the late mattes count nothing again"
     assert sink.indices == emitted
     assert leased(built) == 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 class Wrong(FakeMatting):

@@ -32,6 +32,7 @@ from streamer.pipeline.presence import Presence
 from streamer.pipeline.reconnect import Reconnecting
 from streamer.ring import DropPolicy, FrameRing
 from tests.fakes import FakeClock, FakeSource
+from tests.waiting import wait_for
 
 
 class Blink(Playback):
@@ -325,7 +326,7 @@ def test_what_a_stuck_read_writes_later_reaches_nobody(release) -> None:
     late = stuck(release, at=0)
     run = Run(late, frames(3, pts=lambda n: 100 + n), stall_s=0.1)()
     release.set()
-    wait_until(lambda: not run.reconnecting.left)
+    wait_for(lambda: not run.reconnecting.left)
     assert [stamp.pts for stamp in run.stamps] == [100, 101, 102]
     assert late.closed, "it closes its own source"
 
@@ -366,13 +367,6 @@ def test_silence_is_stalled_until_the_next_attempt(caplog) -> None:
         "fake: reconnecting",
         "fake: live again after 1.0 s",
     ]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 2
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
 
 
 def test_a_loss_before_the_model_is_ready_is_survived_too() -> None:

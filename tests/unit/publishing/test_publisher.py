@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -32,6 +32,7 @@ from streamer.publishing.wire import (
     parse_event,
     parse_hello,
 )
+from tests.waiting import wait_for
 
 PATIENCE_S = 10
 SETS = (
@@ -49,13 +50,6 @@ def picture(number: int, *, key: bool = False, size: int = 100) -> VideoPacket:
 
 def noise(pts: int) -> AudioPacket:
     return AudioPacket(b"\x21" * 10, pts)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
 
 
 def children(of: int | str = "self") -> dict[int, str]:

@@ -35,6 +35,7 @@ from streamer.stream import changes as changes_module
 from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
+from tests.waiting import wait_for
 
 BLUR = {"type": "blur"}
 CONFIG = parse_config({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
@@ -476,12 +477,3 @@ def test_each_frame_is_one_setting_from_its_model_to_every_sink() -> None:
     told = [dict(zip(sink.indices, sink.numbers, strict=True)) for sink in sinks]
     assert all(told[1].get(index, number) == number for index, number in told[0].items())
     assert len(set(sinks[0].numbers)) > 5
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if what():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came")

@@ -31,6 +31,7 @@ from streamer.pipeline.dropped import DroppedFrames
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
 from tests.unit.rtsp.client import Client
+from tests.waiting import wait_for
 
 
 class Heard:
@@ -199,12 +200,3 @@ def test_each_sink_has_its_own_times_in_status_and_report() -> None:
     assert quick.latency_ms["write"]["p50"] < slower.latency_ms["write"]["p50"]
     assert slower.latency_ms["write"]["p50"] >= 190
     assert report["sinks"][1]["latency_ms"] == slower.latency_ms
-
-
-def wait_for(what: object) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if what():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came")
