@@ -20,7 +20,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from streamer.segmentation import weights
+from streamer.segmentation import onnxruntime, weights
 from tests.peers.installed import require
 
 
@@ -31,6 +31,20 @@ def _every_hub_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MakeModel = Callable[..., Path]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The model files of which a session of onnxruntime was opened, in order."""
+    paths: list[Path] = []
+    real = onnxruntime.open_session
+
+    def opening(path: Path, *rest: object, **options: object) -> object:
+        paths.append(path)
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(onnxruntime, "open_session", opening)
+    return paths
 
 
 @pytest.fixture

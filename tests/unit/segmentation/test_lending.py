@@ -20,20 +20,6 @@ Load = Callable[..., Segmenter]
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files of which a session was opened."""
-    paths: list[Path] = []
-    real = onnxruntime.open_session
-
-    def opening(path: Path, *rest: object, **options: object) -> object:
-        paths.append(path)
-        return real(path, *rest, **options)
-
-    monkeypatch.setattr(onnxruntime, "open_session", opening)
-    return paths
-
-
-@pytest.fixture
 def load(make_model: MakeModel) -> Load:
     path = str(make_model(size=32))
 

@@ -52,6 +52,17 @@ def test_each_alpha_rests_on_the_pictures_before(segmenter):
     assert alphas == pytest.approx([100, 150, 175, 87.5, 43.75], abs=1)
 
 
+def test_two_of_one_file_share_a_session_and_no_states(tmp_path, opened):
+    path = write_recurrent(tmp_path / "recurrent.onnx")
+    one, other = load(path), load(path)
+    assert len(opened) == 1
+    alphas = [(alpha_of(one, grey(200)), alpha_of(other, grey(0))) for _ in range(3)]
+    assert [first for first, _ in alphas] == pytest.approx([100, 150, 175], abs=1)
+    assert [second for _, second in alphas] == [0, 0, 0]
+    one.close()
+    assert alpha_of(other, grey(200)) == pytest.approx(100, abs=1)
+
+
 def test_a_warm_up_is_forgotten_and_so_is_what_was_before_a_reset(segmenter):
     first = [alpha_of(segmenter, grey(200)) for _ in range(3)]
     segmenter.reset()

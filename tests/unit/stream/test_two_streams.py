@@ -10,21 +10,12 @@ import pytest
 from streamer import Pipeline
 from streamer.config import parse_config
 from streamer.errors import StageFailed
-from streamer.segmentation import onnxruntime
 from tests.conftest import MakeModel
 
 
 def test_one_session_two_names_and_one_that_fails_costs_the_other_no_frame(
-    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_model: MakeModel, tmp_path: Path, opened: list[Path]
 ) -> None:
-    opened: list[Path] = []
-    real = onnxruntime.open_session
-
-    def opening(path: Path, *rest: object, **options: object) -> object:
-        opened.append(path)
-        return real(path, *rest, **options)
-
-    monkeypatch.setattr(onnxruntime, "open_session", opening)
     model = {"name": str(make_model(size=32)), "providers": ["cpu"], "threads": 1}
     source = {"type": "synthetic", "width": 64, "height": 48, "frames": 90}
 
