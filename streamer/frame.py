@@ -116,8 +116,8 @@ class Frame:
     image: Image
     stamp: Stamp
     settings: Settings | None = None
-    """By which it is processed, from its matting to its sinks. None: nobody gave it any, and each
-    part goes by what it was made with."""
+    """Matting, refinement and sinks process the frame by these. None: each part uses the settings
+    that it was made with."""
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]

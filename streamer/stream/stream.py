@@ -99,9 +99,9 @@ class Stream(Uncopyable):
         self._config = config
         self._settings = settings_of(config)
         self._gives_settings = not self._of_parts or settings is not None
-        """Frames are given settings; those of parts without any once something was changed."""
+        """Whether frames get settings; those of parts without any do after the first change."""
         self._pending: Mapping[str, object] | None = None
-        """The changes whose matting is being loaded: no others that need one may begin."""
+        """The changes whose matting is being loaded; until it runs, no other may be."""
         self._placed: tuple[PreprocessConfig, int, int] | None = None
         """The latest regions that were in a frame, and its height and width."""
         options.setdefault("refine", Refinement())
@@ -356,7 +356,7 @@ class Stream(Uncopyable):
             return Applied(number)
 
     def _beside_pending(self, wanted: Config, changes: Mapping[str, object]) -> Refused | None:
-        """Why *wanted* cannot be, if the change that is being loaded would not fit it."""
+        """A refusal, where the change that is being loaded would not fit *wanted*; else None."""
         if self._pending is None:
             return None
         try:
@@ -384,7 +384,7 @@ class Stream(Uncopyable):
             return Refused(key, changes[key], str(error))
 
     def _commit(self, wanted: Config) -> int:
-        """Have *wanted* from here on, within the lock; the number of the change."""
+        """Replace the configuration by *wanted*, and return the change's number; hold the lock."""
         before, self._config = self._config, wanted
         settings = settings_of(wanted, self._settings.number + 1)
         if wanted.preprocess == before.preprocess:
@@ -402,9 +402,11 @@ class Stream(Uncopyable):
         """
         The settings of the next frame, of that size; for the matting's thread.
 
-        Regions that are not in such a frame, as they were asked for while frames had another size,
-        give way to the latest ones that were in a frame. Raises ConfigError where these are not in
-        it either.
+        Regions may be outside of such a frame, if they were set while frames had another size. The
+        latest regions that were in a frame then replace them.
+
+        Raises:
+            ConfigError: those are outside too.
         """
         while self._gives_settings:
             settings = self._settings
