@@ -1,107 +1,194 @@
-"""Which settings may change while a stream runs, and to what."""
+"""Changes of a stream while it runs: each is checked as a whole, then made or refused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import Future
+from functools import partial
 
-from streamer.compositing import make_backdrop
-from streamer.config import (
-    BackgroundConfig,
-    Config,
-    RtspSourceConfig,
-    SourceConfig,
-    UsbSourceConfig,
-    revise,
-)
+from streamer.config import Config, revise
 from streamer.config.changing import differences, way_of
-from streamer.controls import Refused
-from streamer.errors import ConfigError
-from streamer.preprocessing import places_in
-from streamer.stream.build import open_video
+from streamer.controls import Applied, Refused
+from streamer.errors import CommandRefused, ConfigError
+from streamer.events import ChangeRefused, ModelSwapped
+from streamer.loading import load_matting
+from streamer.pipeline import Engine, LoadMatting
+from streamer.protocols import AdjustableSource, Matting
+from streamer.stream.bounds import Bounds
+from streamer.stream.build import is_live
+from streamer.stream.current import Current, made_of
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a stream's parts allow."""
+class Changes:
+    """
+    Makes changes of a stream's configuration, and has its engine follow them.
 
-    of_parts: bool
-    """It was made from parts, and has no configuration."""
-    crops: bool
-    """Its source is cropped to its regions."""
-    connects: bool
-    """Its source is connected again when it is lost."""
-    size: tuple[int, int] | None
-    """(H, W) of its latest frame, if there was one."""
+    Args:
+        current: what is changed.
+        engine: of the same stream.
+        of_parts: it was made from parts: what its configuration says of them does not hold.
+        fallback: see below, at the beginning.
 
-    def changed(self, before: Config, changes: Mapping[str, object]) -> Config | Refused:
+    Attributes:
+        fallback: why the model that runs is a fall-back, if it is one.
+
+    Any thread may call any of it.
+    """
+
+    def __init__(
+        self, current: Current, engine: Engine, *, of_parts: bool, fallback: str | None
+    ) -> None:
+        self.fallback = fallback
+        self._current = current
+        self._engine = engine
+        self._of_parts = of_parts
+        self._pending: Mapping[str, object] | None = None
+        """Those whose matting is being loaded; until it runs, no others of the kind may be."""
+
+    def apply(self, changes: Mapping[str, object]) -> Applied | Refused:
+        """See `Stream.apply`."""
+        answer = self._apply(changes)
+        if isinstance(answer, Refused):
+            self._engine.events.tell(ChangeRefused(answer.key, answer.why))
+        return answer
+
+    def load(self, changes: Mapping[str, object]) -> Future[Applied]:
         """
-        Make a configuration with *changes*, which the stream can have without a restart.
+        Make *changes* once the matting that they need runs, without waiting for it.
 
-        A new background is opened, and closed again, to see that it can be.
-
-        Args:
-            before: the configuration as it is; it stays so.
-            changes: values by dotted keys.
-
-        Returns:
-            The new one, valid as a whole; or the first change that cannot be made, and why.
+        Raises:
+            CommandRefused: they cannot be made, or another matting is on its way.
         """
-        for key, value in changes.items():
-            if self.of_parts and way_of(key) != "next frame":
-                why = "this stream was made from parts: it has no configuration"
-                return Refused(key, value, f"{key}: {why}")
+        key = _loaded_by(changes)
         try:
-            return self._revised(before, changes)
-        except ConfigError as error:
-            return self._blamed(before, changes, str(error))
+            applied = self._load(changes)
+        except CommandRefused as error:
+            self._engine.events.tell(ChangeRefused(key, str(error)))
+            raise
 
-    def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
-        """*before* with *changes*; raises ConfigError where the stream cannot have that."""
-        wanted = revise(before, changes)
-        for key in differences(before, wanted):
-            if way_of(key) == "restart":
-                raise ConfigError(f"{key}: is fixed while the stream runs")
-        if wanted.preprocess.roi != before.preprocess.roi:
-            if self.crops:
-                raise ConfigError("preprocess.roi: the source is cropped to it: it is fixed")
-            if self.size is not None:
-                height, width = self.size
-                places_in(wanted.preprocess.regions, width, height)
-        if wanted.compose.background != before.compose.background:
-            _try_background(wanted.compose.background)
-        if wanted.source != before.source:
-            self._try_source(before.source, wanted.source)
-        return wanted
+        def tell(future: Future[Applied]) -> None:
+            if (failure := future.exception()) is not None:
+                self._engine.events.tell(ChangeRefused(key, str(failure)))
 
-    def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
-        """Raise ConfigError where *before* cannot become *wanted* while frames come."""
-        if self.connects and isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
-            return
-        live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
-        names = type(wanted).model_fields
-        fixed = {name for name in names if getattr(wanted, name) != getattr(before, name, None)}
-        if fixed - live:
-            others = f"; {', '.join(sorted(live))} can be changed" if live else ""
-            raise ConfigError(
-                f"source.{min(fixed - live)}: is fixed when the source starts{others}"
-            )
+        applied.add_done_callback(tell)
+        return applied
 
-    def _blamed(self, before: Config, changes: Mapping[str, object], why: str) -> Refused:
-        """The first of *changes* that cannot be made alone; else the one that *why* begins with."""
-        for key, value in changes.items():
+    def use(self, load: LoadMatting) -> Future[None]:
+        """See `Stream.use`."""
+        try:
+            return self._engine.use(load)
+        except RuntimeError as error:
+            raise CommandRefused(str(error)) from error
+
+    def _apply(self, changes: Mapping[str, object]) -> Applied | Refused:
+        while True:
+            before = self._current.config
+            wanted = self._bounds().changed(before, changes)
+            if isinstance(wanted, Refused):
+                return wanted
+            if wanted == before:
+                return Applied(self._current.settings.number)
+            if _needs_matting(before, wanted):
+                return self._apply_loaded(changes)
+            # A background takes time to open, which must not hold up others: has anything changed?
+            with self._current.lock:
+                if self._current.config is not before:
+                    continue
+                if (refused := self._beside_pending(wanted, changes)) is not None:
+                    return refused
+                number = self._make(wanted)
+            self._engine.events.tell(made_of(number, before, wanted))
+            return Applied(number)
+
+    def _apply_loaded(self, changes: Mapping[str, object]) -> Applied | Refused:
+        """As `apply`, of changes that need another matting."""
+        try:
+            return self._load(changes).result()
+        except Exception as error:
+            key = _loaded_by(changes)
+            return Refused(key, changes[key], str(error))
+
+    def _load(self, changes: Mapping[str, object]) -> Future[Applied]:
+        with self._current.lock:
+            if self._pending is not None:
+                raise CommandRefused("another model is still on its way")
+            self._pending = changes
+        fallback: str | None = None
+
+        def load(wanted: Config) -> Matting:
+            nonlocal fallback
+            loaded, fallback = load_matting(wanted, live=is_live(wanted.source))
+            return loaded
+
+        # Whoever waits for it finds `config` as it is then: a done callback would come too late.
+        applied = Future[Applied]()
+        applied.set_running_or_notify_cancel()
+
+        def finish(future: Future[None]) -> None:
             try:
-                self._revised(before, {key: value})
-            except ConfigError as error:
-                return Refused(key, value, str(error))
-        key = next((key for key in changes if why.startswith(key)), next(iter(changes)))
-        return Refused(key, changes[key], why)
+                future.result()
+                with self._current.lock:
+                    before = self._current.config
+                    # Others may have changed other settings while it was loaded.
+                    now = revise(before, changes)
+                    number = self._make(now)
+                    self.fallback, self._pending = fallback, None
+            except BaseException as error:  # whoever waits is to know of each
+                self._pending = None
+                applied.set_exception(error)
+                return
+            self._engine.events.tell(ModelSwapped(now.model.name, now.matting.mode))
+            self._engine.events.tell(made_of(number, before, now))
+            applied.set_result(Applied(number))
+
+        try:
+            wanted = self._bounds().changed(self._current.config, changes)
+            if isinstance(wanted, Refused):
+                raise CommandRefused(wanted.why)
+            self.use(partial(load, wanted)).add_done_callback(finish)
+        except BaseException:
+            self._pending = None
+            raise
+        return applied
+
+    def _make(self, wanted: Config) -> int:
+        """Replace the configuration by *wanted*; returns the change's number. Hold the lock."""
+        before = self._current.config
+        number = self._current.replace(wanted)
+        if wanted.source != before.source:
+            if self._engine.connects:
+                self._engine.playback.reopen()
+            elif isinstance(self._engine.source, AdjustableSource):
+                self._engine.source.adjust(wanted.source)
+        return number
+
+    def _beside_pending(self, wanted: Config, changes: Mapping[str, object]) -> Refused | None:
+        """A refusal, where the change that is being loaded would not fit *wanted*; else None."""
+        if self._pending is None:
+            return None
+        try:
+            revise(wanted, self._pending)
+        except ConfigError as error:
+            key = next(iter(changes))
+            why = f"{key}: does not go with a change that is under way: {error}"
+            return Refused(key, changes[key], why)
+        return None
+
+    def _bounds(self) -> Bounds:
+        return Bounds(
+            of_parts=self._of_parts,
+            crops=self._current.config.preprocess.output == "cropped",
+            connects=self._engine.connects,
+            size=self._engine.size,
+        )
 
 
-def _try_background(background: BackgroundConfig) -> None:
-    """Raise ConfigError where *background* cannot be opened."""
-    path = getattr(background, "path", None)
-    if path is not None and Path(path).exists() and not Path(path).is_file():
-        raise ConfigError(f"compose.background: {path} is no file")
-    make_backdrop(background, open_video).close()
+def _needs_matting(before: Config, wanted: Config) -> bool:
+    """Whether model and matting have to be loaded again."""
+    return any(way_of(key) == "matting" for key in differences(before, wanted))
+
+
+def _loaded_by(changes: Mapping[str, object]) -> str:
+    """Which of *changes* most likely is why a matting cannot be loaded: one of the model's."""
+    keys = [key for key in changes if way_of(key) == "matting"] or list(changes) or ["model"]
+    return next((key for key in keys if key.partition(".")[0] == "model"), keys[0])

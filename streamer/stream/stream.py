@@ -7,32 +7,25 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import Any, Self, Unpack, get_args
 
 from streamer.config import (
     DEFAULT_SETTINGS,
     Config,
     ModelConfig,
-    PreprocessConfig,
     Settings,
     SourceConfig,
     load_config,
-    revise,
     save_config,
 )
-from streamer.config.changing import differences, way_of
 from streamer.controls import Applied, MattingMode, Refused
 from streamer.copying import Uncopyable
-from streamer.errors import CommandRefused, ConfigError
-from streamer.events import ChangeMade, ChangeRefused, Events, ModelSwapped
-from streamer.loading import load_matting
+from streamer.errors import CommandRefused
+from streamer.events import ChangeRefused, Events
 from streamer.pipeline import Engine, LoadMatting, Options, Statistics, Status
-from streamer.preprocessing import Refinement, places_in
+from streamer.preprocessing import Refinement
 from streamer.protocols import (
-    AdjustableSource,
     ControlledSink,
     Matting,
     Sink,
@@ -43,8 +36,9 @@ from streamer.protocols import (
 from streamer.rtsp import RtspServers
 from streamer.segmentation import Progress, loadable_providers, models_on_disk
 from streamer.sources.cameras import list_cameras
-from streamer.stream.build import build, is_live, settings_of
-from streamer.stream.changes import Bounds
+from streamer.stream.build import build
+from streamer.stream.changes import Changes
+from streamer.stream.current import Current
 
 logger = logging.getLogger("streamer")
 
@@ -96,22 +90,18 @@ class Stream(Uncopyable):
             config = _OF_PARTS.model_copy(update=sections)
         elif settings is not None:
             raise ValueError("settings: are those of config: give one of the two")
-        self._config = config
-        self._settings = settings_of(config)
-        self._gives_settings = not self._of_parts or settings is not None
-        """Whether frames get settings; those of parts without any do after the first change."""
-        self._pending: Mapping[str, object] | None = None
-        """The changes whose matting is being loaded; until it runs, no other may be."""
-        self._placed: tuple[PreprocessConfig, int, int] | None = None
-        """The latest regions that were in a frame, and its height and width."""
-        options.setdefault("refine", Refinement())
-        self._engine = Engine(source, matting, sinks, take_settings=self._take_settings, **options)
         self._configured = config.model
-        self._fallback = fallback
+        options.setdefault("refine", Refinement())
+        events = options.setdefault("events", None) or Events()
+        options["events"] = events
+        gives_settings = not self._of_parts or settings is not None
+        self._current = Current(config, events, gives_settings=gives_settings)
+        self._engine = Engine(source, matting, sinks, take_settings=self._current.take, **options)
+        self._changes = Changes(
+            self._current, self._engine, of_parts=self._of_parts, fallback=fallback
+        )
         self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
         self._recordings = [sink for sink in sinks if isinstance(sink, SwitchedSink)]
-        self._changing = RLock()
-        """For what is changed of the configuration."""
         for sink in sinks:
             if isinstance(sink, ControlledSink):
                 sink.control(self)
@@ -236,7 +226,7 @@ class Stream(Uncopyable):
 
     def status(self) -> Status:
         """How it stands. Takes about a millisecond; `statistics` is for asking often."""
-        return replace(self._engine.status(), fallback=self._fallback)
+        return replace(self._engine.status(), fallback=self._changes.fallback)
 
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
@@ -264,23 +254,23 @@ class Stream(Uncopyable):
         """
         if self._of_parts:
             raise CommandRefused("this stream was made from parts: it has no configuration")
-        return self._config
+        return self._current.config
 
     @property
     def settings(self) -> Settings:
         """The live settings as they are now; the next frame takes them."""
-        return self._settings
+        return self._current.settings
 
     @property
     def crops(self) -> bool:
         """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
-        return self._config.preprocess.output == "cropped"
+        return self._current.config.preprocess.output == "cropped"
 
     @property
     def model(self) -> str:
         """The name of the model that runs, as `switch` takes it."""
         info = self._engine.matting.info
-        named = "auto" if self._of_parts else self._config.model.name
+        named = "auto" if self._of_parts else self._current.config.model.name
         return info.name if named == "auto" and info is not None else named
 
     @property
@@ -291,7 +281,7 @@ class Stream(Uncopyable):
         Raises:
             CommandRefused: the matting is one of the user's own, and has no mode.
         """
-        mode = self._config.matting.mode
+        mode = self._current.config.matting.mode
         if mode != "auto":
             return mode
         chosen: MattingMode | None = self._engine.matting.statistics().get("mode")
@@ -330,109 +320,7 @@ class Stream(Uncopyable):
             Whether all are made. The configuration is valid as a whole at every moment, a
             background can be opened, and regions are in the frame, if its size is known.
         """
-        answer = self._apply(changes)
-        if isinstance(answer, Refused):
-            self.events.tell(ChangeRefused(answer.key, answer.why))
-        return answer
-
-    def _apply(self, changes: Mapping[str, object]) -> Applied | Refused:
-        while True:
-            before = self._config
-            wanted = self._bounds().changed(before, changes)
-            if isinstance(wanted, Refused):
-                return wanted
-            if wanted == before:
-                return Applied(self._settings.number)
-            if _needs_matting(before, wanted):
-                return self._apply_loaded(changes)
-            # A background takes time to open, which must not hold up others: has anything changed?
-            with self._changing:
-                if self._config is not before:
-                    continue
-                if (refused := self._beside_pending(wanted, changes)) is not None:
-                    return refused
-                number = self._commit(wanted)
-            self.events.tell(_made(number, before, wanted))
-            return Applied(number)
-
-    def _beside_pending(self, wanted: Config, changes: Mapping[str, object]) -> Refused | None:
-        """A refusal, where the change that is being loaded would not fit *wanted*; else None."""
-        if self._pending is None:
-            return None
-        try:
-            revise(wanted, self._pending)
-        except ConfigError as error:
-            key = next(iter(changes))
-            why = f"{key}: does not go with a change that is under way: {error}"
-            return Refused(key, changes[key], why)
-        return None
-
-    def _bounds(self) -> Bounds:
-        return Bounds(
-            of_parts=self._of_parts,
-            crops=self.crops,
-            connects=self._engine.connects,
-            size=self._engine.size,
-        )
-
-    def _apply_loaded(self, changes: Mapping[str, object]) -> Applied | Refused:
-        """As `apply`, of changes that need another matting."""
-        try:
-            return self._load(changes).result()
-        except Exception as error:
-            key = _loaded_by(changes)
-            return Refused(key, changes[key], str(error))
-
-    def _commit(self, wanted: Config) -> int:
-        """Replace the configuration by *wanted*, and return the change's number; hold the lock."""
-        before, self._config = self._config, wanted
-        settings = settings_of(wanted, self._settings.number + 1)
-        if wanted.preprocess == before.preprocess:
-            # What is made of its regions, as masks, goes on as long as it is the same object.
-            settings = replace(settings, preprocess=self._settings.preprocess)
-        self._settings, self._gives_settings = settings, True
-        if wanted.source != before.source:
-            if self._engine.connects:
-                self._engine.playback.reopen()
-            elif isinstance(self._engine.source, AdjustableSource):
-                self._engine.source.adjust(wanted.source)
-        return self._settings.number
-
-    def _take_settings(self, height: int, width: int) -> Settings | None:
-        """
-        The settings of the next frame, of that size; for the matting's thread.
-
-        Regions may be outside of such a frame, if they were set while frames had another size. The
-        latest regions that were in a frame then replace them.
-
-        Raises:
-            ConfigError: those are outside too.
-        """
-        while self._gives_settings:
-            settings = self._settings
-            regions = settings.preprocess
-            placed = self._placed
-            if placed and placed[0] is regions and placed[1:] == (height, width):
-                return settings
-            try:
-                places_in(regions.regions, width, height)
-            except ConfigError as error:
-                if placed is None or placed[0] is regions:
-                    raise
-                places_in(placed[0].regions, width, height)
-                with self._changing:
-                    if self._settings is not settings:
-                        continue
-                    before = self._config
-                    kept = before.preprocess.model_copy(update={"roi": placed[0].roi})
-                    now = before.model_copy(update={"preprocess": kept})
-                    number = self._commit(now)
-                logger.warning("the regions stay as they were: %s", error)
-                self.events.tell(_made(number, before, now))
-            else:
-                self._placed = regions, height, width
-                return settings
-        return None
+        return self._changes.apply(changes)
 
     def change_source(self, **changes: object) -> None:
         """
@@ -486,85 +374,25 @@ class Stream(Uncopyable):
             CommandRefused: there is no such mode, the source is not open yet, another switch is
                 under way, or the stream was made from parts: those have `use`.
         """
+        if mode is not None and mode not in get_args(MattingMode):
+            why = f"matting.mode: {mode!r} is not one of {', '.join(get_args(MattingMode))}"
+            self.events.tell(ChangeRefused("matting.mode", why))
+            raise CommandRefused(why)
         changes: dict[str, object] = {}
         if mode is not None:
             changes["matting.mode"] = mode
         if model is not None:
-            changes["model"] = self._named(model, self._config.model)
-        key = _loaded_by(changes)
-        try:
-            if mode is not None and mode not in get_args(MattingMode):
-                modes = ", ".join(get_args(MattingMode))
-                raise CommandRefused(f"matting.mode: {mode!r} is not one of {modes}")
-            applied = self._load(changes)
-        except CommandRefused as error:
-            self.events.tell(ChangeRefused(key, str(error)))
-            raise
+            changes["model"] = self._named(model)
+        return self._changes.load(changes)
 
-        def tell(future: Future[Applied]) -> None:
-            if (failure := future.exception()) is not None:
-                self.events.tell(ChangeRefused(key, str(failure)))
-
-        applied.add_done_callback(tell)
-        return applied
-
-    def _named(self, model: str | ModelConfig, before: ModelConfig) -> ModelConfig:
+    def _named(self, model: str | ModelConfig) -> ModelConfig:
         """The settings of *model*; see `switch`."""
         if not isinstance(model, str):
             return model
         if model == self._configured.name:
             return self._configured
         plain = {"name": model, "contract": None, "precision": "auto", "input_size": None}
-        return before.model_copy(update=plain)
-
-    def _load(self, changes: Mapping[str, object]) -> Future[Applied]:
-        """
-        Make *changes* once the matting that they need runs.
-
-        Raises:
-            CommandRefused: they cannot be made, or another matting is on its way.
-        """
-        with self._changing:
-            if self._pending is not None:
-                raise CommandRefused("another model is still on its way")
-            self._pending = changes
-        fallback: str | None = None
-
-        def load(wanted: Config) -> Matting:
-            nonlocal fallback
-            loaded, fallback = load_matting(wanted, live=is_live(wanted.source))
-            return loaded
-
-        # Whoever waits for it finds `config` as it is then: a done callback would come too late.
-        applied = Future[Applied]()
-        applied.set_running_or_notify_cancel()
-
-        def finish(future: Future[None]) -> None:
-            try:
-                future.result()
-                with self._changing:
-                    before = self._config
-                    # Others may have changed other settings while it was loaded.
-                    now = revise(before, changes)
-                    number = self._commit(now)
-                    self._fallback, self._pending = fallback, None
-            except BaseException as error:  # whoever waits is to know of each
-                self._pending = None
-                applied.set_exception(error)
-                return
-            self.events.tell(ModelSwapped(now.model.name, now.matting.mode))
-            self.events.tell(_made(number, before, now))
-            applied.set_result(Applied(number))
-
-        try:
-            wanted = self._bounds().changed(self._config, changes)
-            if isinstance(wanted, Refused):
-                raise CommandRefused(wanted.why)
-            self.use(partial(load, wanted)).add_done_callback(finish)
-        except BaseException:
-            self._pending = None
-            raise
-        return applied
+        return self._current.config.model.model_copy(update=plain)
 
     def save(self, folder: Path) -> Path:
         """
@@ -694,10 +522,7 @@ class Stream(Uncopyable):
             CommandRefused: the source is not open yet, the stream has ended, or another one is
                 still on its way.
         """
-        try:
-            return self._engine.use(load)
-        except RuntimeError as error:
-            raise CommandRefused(str(error)) from error
+        return self._changes.use(load)
 
     def _require_connection(self) -> None:
         """Raise CommandRefused unless the source is one that is connected again."""
@@ -705,18 +530,3 @@ class Stream(Uncopyable):
             raise CommandRefused(
                 f"{self._engine.source.name}: cannot be released: only cameras and RTSP streams can"
             )
-
-
-def _needs_matting(before: Config, wanted: Config) -> bool:
-    """Whether model and matting have to be loaded again."""
-    return any(way_of(key) == "matting" for key in differences(before, wanted))
-
-
-def _made(number: int, before: Config, now: Config) -> ChangeMade:
-    return ChangeMade(number, tuple(differences(before, now)))
-
-
-def _loaded_by(changes: Mapping[str, object]) -> str:
-    """Which of *changes* most likely is why a matting cannot be loaded: one of the model's."""
-    keys = [key for key in changes if way_of(key) == "matting"] or list(changes) or ["model"]
-    return next((key for key in keys if key.partition(".")[0] == "model"), keys[0])

@@ -31,8 +31,8 @@ from streamer.controls import Applied, Refused
 from streamer.errors import StageFailed
 from streamer.loading import load_matting
 from streamer.matting import EveryFrame
+from streamer.stream import bounds as bounds_module
 from streamer.stream import changes as changes_module
-from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 from tests.waiting import wait_for
@@ -149,7 +149,7 @@ def test_a_background_that_is_slow_to_open_holds_up_no_other_change(stream, monk
         assert may_open.wait(10)
         return SimpleNamespace(close=lambda: None)
 
-    monkeypatch.setattr(changes_module, "make_backdrop", slow)
+    monkeypatch.setattr(bounds_module, "make_backdrop", slow)
     answers: list[Applied | Refused] = []
     changing = threading.Thread(
         target=lambda: answers.append(answer(stream, compose__background=BLUR))
@@ -255,7 +255,7 @@ def test_what_changes_while_a_model_is_loaded_stays(stream: Pipeline, monkeypatc
         assert may_load.wait(20)
         return load_matting(*args, **options)
 
-    monkeypatch.setattr(stream_module, "load_matting", slow)
+    monkeypatch.setattr(changes_module, "load_matting", slow)
     with stream:
         stream.start()
         wait_for(lambda: stream.statistics().frames["emitted"] > 0)
@@ -287,7 +287,7 @@ def test_two_changes_that_need_a_model_are_never_mixed(
     with stream:
         stream.start()
         wait_for(lambda: stream.statistics().frames["emitted"] > 0)
-        monkeypatch.setattr(changes_module, "make_backdrop", slow)
+        monkeypatch.setattr(bounds_module, "make_backdrop", slow)
         answers: list[Applied | Refused] = []
         changing = threading.Thread(target=lambda: answers.append(stream.apply(first)))
         changing.start()
@@ -307,7 +307,7 @@ def test_what_would_not_go_with_a_change_under_way_is_refused(settings) -> None:
     source = {"type": "rtsp", "url": "rtsp://127.0.0.1:9/a"}
     with Pipeline.from_config(parse_config(settings(source=source))) as stream:
         # As while another thread's matting is loaded.
-        stream._pending = {"matting.mode": "tracked", "source.transport": "udp"}
+        stream._changes._pending = {"matting.mode": "tracked", "source.transport": "udp"}
         refused = answer(stream, source__url="rtsps://127.0.0.1:9/a")
         assert isinstance(refused, Refused)
         assert refused.key == "source.url"

@@ -29,8 +29,8 @@ from streamer.matting import EveryFrame
 from streamer.pipeline import Engine, Options
 from streamer.protocols import ControlledSink
 from streamer.sinks import DisplaySink
+from streamer.stream import bounds as bounds_module
 from streamer.stream import changes as changes_module
-from streamer.stream import stream as stream_module
 from tests.conftest import MakeModel
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 from tests.unit.sources.clips import encode
@@ -110,7 +110,7 @@ def test_who_waits_for_a_switch_finds_the_configuration_changed(
     inner = Future[None]()
     seen: list[tuple[bool, str]] = []
     inner.add_done_callback(lambda _: seen.append((switched.done(), pipeline.mode)))
-    monkeypatch.setattr(pipeline, "use", lambda load: inner)
+    monkeypatch.setattr(pipeline._changes, "use", lambda load: inner)
     switched = pipeline.switch(mode="tracked")
     inner.set_result(None)
     assert seen == [(False, "every_frame")]
@@ -124,13 +124,13 @@ def test_what_is_changed_while_another_model_loads_stays_changed(
     cv2.imwrite(str(tmp_path / "0.png"), np.zeros((32, 32, 3), np.uint8))
     source = {"type": "images", "path": str(tmp_path / "*.png"), "loop": True}
     run = Running(configured(source=source, sinks=[{"type": "discard"}]))
-    changed, load = threading.Event(), stream_module.load_matting
+    changed, load = threading.Event(), changes_module.load_matting
 
     def load_later(*args: Any, **options: Any) -> Any:
         changed.wait(20)
         return load(*args, **options)
 
-    monkeypatch.setattr(stream_module, "load_matting", load_later)
+    monkeypatch.setattr(changes_module, "load_matting", load_later)
     with run as pipeline:
         switched = pipeline.switch(mode="tracked")
         pipeline.change_source(order="reverse")
@@ -375,12 +375,12 @@ def test_one_stream_that_is_changed_does_not_hold_up_another(configured, monkeyp
         assert may_go.wait(10)
         return config
 
-    monkeypatch.setattr(changes_module, "revise", revise)
+    monkeypatch.setattr(bounds_module, "revise", revise)
     with first, other:
         changing = threading.Thread(target=first.change_source)
         changing.start()
         assert asked.wait(10)
-        monkeypatch.setattr(changes_module, "revise", lambda config, changes: config)
+        monkeypatch.setattr(bounds_module, "revise", lambda config, changes: config)
         other.change_source()
         assert changing.is_alive(), "the first is not done yet"
         may_go.set()

@@ -1,0 +1,107 @@
+"""Which settings may change while a stream runs, and to what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.compositing import make_backdrop
+from streamer.config import (
+    BackgroundConfig,
+    Config,
+    RtspSourceConfig,
+    SourceConfig,
+    UsbSourceConfig,
+    revise,
+)
+from streamer.config.changing import differences, way_of
+from streamer.controls import Refused
+from streamer.errors import ConfigError
+from streamer.preprocessing import places_in
+from streamer.stream.build import open_video
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a stream's parts allow."""
+
+    of_parts: bool
+    """It was made from parts, and has no configuration."""
+    crops: bool
+    """Its source is cropped to its regions."""
+    connects: bool
+    """Its source is connected again when it is lost."""
+    size: tuple[int, int] | None
+    """(H, W) of its latest frame, if there was one."""
+
+    def changed(self, before: Config, changes: Mapping[str, object]) -> Config | Refused:
+        """
+        Make a configuration with *changes*, which the stream can have without a restart.
+
+        A new background is opened, and closed again, to see that it can be.
+
+        Args:
+            before: the configuration as it is; it stays so.
+            changes: values by dotted keys.
+
+        Returns:
+            The new one, valid as a whole; or the first change that cannot be made, and why.
+        """
+        for key, value in changes.items():
+            if self.of_parts and way_of(key) != "next frame":
+                why = "this stream was made from parts: it has no configuration"
+                return Refused(key, value, f"{key}: {why}")
+        try:
+            return self._revised(before, changes)
+        except ConfigError as error:
+            return self._blamed(before, changes, str(error))
+
+    def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
+        """*before* with *changes*; raises ConfigError where the stream cannot have that."""
+        wanted = revise(before, changes)
+        for key in differences(before, wanted):
+            if way_of(key) == "restart":
+                raise ConfigError(f"{key}: is fixed while the stream runs")
+        if wanted.preprocess.roi != before.preprocess.roi:
+            if self.crops:
+                raise ConfigError("preprocess.roi: the source is cropped to it: it is fixed")
+            if self.size is not None:
+                height, width = self.size
+                places_in(wanted.preprocess.regions, width, height)
+        if wanted.compose.background != before.compose.background:
+            _try_background(wanted.compose.background)
+        if wanted.source != before.source:
+            self._try_source(before.source, wanted.source)
+        return wanted
+
+    def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
+        """Raise ConfigError where *before* cannot become *wanted* while frames come."""
+        if self.connects and isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
+            return
+        live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
+        names = type(wanted).model_fields
+        fixed = {name for name in names if getattr(wanted, name) != getattr(before, name, None)}
+        if fixed - live:
+            others = f"; {', '.join(sorted(live))} can be changed" if live else ""
+            raise ConfigError(
+                f"source.{min(fixed - live)}: is fixed when the source starts{others}"
+            )
+
+    def _blamed(self, before: Config, changes: Mapping[str, object], why: str) -> Refused:
+        """The first of *changes* that cannot be made alone; else the one that *why* begins with."""
+        for key, value in changes.items():
+            try:
+                self._revised(before, {key: value})
+            except ConfigError as error:
+                return Refused(key, value, str(error))
+        key = next((key for key in changes if why.startswith(key)), next(iter(changes)))
+        return Refused(key, changes[key], why)
+
+
+def _try_background(background: BackgroundConfig) -> None:
+    """Raise ConfigError where *background* cannot be opened."""
+    path = getattr(background, "path", None)
+    if path is not None and Path(path).exists() and not Path(path).is_file():
+        raise ConfigError(f"compose.background: {path} is no file")
+    make_backdrop(background, open_video).close()
