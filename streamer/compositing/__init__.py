@@ -5,6 +5,7 @@ from streamer.compositing.colours import Colour, colour
 from streamer.compositing.composer import Composer, Pixels, pixels_of
 from streamer.compositing.layers import Picture, alpha_level, composite, cutout_rgba, mask
 from streamer.compositing.lettering import draw_card
+from streamer.compositing.shared import SharedPictures
 
 __all__ = [
     "Colour",
@@ -12,6 +13,7 @@ __all__ = [
     "OpenVideo",
     "Picture",
     "Pixels",
+    "SharedPictures",
     "VideoAt",
     "alpha_level",
     "colour",

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
-from streamer.compositing import Composer, OpenVideo, Pixels, pixels_of
+from streamer.compositing import Composer, OpenVideo, Pixels, SharedPictures, pixels_of
 from streamer.config import (
     DiscardSinkConfig,
     DisplaySinkConfig,
@@ -90,6 +90,7 @@ def make_sink(
     latency: LatencyHistogram,
     servers: RtspServers | None = None,
     open_video: OpenVideo | None = None,
+    shared: SharedPictures | None = None,
     kept: Sequence[str] = (),
     tell: Tell = nobody,
 ) -> Sink:
@@ -103,6 +104,7 @@ def make_sink(
         latency: where the composing of each picture is recorded.
         servers: shared by the sinks that serve at the same address.
         open_video: for backgrounds that are videos.
+        shared: with other sinks of the stream, but for windows, which draw on their pictures.
         kept: files that no recording replaces.
         tell: is told of recordings and viewers.
 
@@ -111,6 +113,8 @@ def make_sink(
     """
     start = datetime.now().astimezone()
     drawn = partial(Composer, settings=settings, latency=latency, open_video=open_video)
+    if shared is not None and not isinstance(config, DisplaySinkConfig):
+        drawn = partial(shared.composer, settings=settings, latency=latency, open_video=open_video)
     composer = drawn(config, pixels=_pixels(config, pixels_of(config.layout, settings.compose)))
     match config:
         case DisplaySinkConfig():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from streamer.compositing import VideoAt, draw_card
+from streamer.compositing import SharedPictures, VideoAt, draw_card
 from streamer.config import (
     Config,
     FileSourceConfig,
@@ -105,6 +105,7 @@ def _sinks_of(
     servers: RtspServers,
 ) -> list[Sink]:
     sinks: list[Sink] = []
+    shared = SharedPictures()
     for number, sink in enumerate(config.sinks):
         make = partial(
             make_sink,
@@ -112,6 +113,7 @@ def _sinks_of(
             latency=metrics.latency_of_sink(number, "compose"),
             servers=servers,
             open_video=open_video,
+            shared=shared,
             kept=config.files_read,
             tell=events.tell,
         )
