@@ -46,7 +46,7 @@ def load_matting(
     _share_cores(live=live)
     wanted = config.matting
     # Pictures have nothing to do with each other, and files wait.
-    apart = not live or config.source.type == "images"
+    apart = not live or config.source.APART
     if wanted.mode == "auto" and (apart or is_recurrent(config.model.name)):
         wanted = wanted.model_copy(update={"mode": "every_frame"})
     if wanted.mode == "every_frame":

@@ -39,8 +39,10 @@ def schema() -> None:
 
     Example: streamer config schema > streamer.schema.json
     """
+    from streamer.config import find_kinds
     from streamer.config.schema import config_schema
 
+    find_kinds()
     typer.echo(json.dumps(config_schema(), indent=2))
 
 

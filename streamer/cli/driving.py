@@ -48,7 +48,7 @@ def drive(
                 f"--report: {report_file} is what the stream reads: name another file"
             )
         prepare_folder(report_file)
-    if fast or config.source.type in ("usb", "rtsp"):
+    if fast or config.source.RECONNECTS:
         _ask_for_a_screen(config)
     if fast:
         make_fast(config.model)

@@ -7,6 +7,7 @@ from streamer.config.backends import (
     OpenVinoOptions,
     TensorRtOptions,
 )
+from streamer.config.kinds import find_kinds, kinds_of, made_by, register, type_of
 from streamer.config.limits import limits_of
 from streamer.config.load import load_config, parse_config, revise
 from streamer.config.models import (
@@ -53,6 +54,7 @@ from streamer.config.sinks import (
     PipeSinkConfig,
     RecordSinkConfig,
     RtspSinkConfig,
+    SinkBase,
     SinkConfig,
     VirtualCameraSinkConfig,
 )
@@ -65,6 +67,7 @@ from streamer.config.sources import (
     PictureOrder,
     ReconnectConfig,
     RtspSourceConfig,
+    SourceBase,
     SourceConfig,
     SyntheticSourceConfig,
     UsbSourceConfig,
@@ -118,7 +121,9 @@ __all__ = [
     "RtspSourceConfig",
     "ServeAddress",
     "Settings",
+    "SinkBase",
     "SinkConfig",
+    "SourceBase",
     "SourceConfig",
     "StandbyConfig",
     "SyntheticSourceConfig",
@@ -130,11 +135,16 @@ __all__ = [
     "VirtualCameraSinkConfig",
     "dump_config",
     "fill_path",
+    "find_kinds",
     "is_among",
+    "kinds_of",
     "limits_of",
     "load_config",
+    "made_by",
     "parse_config",
+    "register",
     "revise",
     "save_config",
+    "type_of",
     "video_codec_of",
 ]

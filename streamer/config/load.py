@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from streamer.config.complaints import complaints
 from streamer.config.document import parse_yaml, read_text, yaml_complaint
 from streamer.config.environment import FromEnvironment
+from streamer.config.kinds import find_kinds
 from streamer.config.models import Config
 from streamer.errors import ConfigError
 
@@ -74,9 +75,20 @@ def parse_config(
         _override(changed, override)
     filled = _interpolated(changed, name, ())
     try:
-        return Config.model_validate(filled)
+        return _validated(filled)
     except ValidationError as error:
         raise ConfigError(f"{name}: {'; '.join(complaints(error, filled))}") from None
+
+
+def _validated(data: Mapping[str, Any]) -> Config:
+    """The configuration in *data*, which may have kinds of sources and sinks of other packages."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        unknown = any(detail["type"] == "union_tag_invalid" for detail in error.errors())
+        if not unknown or not find_kinds():
+            raise
+    return Config.model_validate(data)
 
 
 def revise(config: Config, changes: Mapping[str, Any]) -> Config:

@@ -94,7 +94,8 @@ def _kinds(
     parent = models[0].__base__
     shared: dict[str, FieldInfo] = {}
     if parent is not None and issubclass(parent, Data) and parent is not Data:
-        shared = parent.model_fields
+        shared = {name: field for name, field in parent.model_fields.items() if name != "type"}
+    if shared:
         yield "Every one of them takes these, and what stands under its own heading:\n"
         yield _options(path, shared)
     told: set[type[BaseModel]] = set()

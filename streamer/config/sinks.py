@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -63,8 +63,19 @@ class LayoutConfig(Data):
         return None
 
 
-class DisplaySinkConfig(LayoutConfig):
+class SinkBase(LayoutConfig):
+    """What all sinks have."""
+
+    MADE_BY: ClassVar[str]
+    """`module:name` of the maker; see `streamer.sinks.Making`."""
+
+    type: str
+
+
+class DisplaySinkConfig(SinkBase):
     """A window; the key h shows what the others do."""
+
+    MADE_BY = "streamer.sinks.window.display:make"
 
     type: Literal["display"]
     title: str = "streamer"
@@ -75,8 +86,10 @@ class DisplaySinkConfig(LayoutConfig):
     """Folder for snapshots."""
 
 
-class RecordSinkConfig(LayoutConfig):
+class RecordSinkConfig(SinkBase):
     """A video file, at the source's own pace from 0 on, with its audio."""
+
+    MADE_BY = "streamer.sinks.recording.switched:make"
 
     type: Literal["record"]
     path: Template
@@ -131,8 +144,10 @@ class RecordSinkConfig(LayoutConfig):
         return f"codec: {codec} holds no alpha in {suffix}: {way_out} {' or '.join(others)}"
 
 
-class ImagesSinkConfig(LayoutConfig):
+class ImagesSinkConfig(SinkBase):
     """A folder of pictures: of every frame, or of some."""
+
+    MADE_BY = "streamer.sinks.folder.images:make"
 
     type: Literal["images"]
     path: Template
@@ -173,8 +188,10 @@ class ImagesSinkConfig(LayoutConfig):
         return "format: jpeg holds no alpha: write png or webp" if self.format == "jpeg" else None
 
 
-class PipeSinkConfig(LayoutConfig):
+class PipeSinkConfig(SinkBase):
     """Raw pictures, one after the other, to stdout or a named pipe, for ffmpeg and others."""
+
+    MADE_BY = "streamer.sinks.pipe:make"
 
     type: Literal["pipe"]
     path: str = "-"
@@ -203,8 +220,10 @@ class PipeSinkConfig(LayoutConfig):
         return f"format: {self.format} holds no alpha: write rgba"
 
 
-class VirtualCameraSinkConfig(LayoutConfig):
+class VirtualCameraSinkConfig(SinkBase):
     """A camera that other programs can choose, by pyvirtualcam (`[virtual-camera]`)."""
+
+    MADE_BY = "streamer.sinks.virtual_camera:make"
 
     type: Literal["virtual_camera"]
     layout: Layout = "composite"
@@ -215,14 +234,18 @@ class VirtualCameraSinkConfig(LayoutConfig):
     """What the camera says of itself; the source's rate when absent."""
 
 
-class DiscardSinkConfig(LayoutConfig):
+class DiscardSinkConfig(SinkBase):
     """Composes and throws away: for measuring."""
+
+    MADE_BY = "streamer.sinks.discard:make"
 
     type: Literal["discard"]
 
 
-class RtspSinkConfig(LayoutConfig):
+class RtspSinkConfig(SinkBase):
     """A relay: a stream that others watch, served here or published to a media server."""
+
+    MADE_BY = "streamer.sinks.relaying.relay:make"
 
     type: Literal["rtsp"]
     serve: SecretStr | None = None

@@ -80,8 +80,33 @@ def _index_in_quotes(device: Any) -> Any:
     return int(device[:10]) if is_index else device
 
 
-class UsbSourceConfig(Data):
+class SourceBase(Data):
+    """What all sources have."""
+
+    MADE_BY: ClassVar[str]
+    """`module:name` of the class, or of a function, that makes the source of its configuration."""
+    RECONNECTS: ClassVar[bool] = False
+    """It may be away, and is then tried again as its `reconnect` says."""
+    ON_DISK: ClassVar[bool] = False
+    """It can be opened for a try before anything else is done."""
+    APART: ClassVar[bool] = False
+    """Its pictures have nothing to do with each other."""
+    LIVE_KEYS: ClassVar[frozenset[str]] = frozenset()
+    """Settings that may be changed while it runs, by `AdjustableSource.adjust`."""
+
+    type: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its frames are lost rather than wait."""
+        return self.RECONNECTS or bool(getattr(self, "realtime", False))
+
+
+class UsbSourceConfig(SourceBase):
     """A camera on this machine."""
+
+    MADE_BY = "streamer.sources.usb:UsbSource"
+    RECONNECTS = True
 
     type: Literal["usb"]
     device: Annotated[
@@ -108,8 +133,11 @@ class UsbSourceConfig(Data):
         return self
 
 
-class RtspSourceConfig(Data):
+class RtspSourceConfig(SourceBase):
     """A camera or server on the network: RTSP, or MJPEG, MPEG-TS, FLV or HLS over HTTP."""
+
+    MADE_BY = "streamer.sources.network:RtspSource"
+    RECONNECTS = True
 
     type: Literal["rtsp"]
     url: SecretStr
@@ -168,11 +196,12 @@ class RtspSourceConfig(Data):
         return self
 
 
-class FileSourceConfig(Data):
+class FileSourceConfig(SourceBase):
     """A video file, in any container and codec that FFmpeg reads."""
 
-    LIVE: ClassVar[frozenset[str]] = frozenset({"loop"})
-    """Which settings may be changed while it runs."""
+    MADE_BY = "streamer.sources.file:FileSource"
+    ON_DISK = True
+    LIVE_KEYS = frozenset({"loop"})
 
     type: Literal["file"]
     path: LocalPath
@@ -196,11 +225,13 @@ class FileSourceConfig(Data):
     """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
 
 
-class ImagesSourceConfig(Data):
+class ImagesSourceConfig(SourceBase):
     """A picture, a folder of pictures or a glob."""
 
-    LIVE: ClassVar[frozenset[str]] = frozenset({"order", "seed", "loop"})
-    """Which settings may be changed while it runs."""
+    MADE_BY = "streamer.sources.images:ImagesSource"
+    ON_DISK = True
+    APART = True
+    LIVE_KEYS = frozenset({"order", "seed", "loop"})
 
     type: Literal["images"]
     path: LocalPath
@@ -218,8 +249,10 @@ class ImagesSourceConfig(Data):
     """Deliver at that pace, and behave as a live source: late frames drop."""
 
 
-class SyntheticSourceConfig(Data):
+class SyntheticSourceConfig(SourceBase):
     """A generated subject that moves over a generated background; its alpha is known exactly."""
+
+    MADE_BY = "streamer.sources.synthetic:SyntheticSource"
 
     type: Literal["synthetic"]
     width: int = Field(1280, ge=16, le=16384)

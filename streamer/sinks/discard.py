@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from streamer.compositing import Composer
+from streamer.config import DiscardSinkConfig
 from streamer.frame import Frame, Matte, StreamInfo
+from streamer.sinks.making import Making
+
+
+def make(config: DiscardSinkConfig, making: Making) -> DiscardSink:
+    """See `Making`."""
+    return DiscardSink(making.composer(config))
 
 
 class DiscardSink:

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.clock import Clock, SystemClock
-from streamer.compositing import Composer, Picture
+from streamer.compositing import Composer, Picture, Pixels
+from streamer.config import PipeSinkConfig
 from streamer.frame import Frame, Matte, Stamp, StreamInfo
 from streamer.sinks.cadence import Cadence
 from streamer.sinks.canvas import Canvas
 from streamer.sinks.fitting import Fitting
+from streamer.sinks.making import Making
 from streamer.sinks.pipe_end import PipeEnd
 
 PipeFormat = Literal["rgba", "bgr", "gray", "y4m"]
@@ -31,6 +33,16 @@ _MOST_FPS = 240
 _LONGEST_S, _LONGEST_LIVE_S = 60, 10
 """A picture is repeated for so long at most, of a file and of a live stream."""
 _FRAME = b"FRAME\n"
+
+
+_PIXELS: dict[PipeFormat, Pixels] = {"rgba": "bgra", "bgr": "bgr", "gray": "gray", "y4m": "bgr"}
+
+
+def make(config: PipeSinkConfig, making: Making) -> PipeSink:
+    """See `Making`."""
+    end = PipeEnd(config.path, config.wait_s)
+    composer = making.composer(config, _PIXELS[config.format])
+    return PipeSink(end, composer, config.format, config.fps_mode)
 
 
 class PipeSink:

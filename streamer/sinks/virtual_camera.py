@@ -10,9 +10,11 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from streamer.compositing import Composer, Picture
+from streamer.config import VirtualCameraSinkConfig
 from streamer.errors import MissingDependency, SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.sinks.fitting import Fitting
+from streamer.sinks.making import Making
 
 _NOMINAL_FPS = Fraction(30)
 """What the camera says of itself where the source names no rate."""
@@ -68,6 +70,11 @@ def _package() -> Any:
     except ImportError as error:
         raise MissingDependency(f"a virtual camera needs pyvirtualcam: {_INSTALL}") from error
     return pyvirtualcam
+
+
+def make(config: VirtualCameraSinkConfig, making: Making) -> VirtualCameraSink:
+    """See `Making`."""
+    return VirtualCameraSink(making.composer(config), device=config.device, fps=config.fps)
 
 
 class VirtualCameraSink:

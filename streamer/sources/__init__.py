@@ -9,15 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamer.config import (
-    FileSourceConfig,
-    ImagesSourceConfig,
-    Region,
-    RtspSourceConfig,
-    SourceConfig,
-    SyntheticSourceConfig,
-    UsbSourceConfig,
-)
+from streamer.config import Region, SourceBase, SourceConfig, made_by
 from streamer.protocols import Source
 
 __all__ = ["make_source"]
@@ -40,25 +32,7 @@ def make_source(config: SourceConfig, crop: Sequence[Region] = ()) -> Source:
         from streamer.sources.cropped import CroppedSource
 
         return CroppedSource(make_source(config), crop)
-    if isinstance(config, FileSourceConfig):
-        from streamer.sources.file import FileSource
-
-        return FileSource(config)
-    if isinstance(config, RtspSourceConfig):
-        from streamer.sources.network import RtspSource
-
-        return RtspSource(config)
-    if isinstance(config, ImagesSourceConfig):
-        from streamer.sources.images import ImagesSource
-
-        return ImagesSource(config)
-    if isinstance(config, SyntheticSourceConfig):
-        from streamer.sources.synthetic import SyntheticSource
-
-        return SyntheticSource(config)
-    if isinstance(config, UsbSourceConfig):
-        from streamer.sources.usb import UsbSource
-
-        return UsbSource(config)
-    # A type checker sees that there is no other; who builds one by hand may have no type checker.
-    raise TypeError(f"a {type(config).__name__} is no source's configuration")
+    if not isinstance(config, SourceBase):
+        raise TypeError(f"a {type(config).__name__} is no source's configuration")
+    source: Source = made_by(config)(config)
+    return source

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.compositing import make_backdrop
-from streamer.config import (
-    BackgroundConfig,
-    Config,
-    RtspSourceConfig,
-    SourceConfig,
-    UsbSourceConfig,
-    revise,
-)
+from streamer.config import BackgroundConfig, Config, SourceConfig, revise
 from streamer.config.changing import differences, way_of
 from streamer.controls import Refused
 from streamer.errors import ConfigError
@@ -77,9 +70,9 @@ class Bounds:
 
     def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
         """Raise ConfigError where *before* cannot become *wanted* while frames come."""
-        if self.connects and isinstance(wanted, UsbSourceConfig | RtspSourceConfig):
+        if self.connects and wanted.RECONNECTS:
             return
-        live: frozenset[str] = getattr(wanted, "LIVE", frozenset())
+        live = wanted.LIVE_KEYS
         names = type(wanted).model_fields
         fixed = {name for name in names if getattr(wanted, name) != getattr(before, name, None)}
         if fixed - live:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from streamer.compositing import SharedPictures, VideoAt, draw_card
 from streamer.config import (
     Config,
-    FileSourceConfig,
-    ImagesSourceConfig,
-    RecordSinkConfig,
-    RtspSourceConfig,
     Settings,
-    SourceConfig,
-    UsbSourceConfig,
 )
 from streamer.events import Events
 from streamer.loading import load_matting
 from streamer.metrics import Metrics
 from streamer.pipeline import Options, Standby
 from streamer.preprocessing import Refinement, within_crop
-from streamer.protocols import AudioSink, Matting, Sink, Source
+from streamer.protocols import Matting, Sink, Source
 from streamer.rtsp import PROCESS_SERVERS, RtspServers
 from streamer.segmentation import Progress
-from streamer.sinks import SwitchedRecord, make_sink
+from streamer.sinks import make_sink
 from streamer.sources import make_source
 
 
@@ -64,9 +56,9 @@ def build(
     """
     crop = config.preprocess.regions if config.preprocess.output == "cropped" else ()
     source = make_source(config.source, crop)
-    if isinstance(config.source, FileSourceConfig | ImagesSourceConfig):
+    if config.source.ON_DISK:
         _try(source)
-    live = is_live(config.source)
+    live = config.source.is_live
     metrics, events = Metrics(), Events(config.name)
     sinks = _sinks_of(config, current, metrics, events, servers or RtspServers(PROCESS_SERVERS))
     matting, fallback = load_matting(config, progress, live=live)
@@ -80,9 +72,9 @@ def build(
         metrics=metrics,
         events=events,
     )
-    if isinstance(config.source, UsbSourceConfig | RtspSourceConfig):
+    if config.source.RECONNECTS:
         options["fresh"] = lambda: make_source(current().source, crop)
-        options["reconnect"] = config.source.reconnect
+        options["reconnect"] = getattr(config.source, "reconnect", None)
     return Parts(source, matting, sinks, options, fallback)
 
 
@@ -92,11 +84,6 @@ def settings_of(config: Config, number: int = 0) -> Settings:
     return Settings(config.refine, config.compose, within_crop(config.preprocess), number)
 
 
-def is_live(source: SourceConfig) -> bool:
-    """Whether its frames are lost rather than wait."""
-    return source.type in ("usb", "rtsp") or bool(getattr(source, "realtime", False))
-
-
 def _sinks_of(
     config: Config,
     current: Callable[[], Config],
@@ -104,11 +91,11 @@ def _sinks_of(
     events: Events,
     servers: RtspServers,
 ) -> list[Sink]:
-    sinks: list[Sink] = []
     shared = SharedPictures()
-    for number, sink in enumerate(config.sinks):
-        make = partial(
-            make_sink,
+    return [
+        make_sink(
+            sink,
+            settings=settings_of(config),
             stream=config.name,
             latency=metrics.latency_of_sink(number, "compose"),
             servers=servers,
@@ -116,35 +103,10 @@ def _sinks_of(
             shared=shared,
             kept=config.files_read,
             tell=events.tell,
+            current=lambda: settings_of(current()),
         )
-        if isinstance(sink, RecordSinkConfig):
-            record = partial(_recording, make, sink, config, current)
-            sinks.append(SwitchedRecord(record, on=sink.from_start))
-        else:
-            sinks.append(make(sink, settings=settings_of(config)))
-    return sinks
-
-
-def _recording(
-    make: Callable[..., Sink],
-    sink: RecordSinkConfig,
-    first: Config,
-    current: Callable[[], Config],
-    number: int,
-) -> AudioSink:
-    """The recording of that *number*: its time tells it from the others, or else the number."""
-    timed = "{start" in sink.path
-    numbered = str(Path(sink.path).with_stem(f"{Path(sink.path).stem}-{number}"))
-    path = sink.path if number == 1 or timed else numbered
-    # The first is made before there is a stream.
-    settings = settings_of(first if number == 1 else current())
-    made = make(sink.model_copy(update={"path": path}), settings=settings)
-    if number > 1 and timed and Path(made.statistics()["path"]).exists():
-        # Its time is that of an earlier one too: of the same second, or day, as the path says it.
-        made.close()
-        made = make(sink.model_copy(update={"path": numbered}), settings=settings)
-    assert isinstance(made, AudioSink)  # noqa: S101 - a recording is one
-    return made
+        for number, sink in enumerate(config.sinks)
+    ]
 
 
 def open_video(path: str) -> VideoAt:

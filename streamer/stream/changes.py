@@ -15,7 +15,6 @@ from streamer.loading import load_matting
 from streamer.pipeline import Engine, LoadMatting
 from streamer.protocols import AdjustableSource, Matting
 from streamer.stream.bounds import Bounds
-from streamer.stream.build import is_live
 from streamer.stream.current import Current, made_of
 
 
@@ -117,7 +116,7 @@ class Changes:
 
         def load(wanted: Config) -> Matting:
             nonlocal fallback
-            loaded, fallback = load_matting(wanted, live=is_live(wanted.source))
+            loaded, fallback = load_matting(wanted, live=wanted.source.is_live)
             return loaded
 
         # Whoever waits for it finds `config` as it is then: a done callback would come too late.

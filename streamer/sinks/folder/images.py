@@ -15,17 +15,50 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamer.compositing import Composer, Picture
+from streamer.config import ImagesSinkConfig
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
-from streamer.sinks.folder.moments import Every, Moments, Triggered
+from streamer.sinks.folder.moments import Appearances, Every, Moments, Spaced, Triggered
 from streamer.sinks.folder.retention import Retention
+from streamer.sinks.making import Making
 from streamer.sinks.paths import make_folder, refusal
 from streamer.sinks.picture import write_picture
+
+_Suffix = Literal[".png", ".jpg", ".webp"]
 
 
 def utc_now() -> datetime:
     """The wall clock, in UTC."""
     return datetime.now(UTC)
+
+
+_SUFFIXES: dict[str, _Suffix] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+
+
+def make(config: ImagesSinkConfig, making: Making) -> ImagesSink:
+    """See `Making`."""
+    return ImagesSink(
+        making.path(config.path),
+        making.composer(config, making.best_pixels(config)),
+        suffix=_SUFFIXES[config.format],
+        quality=config.quality,
+        names=config.names,
+        moments=_moments(config),
+        retention=Retention(config.limit, config.limit_mb, config.limit_age_s),
+    )
+
+
+def _moments(config: ImagesSinkConfig) -> Moments:
+    match config.when:
+        case "every_frame":
+            return Every()
+        case "interval":
+            assert config.every_s is not None  # noqa: S101 - the configuration says so
+            return Spaced(config.every_s)
+        case "trigger":
+            return Triggered()
+        case "subject":
+            return Appearances(config.subject_share, config.absent_s)
 
 
 class ImagesSink:
@@ -50,7 +83,7 @@ class ImagesSink:
         folder: Path,
         composer: Composer,
         *,
-        suffix: Literal[".png", ".jpg", ".webp"] = ".png",
+        suffix: _Suffix = ".png",
         quality: int = 95,
         names: Literal["index", "timestamp"] = "index",
         moments: Moments | None = None,

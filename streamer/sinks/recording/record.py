@@ -13,11 +13,12 @@ from typing import Any, Literal
 import av
 
 from streamer.compositing import Composer, Picture
-from streamer.config import VideoFileCodec, is_among, video_codec_of
+from streamer.config import RecordSinkConfig, VideoFileCodec, is_among, video_codec_of
 from streamer.errors import SinkError
 from streamer.events import RecordingEnded, RecordingStarted, Tell, nobody
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
+from streamer.sinks.making import Making
 from streamer.sinks.paths import is_of_the_disk, make_folder, refusal
 from streamer.sinks.presets import preset_of
 from streamer.sinks.recording.claim import Claim
@@ -26,6 +27,22 @@ from streamer.sinks.recording.formats import CONTAINERS, ENCODINGS
 from streamer.sinks.recording.recoder import Recoder
 
 _log = logging.getLogger(__name__)
+
+
+def make_recording(config: RecordSinkConfig, making: Making, path: str) -> RecordSink:
+    """The recording into *path*, a template; otherwise as *config* says. Raises ConfigError."""
+    best = making.best_pixels(config)
+    return RecordSink(
+        making.path(path),
+        making.composer(config, "bgr" if best == "gray" else best),
+        codec=config.codec,
+        crf=config.crf,
+        preset=config.preset,
+        resize=config.resize,
+        overwrite=config.overwrite,
+        kept=making.kept,
+        tell=making.tell,
+    )
 
 
 class RecordSink:

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from streamer.config import RecordSinkConfig
 from streamer.errors import ConfigError, SinkError
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket
 from streamer.protocols import AudioSink
+from streamer.sinks.making import Making
+from streamer.sinks.recording.record import RecordSink, make_recording
 
 _log = logging.getLogger(__name__)
+
+
+def make(config: RecordSinkConfig, making: Making) -> SwitchedRecord:
+    """See `Making`."""
+    return SwitchedRecord(partial(_recording, config, making), on=config.from_start)
+
+
+def _recording(config: RecordSinkConfig, making: Making, number: int) -> RecordSink:
+    """The recording of that *number*: its time tells it from the others, or else the number."""
+    # The first is made before there is a stream.
+    if number > 1 and making.current is not None:
+        making = replace(making, settings=making.current())
+    timed = "{start" in config.path
+    numbered = str(Path(config.path).with_stem(f"{Path(config.path).stem}-{number}"))
+    made = make_recording(config, making, config.path if number == 1 or timed else numbered)
+    if number > 1 and timed and Path(made.statistics()["path"]).exists():
+        # Its time is that of an earlier one too: of the same second, or day, as the path says it.
+        made.close()
+        made = make_recording(config, making, numbered)
+    return made
 
 
 class SwitchedRecord:

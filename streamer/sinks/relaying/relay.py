@@ -7,13 +7,49 @@ from contextlib import suppress
 from typing import Any
 
 from streamer.compositing import Composer
+from streamer.config import RtspSinkConfig, ServeAddress
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
+from streamer.home import expanded
 from streamer.packets import AudioPacket, AudioTrack
+from streamer.rtsp import TlsFiles
+from streamer.sinks.making import Making
 from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
-from streamer.sinks.relaying.outlets import Outlet
+from streamer.sinks.relaying.outlets import Outlet, PublishedOutlet, ServedOutlet, SeveralOutlets
 
 _log = logging.getLogger(__name__)
+
+
+def make(config: RtspSinkConfig, making: Making) -> RelaySink:
+    """See `Making`."""
+    settings = EncoderSettings(
+        codec="h264" if config.codec == "h264" else "hevc",
+        encoder=config.encoder,
+        preset=config.preset,
+        quality=config.quality,
+        bitrate_kbps=config.bitrate_kbps,
+        gop_s=config.gop_s,
+    )
+    return RelaySink(_outlet(config, making), making.composer(config), settings)
+
+
+def _outlet(config: RtspSinkConfig, making: Making) -> Outlet:
+    outlets: list[Outlet] = []
+    if config.serve is not None:
+        address = ServeAddress.parse(config.serve.get_secret_value())
+        tls = None
+        if config.certificate is not None and config.private_key is not None:
+            tls = TlsFiles(expanded(config.certificate), expanded(config.private_key))
+        outlets.append(ServedOutlet(address, making.servers, tls, making.tell))
+    if config.publish is not None:
+        published = PublishedOutlet(
+            config.publish.get_secret_value(),
+            config.transport,
+            tls_verify=config.tls_verify,
+            tls_ca=config.tls_ca,
+        )
+        outlets.append(published)
+    return outlets[0] if len(outlets) == 1 else SeveralOutlets(outlets)
 
 
 class RelaySink:

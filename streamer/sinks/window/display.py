@@ -21,10 +21,12 @@ import cv2
 import numpy as np
 
 from streamer.compositing import Composer
-from streamer.config import Settings
+from streamer.config import DisplaySinkConfig, Layout, Settings
 from streamer.controls import Controls
 from streamer.errors import SinkError, StopRequested
 from streamer.frame import Alpha, Frame, Image, Matte, StreamInfo
+from streamer.home import expanded
+from streamer.sinks.making import Making
 from streamer.sinks.window.drawing import RegionDrawing
 from streamer.sinks.window.keys import (
     BACKSPACE,
@@ -47,6 +49,32 @@ _log = logging.getLogger(__name__)
 _SCREEN_SHARE = 0.9
 """How much of the screen a window takes at most, for its frame and the desktop's bars."""
 _HOW_TO_DRAW = "drag regions: Enter takes them, Backspace clears all, Esc leaves it"
+
+
+_VIEWS: tuple[Layout, ...] = (
+    "side_by_side",
+    "cutout",
+    "composite",
+    "mask",
+    "overlay",
+    "source",
+)
+
+
+def make(config: DisplaySinkConfig, making: Making) -> DisplaySink:
+    """See `Making`."""
+    return DisplaySink(
+        [making.own_composer(view) for view in (config, *_next_views(config))],
+        title=config.title,
+        overlay=config.overlay,
+        snapshots=expanded(config.snapshots),
+    )
+
+
+def _next_views(config: DisplaySinkConfig) -> list[Layout]:
+    """What the key m shows after the configured layout, in turn."""
+    first = _VIEWS.index(config.layout) + 1 if config.layout in _VIEWS else 0
+    return [*_VIEWS[first:], *_VIEWS[: max(first - 1, 0)]]
 
 
 class DisplaySink:

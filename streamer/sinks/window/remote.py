@@ -13,15 +13,11 @@ from streamer.config import (
     BlurBackgroundConfig,
     ColourBackgroundConfig,
     DimBackgroundConfig,
-    FileSourceConfig,
-    ImagesSourceConfig,
     PictureOrder,
     PixelateBackgroundConfig,
     RefineConfig,
     Region,
-    RtspSourceConfig,
     Settings,
-    UsbSourceConfig,
     limits_of,
 )
 from streamer.controls import Applied, Controls, MattingMode
@@ -219,7 +215,7 @@ class Remote:
 
     def _next_size(self) -> str:
         source = self._controls.source
-        if not isinstance(source, UsbSourceConfig):
+        if not (source.RECONNECTS and hasattr(source, "width") and hasattr(source, "height")):
             return "the source is no camera: its size is its own"
         width, height = _after(_SIZES, (source.width, source.height))
         self._controls.change_source(width=width, height=height)
@@ -227,7 +223,7 @@ class Remote:
 
     def _next_limit(self) -> str:
         source = self._controls.source
-        if not isinstance(source, UsbSourceConfig | RtspSourceConfig):
+        if not (source.RECONNECTS and hasattr(source, "max_fps")):
             return "no limit: the source is no camera and no RTSP stream"
         limit = _after(_LIMITS, source.max_fps)
         self._controls.change_source(max_fps=limit)
@@ -235,18 +231,19 @@ class Remote:
 
     def _next_order(self) -> str:
         source = self._controls.source
-        if not isinstance(source, ImagesSourceConfig):
+        if "order" not in source.LIVE_KEYS:
             return "no order: the source is no folder of pictures"
-        order = _after(_ORDERS, source.order)
+        order = _after(_ORDERS, dict(source)["order"])
         self._controls.change_source(order=order)
         return f"order: {order}"
 
     def _toggle_loop(self) -> str:
         source = self._controls.source
-        if not isinstance(source, FileSourceConfig | ImagesSourceConfig):
+        if "loop" not in source.LIVE_KEYS:
             return "no loop: the source is no file and no folder"
-        self._controls.change_source(loop=not source.loop)
-        return f"loop: {'off' if source.loop else 'on'}"
+        loop = not dict(source)["loop"]
+        self._controls.change_source(loop=loop)
+        return f"loop: {'on' if loop else 'off'}"
 
     def _save(self) -> str:
         return f"written: {self._controls.save(self._folder)}"
