@@ -16,7 +16,7 @@ def config_schema() -> dict[str, Any]:
     """
     The schema, in plain data.
 
-    Every property has a description, its own or that of what it holds, and each alternative the
+    Every property of the program's own has a description, its own or that of what it holds, and each alternative the
     title that its `type:` has. A `${VARIABLE}` in place of a number is valid, but not to it.
     """
     schema = Config.model_json_schema(schema_generator=_ForEditors)
@@ -55,7 +55,9 @@ def _described(found: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[
     """A property with a description, which it may take from the part that it holds."""
     if "description" not in found:
         holders = [found, *found.get("anyOf", ())]
-        held = next(holder["$ref"] for holder in holders if "$ref" in holder)
+        held = next((holder["$ref"] for holder in holders if "$ref" in holder), None)
+        if held is None:
+            return found  # another package's, which says nothing of it
         found = {**found, "description": parts[held.rpartition("/")[2]]["description"]}
     if "$ref" in found:
         # An editor would write all of it out; what is in it has its own defaults.

@@ -154,6 +154,7 @@ def test_its_options_are_checked_as_all_are(installed: Path) -> None:
 
 def test_editors_know_it(installed: Path) -> None:
     run = streamer(installed, "config", "schema")
+    assert run.returncode == 0, run.stderr
     assert "The mean of each picture, a line each." in run.stdout
     assert "Grey pictures." in run.stdout
 
