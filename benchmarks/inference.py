@@ -23,12 +23,12 @@ import onnxruntime
 from benchmarks.stages import clip
 from streamer import Pipeline
 from streamer.config import FileSourceConfig, ModelConfig, parse_config
-from streamer.cores import core_count
-from streamer.segmentation import load_segmenter
-from streamer.segmentation.cache import sha256_of
-from streamer.segmentation.registry import lookup
-from streamer.segmentation.session import open_session
-from streamer.segmentation.weights import fetch
+from streamer.core.cores import core_count
+from streamer.models import load_segmenter
+from streamer.models.runtime.session import open_session
+from streamer.models.store.cache import sha256_of
+from streamer.models.store.registry import lookup
+from streamer.models.store.weights import fetch
 from streamer.sources import make_source
 
 SIDE = 1024

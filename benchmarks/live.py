@@ -19,7 +19,7 @@ from benchmarks.models import write_trivial_model
 from benchmarks.reference import Limit, print_limits
 from streamer import Pipeline
 from streamer.config import parse_config
-from streamer.cpu import ThreadTimes, thread_named
+from streamer.core.cpu import ThreadTimes, thread_named
 from streamer.evaluation import make_clip
 from streamer.evaluation.film import encode
 

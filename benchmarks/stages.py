@@ -34,10 +34,10 @@ from benchmarks.reference import (
 from streamer import Pipeline
 from streamer.compositing import Composer
 from streamer.config import FileSourceConfig, ModelConfig, parse_config
-from streamer.cores import core_count
+from streamer.core.cores import core_count
 from streamer.errors import EndOfStream
 from streamer.frame import Alpha, Image
-from streamer.segmentation import OnnxSegmenter, load_segmenter
+from streamer.models import OnnxSegmenter, load_segmenter
 from streamer.sources import make_source
 
 OF_BARE_DECODING, SHARE = 0.15, 0.55

@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.stages import clip
 from streamer.config import FileSourceConfig
-from streamer.segmentation.registry import lookup
-from streamer.segmentation.weights import fetch
+from streamer.models.store.registry import lookup
+from streamer.models.store.weights import fetch
 from streamer.sources import make_source
 
 MODEL = "isnet"

@@ -13,7 +13,7 @@ from streamer.errors import redact
 if TYPE_CHECKING:
     from streamer.frame import SourceState
 
-logger = logging.getLogger("streamer.pipeline")
+logger = logging.getLogger("streamer.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class FramesDropped:
     """Captured frames reached no sink; told once a second at most."""
 
     reason: str
-    """See `streamer.ring.DropReason`."""
+    """See `streamer.core.metrics.DropReason`."""
     count: int
     """Since the event of this reason before."""
 

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from streamer.config import Config, SourceConfig
-from streamer.cores import core_count
-from streamer.cpu import giving_way
+from streamer.core.cores import core_count
+from streamer.core.cpu import giving_way
 from streamer.matting import LADDER, Asking, make_matting
+from streamer.models import Progress, is_recurrent, load_segmenter
 from streamer.preprocessing import Regional, prepared
 from streamer.protocols import Matting, Segmenter
-from streamer.segmentation import Progress, is_recurrent, load_segmenter
 
 _USUAL_FPS = 30.0
 

@@ -16,12 +16,12 @@ from streamer.compositing.stills import foreground_of
 from streamer.config import ModelConfig, Provider, RefineConfig, Settings
 from streamer.config.complaints import complaints
 from streamer.config.data import Data
-from streamer.copying import Uncopyable
+from streamer.core.copying import Uncopyable
 from streamer.errors import ConfigError
 from streamer.frame import Alpha, Image
+from streamer.models import Progress, load_segmenter
 from streamer.protocols import ModelInfo
 from streamer.refining import Refiner
-from streamer.segmentation import Progress, load_segmenter
 
 Order = Literal["bgr", "rgb"]
 

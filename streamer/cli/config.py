@@ -40,7 +40,7 @@ def schema() -> None:
     Example: streamer config schema > streamer.schema.json
     """
     from streamer.config import find_kinds
-    from streamer.config.schema import config_schema
+    from streamer.config.describe.schema import config_schema
 
     find_kinds()
     typer.echo(json.dumps(config_schema(), indent=2))
@@ -53,7 +53,7 @@ def reference() -> None:
 
     Example: streamer config reference > configuration.md
     """
-    from streamer.config.reference import reference
+    from streamer.config.describe.reference import reference
 
     typer.echo(reference(), nl=False)
 

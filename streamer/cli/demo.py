@@ -37,7 +37,7 @@ def demo(
     """
     from streamer.cli.driving import drive
     from streamer.config import load_config
-    from streamer.sinks.picture import write_picture
+    from streamer.sinks.shared.picture import write_picture
 
     video, sheet, report = out / "demo.mp4", out / "demo.png", out / "demo.json"
     settings = {

@@ -51,7 +51,7 @@ def installed(distribution: str) -> str | None:
 
 
 def _versions() -> Iterator[Finding]:
-    # As in streamer.segmentation, which is not imported yet: a broken onnxruntime is a finding.
+    # As in streamer.models, which is not imported yet: a broken onnxruntime is a finding.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("ok", "streamer", __version__)
@@ -73,7 +73,7 @@ def _versions() -> Iterator[Finding]:
 
 
 def _cores() -> Iterator[Finding]:
-    from streamer.cores import allowed_cores, core_count, core_quota
+    from streamer.core.cores import allowed_cores, core_count, core_quota
 
     count, quota = core_count(), core_quota()
     text = f"{count}, which `model.threads: auto` means"
@@ -83,7 +83,7 @@ def _cores() -> Iterator[Finding]:
 
 
 def _providers() -> Iterator[Finding]:
-    from streamer.segmentation.session import loadable_providers
+    from streamer.models.runtime.session import loadable_providers
 
     providers = loadable_providers()
     if not providers:
@@ -118,7 +118,7 @@ def _encoder() -> Iterator[Finding]:
 
 
 def _window() -> Iterator[Finding]:
-    from streamer.sinks.window.screen import window_problem
+    from streamer.control.window.screen import window_problem
 
     problem = window_problem()
     yield Finding("ok" if problem is None else "advice", "window", problem or "can be shown")
@@ -139,9 +139,9 @@ def _cameras() -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     from huggingface_hub import constants
 
-    from streamer.segmentation.cache import cache_folder, can_be_written
-    from streamer.segmentation.registry import models
-    from streamer.segmentation.weights import cached_path
+    from streamer.models.store.cache import cache_folder, can_be_written
+    from streamer.models.store.registry import models
+    from streamer.models.store.weights import cached_path
 
     cached = [
         f"{entry.name} {precision}"
@@ -176,7 +176,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _openvino() -> Iterator[Finding]:
-    from streamer.segmentation import openvino
+    from streamer.models.runtime import openvino
 
     if not openvino.is_installed():
         yield Finding(
@@ -190,7 +190,7 @@ def _openvino() -> Iterator[Finding]:
 
 
 def _npm() -> Iterator[Finding]:
-    from streamer.segmentation.npm import npm_command
+    from streamer.models.store.npm import npm_command
 
     try:
         command = npm_command("isnet")

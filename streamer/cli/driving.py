@@ -85,7 +85,7 @@ def drive(
 def _ask_for_a_screen(config: Config) -> None:
     """Raise SinkError now where a window would fail only after a long wait."""
     if any(isinstance(sink, DisplaySinkConfig) for sink in config.sinks):
-        from streamer.sinks import window_problem
+        from streamer.control.window import window_problem
 
         if (problem := window_problem()) is not None:
             raise SinkError(f"display: {problem}")

@@ -299,7 +299,7 @@ def _number(key: str, value: float | None) -> str:
 
 def _draw(out: Path, clip: str, by_name: dict[str, Measured]) -> None:
     from streamer.evaluation.plots import chart, worst_sheet
-    from streamer.sinks.picture import write_picture
+    from streamer.sinks.shared.picture import write_picture
 
     lines = {name: measured.frames["mad"] for name, measured in by_name.items()}
     write_picture(out / f"{clip}-error.png", chart(f"{clip}: MAD e3 by frame", lines))

@@ -15,7 +15,7 @@ import typer
 
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads, counting
-from streamer.cores import core_count
+from streamer.core.cores import core_count
 from streamer.errors import ConfigError, SinkError, SourceError, SourceNotFound, SourceUnsupported
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def image(
     Example: streamer image portrait.jpg holiday/ --out out --mask
     """
     from streamer.pictures import expanded, find, plan
-    from streamer.sinks.paths import make_folder
+    from streamer.sinks.shared.paths import make_folder
 
     if not out:
         raise ConfigError("--out: an empty name: write . for this folder")
@@ -315,7 +315,7 @@ def _named(job: Job) -> str:
 def _written(path: Path, content: bytes) -> str | None:
     """Write a file; returns why not where that is its name's fault. Raises SinkError."""
     from streamer.pictures import shown, write_whole
-    from streamer.sinks.paths import refusal
+    from streamer.sinks.shared.paths import refusal
 
     try:
         write_whole(path, content)
@@ -329,7 +329,7 @@ def _written(path: Path, content: bytes) -> str | None:
 
 def _to_stdout(content: bytes) -> None:
     """Write to standard output. Raises SinkError, and BrokenPipeError where its reader left."""
-    from streamer.sinks.paths import refusal
+    from streamer.sinks.shared.paths import refusal
 
     try:
         sys.stdout.buffer.write(content)

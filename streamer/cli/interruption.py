@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-from streamer.clock import Clock, SystemClock
+from streamer.core.clock import Clock, SystemClock
 
 _SIGNALS = tuple(
     signal.Signals[name]

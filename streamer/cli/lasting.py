@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamer.clock import Clock, SystemClock
+from streamer.core.clock import Clock, SystemClock
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
 # What follows hours without a unit could be minutes: it is refused.

@@ -115,7 +115,7 @@ def _as_on(machine: Machine, config: Config) -> Config:
     from streamer.evaluation.live.machines import FULL_SIDE
     from streamer.loading import rate_of
     from streamer.matting import keeps_up
-    from streamer.segmentation import is_recurrent
+    from streamer.models import is_recurrent
 
     if is_recurrent(config.model.name):
         return config
@@ -198,7 +198,7 @@ def _number(key: str, value: float | None) -> str:
 
 def _draw(out: Path, clip: str, by_name: dict[str, Watched]) -> None:
     from streamer.evaluation.plots import chart, worst_sheet
-    from streamer.sinks.picture import write_picture
+    from streamer.sinks.shared.picture import write_picture
 
     lines = {name: watched.by_frame(watched.mad) for name, watched in by_name.items()}
     write_picture(out / f"{clip}-error.png", chart(f"{clip}: MAD e3 by frame, live", lines))

@@ -26,7 +26,7 @@ class _StandardError(logging.Handler):
             self.handleError(record)
 
 
-_ANSWERS = "streamer.sinks.window.display"
+_ANSWERS = "streamer.control.window.display"
 """What it says answers a key that was pressed, so it is always said."""
 
 

@@ -10,7 +10,7 @@ from streamer.cli import failures
 from streamer.cli.interruption import Interruption
 from streamer.cli.progress import Downloads, FrameLine
 from streamer.config import Config
-from streamer.cpu import ThreadTimes, thread_named
+from streamer.core.cpu import ThreadTimes, thread_named
 from streamer.errors import StreamerError
 
 _SAMPLE_S = 0.1

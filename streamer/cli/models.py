@@ -15,7 +15,7 @@ from streamer.cli.tables import megabytes, print_table
 from streamer.errors import ModelError, ModelNotFound
 
 if TYPE_CHECKING:
-    from streamer.segmentation.registry import ModelEntry, Precision
+    from streamer.models.store.registry import ModelEntry, Precision
 
 app = typer.Typer(help="The models that can be named, and their files.", no_args_is_help=True)
 
@@ -43,7 +43,7 @@ def list_models() -> None:
 
     Example: streamer models list
     """
-    from streamer.segmentation.registry import models
+    from streamer.models.store.registry import models
 
     print_table(
         ("name", "precision", "size", "licence", "cached", "what it is"),
@@ -53,8 +53,8 @@ def list_models() -> None:
 
 def _rows(entry: ModelEntry) -> Iterator[tuple[str, ...]]:
     """A row for each of the model's files, and one for the int8 file that can be made of it."""
-    from streamer.segmentation.artefacts import command
-    from streamer.segmentation.weights import artefact_of, cached_path
+    from streamer.models.store.artefacts import command
+    from streamer.models.store.weights import artefact_of, cached_path
 
     for precision, file in entry.files.items():
         cached = "yes" if cached_path(entry, precision) is not None else "no"
@@ -77,8 +77,8 @@ def pull(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> None:
 
     Example: streamer models pull isnet
     """
-    from streamer.segmentation.registry import lookup
-    from streamer.segmentation.weights import fetch
+    from streamer.models.store.registry import lookup
+    from streamer.models.store.weights import fetch
 
     entry = lookup(name)
     wanted = _precision(entry, precision)
@@ -96,9 +96,9 @@ def path_of(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> No
 
     Example: cp "$(streamer models path isnet)" isnet.onnx
     """
-    from streamer.segmentation.artefacts import command
-    from streamer.segmentation.registry import lookup
-    from streamer.segmentation.weights import artefact_of, cached_path
+    from streamer.models.store.artefacts import command
+    from streamer.models.store.registry import lookup
+    from streamer.models.store.weights import artefact_of, cached_path
 
     entry = lookup(name)
     made = artefact_of(entry)
@@ -157,7 +157,7 @@ def optimize(
 
 def _runs_int8(choice: PrecisionChoice) -> bool:
     """Whether a run here would take an int8 file that there is."""
-    from streamer.segmentation.session import loadable_providers
+    from streamer.models.runtime.session import loadable_providers
 
     on_cpu = loadable_providers()[:1] == ("cpu",)
     return choice is PrecisionChoice.int8 or (choice is PrecisionChoice.auto and on_cpu)
@@ -165,9 +165,9 @@ def _runs_int8(choice: PrecisionChoice) -> bool:
 
 def _precision(entry: ModelEntry, choice: PrecisionChoice) -> Precision:
     """The precision of the shipped file that *choice* means on this machine."""
-    from streamer.segmentation.artefacts import command
-    from streamer.segmentation.session import loadable_providers
-    from streamer.segmentation.weights import precision_of
+    from streamer.models.runtime.session import loadable_providers
+    from streamer.models.store.artefacts import command
+    from streamer.models.store.weights import precision_of
 
     on_gpu = loadable_providers()[:1] != ("cpu",)
     match choice:

@@ -10,7 +10,7 @@ from streamer.config import ModelConfig
 from streamer.errors import StreamerError
 
 if TYPE_CHECKING:
-    from streamer.segmentation.artefacts import Artefact
+    from streamer.models.store.artefacts import Artefact
 
 
 def optimise(
@@ -36,7 +36,7 @@ def optimise(
         StreamerError: the pictures or the model cannot be had, or it did not pass.
     """
     from streamer.cli.calibrating import pictures
-    from streamer.segmentation.optimize import MAD_LIMIT, optimize, require_packages
+    from streamer.models.optimizing.optimize import MAD_LIMIT, optimize, require_packages
 
     require_packages()
     shown = pictures(calibrate)
@@ -66,7 +66,7 @@ def make_fast(model: ModelConfig) -> None:
     Raises:
         ModelError: the model cannot be had.
     """
-    from streamer.segmentation.optimize import lacks_fast_file
+    from streamer.models.optimizing.optimize import lacks_fast_file
 
     with Downloads() as downloads:
         if not lacks_fast_file(model, downloads):

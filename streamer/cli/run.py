@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from streamer.cli.lasting import For
+from streamer.core.home import expanded
 from streamer.errors import ConfigError, SourceNotFound
-from streamer.home import expanded
 
 Overrides = Annotated[
     list[str] | None,

@@ -14,8 +14,8 @@ from streamer.compositing.layers import Picture, alpha_level
 from streamer.compositing.lettering import draw_label
 from streamer.compositing.panels import Panels, Shot
 from streamer.config import DEFAULT_SETTINGS, ComposeConfig, Layout, LayoutConfig, Settings
+from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Alpha, Frame, Image, Matte
-from streamer.metrics import LatencyHistogram
 
 Pixels = Literal["bgr", "bgra", "gray"]
 """(H, W, 3) BGR; (H, W, 4) BGRA with straight alpha; (H, W)."""

@@ -11,8 +11,8 @@ from streamer.compositing.backdrops import OpenVideo
 from streamer.compositing.composer import Composer, Pixels
 from streamer.compositing.layers import Picture
 from streamer.config import LayoutConfig, Settings
+from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Frame, Matte
-from streamer.metrics import LatencyHistogram
 
 _KEPT = 2
 """The latest pictures, for sinks that have not come to them yet."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from streamer.urls import authority_may_end, stray_in_password
+from streamer.core.urls import authority_may_end, stray_in_password
 
 _PATH = re.compile(r"(/[\w.~+-]+)+/?", re.ASCII)
 _PORTS = {"rtsp": 8554, "rtsps": 8322}

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from streamer.config.data import models_in
+from streamer.config.limits import in_digits
 from streamer.config.models import Config
 from streamer.config.picture import COLOUR_PATTERN, COLOURS
-from streamer.config.wording import in_digits
 
 Location = tuple[int | str, ...]
 

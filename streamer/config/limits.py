@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -29,3 +29,8 @@ def limits_of(kind: type[BaseModel], name: str) -> tuple[float, float]:
         least = getattr(limit, "ge", getattr(limit, "gt", least))
         most = getattr(limit, "le", getattr(limit, "lt", most))
     return least, most
+
+
+def in_digits(number: Any) -> str:
+    """*number* as tables and messages show it: whole ones in full."""
+    return str(number) if isinstance(number, int) else f"{number:g}"

@@ -75,7 +75,7 @@ class SinkBase(LayoutConfig):
 class DisplaySinkConfig(SinkBase):
     """A window; the key h shows what the others do."""
 
-    MADE_BY = "streamer.sinks.window.display:make"
+    MADE_BY = "streamer.control.window.display:make"
 
     type: Literal["display"]
     title: str = "streamer"

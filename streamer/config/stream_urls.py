@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from streamer.urls import authority_may_end, stray_in_password
+from streamer.core.urls import authority_may_end, stray_in_password
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 """What a live source's URL may begin with."""

@@ -1,10 +1,10 @@
 """How frames get their mattes."""
 
 from streamer.config import MattingConfig
-from streamer.matting.asking import Asking
 from streamer.matting.automatic import Automatic, keeps_up
 from streamer.matting.every_frame import EveryFrame
-from streamer.matting.tracked import Tracked
+from streamer.matting.tracking.asking import Asking
+from streamer.matting.tracking.tracked import Tracked
 from streamer.protocols import Matting, Segmenter
 
 __all__ = ["LADDER", "Asking", "Automatic", "EveryFrame", "Tracked", "keeps_up", "make_matting"]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from streamer.config import MattingConfig
-from streamer.cpu import giving_way
+from streamer.core.cpu import giving_way
 from streamer.frame import Alpha, Frame, Matte
-from streamer.matting.asking import Asking
 from streamer.matting.every_frame import EveryFrame
-from streamer.matting.tracked import Tracked
+from streamer.matting.tracking.asking import Asking
+from streamer.matting.tracking.tracked import Tracked
 from streamer.protocols import Matting, ModelInfo, Segmenter
 
 _SHARE = 0.8

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from streamer.frame import Image
-from streamer.matting.flow import Residual
-from streamer.matting.luma import Luma, Shrinker
-from streamer.matting.scene import is_cut
+from streamer.matting.tracking.flow import Residual
+from streamer.matting.tracking.luma import Luma, Shrinker
+from streamer.matting.tracking.scene import is_cut
 
 
 class CutFinder:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.boxes import Box
 from streamer.config import PreprocessConfig
+from streamer.core.boxes import Box
 from streamer.frame import Alpha
 from streamer.preprocessing.regions import box_around, places_in
 

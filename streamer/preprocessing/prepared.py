@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 
 from streamer.config import PreprocessConfig
-from streamer.copying import Uncopyable
+from streamer.core.copying import Uncopyable
 from streamer.frame import Alpha, Image
 from streamer.preprocessing.enlarging import Enlarger
 from streamer.preprocessing.filters import filters_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from streamer.config import DEFAULT_SETTINGS
+from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Alpha, Frame
-from streamer.metrics import LatencyHistogram
 from streamer.preprocessing.fences import Fences
 from streamer.refining import Refiner
 

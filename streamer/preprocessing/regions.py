@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from streamer.boxes import Box
 from streamer.config import PreprocessConfig, Region
+from streamer.core.boxes import Box
 from streamer.errors import ConfigError
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.config import RefineConfig
+from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Alpha
-from streamer.metrics import LatencyHistogram
 from streamer.refining.parts import Fragments, Parts
 
 _TRACE = 8

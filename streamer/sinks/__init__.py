@@ -9,16 +9,14 @@ from streamer.protocols import Sink
 from streamer.sinks.discard import DiscardSink
 from streamer.sinks.folder import ImagesSink
 from streamer.sinks.making import Making
-from streamer.sinks.picture import write_picture
 from streamer.sinks.pipe import PipeSink
 from streamer.sinks.recording import RecordSink, SwitchedRecord
 from streamer.sinks.relaying import RelaySink
+from streamer.sinks.shared.picture import write_picture
 from streamer.sinks.virtual_camera import VirtualCameraSink
-from streamer.sinks.window import DisplaySink, window_problem
 
 __all__ = [
     "DiscardSink",
-    "DisplaySink",
     "ImagesSink",
     "Making",
     "PipeSink",
@@ -27,7 +25,6 @@ __all__ = [
     "SwitchedRecord",
     "VirtualCameraSink",
     "make_sink",
-    "window_problem",
     "write_picture",
 ]
 

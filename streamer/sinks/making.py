@@ -9,9 +9,9 @@ from pathlib import Path
 
 from streamer.compositing import Composer, OpenVideo, Pixels, SharedPictures, pixels_of
 from streamer.config import Layout, LayoutConfig, Settings, fill_path
+from streamer.core.metrics import LatencyHistogram
 from streamer.events import Tell, nobody
-from streamer.metrics import LatencyHistogram
-from streamer.rtsp import RtspServers
+from streamer.serving.rtsp import RtspServers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.clock import Clock, SystemClock
 from streamer.compositing import Composer, Picture, Pixels
 from streamer.config import PipeSinkConfig
+from streamer.core.clock import Clock, SystemClock
 from streamer.frame import Frame, Matte, Stamp, StreamInfo
-from streamer.sinks.cadence import Cadence
-from streamer.sinks.canvas import Canvas
-from streamer.sinks.fitting import Fitting
 from streamer.sinks.making import Making
 from streamer.sinks.pipe_end import PipeEnd
+from streamer.sinks.shared.cadence import Cadence
+from streamer.sinks.shared.canvas import Canvas
+from streamer.sinks.shared.fitting import Fitting
 
 PipeFormat = Literal["rgba", "bgr", "gray", "y4m"]
 FpsMode = Literal["cfr", "passthrough"]

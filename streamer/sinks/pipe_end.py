@@ -15,10 +15,10 @@ import threading
 import time
 from pathlib import Path
 
-from streamer.clock import Clock, SystemClock
+from streamer.core.clock import Clock, SystemClock
+from streamer.core.home import expanded
 from streamer.errors import SinkError, StopRequested
-from streamer.home import expanded
-from streamer.sinks.paths import refusal
+from streamer.sinks.shared.paths import refusal
 
 _STDOUT = 1
 _RETRY_S = 0.02

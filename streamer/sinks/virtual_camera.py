@@ -13,8 +13,8 @@ from streamer.compositing import Composer, Picture
 from streamer.config import VirtualCameraSinkConfig
 from streamer.errors import MissingDependency, SinkError
 from streamer.frame import Frame, Matte, StreamInfo
-from streamer.sinks.fitting import Fitting
 from streamer.sinks.making import Making
+from streamer.sinks.shared.fitting import Fitting
 
 _NOMINAL_FPS = Fraction(30)
 """What the camera says of itself where the source names no rate."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from streamer.boxes import Box
 from streamer.config import Region, SourceConfig
+from streamer.core.boxes import Box
 from streamer.errors import FormatChanged
 from streamer.frame import Grab, Image, StreamInfo
 from streamer.preprocessing import box_around, places_in

@@ -6,8 +6,8 @@ import logging
 
 import numpy as np
 
-from streamer.clock import Clock, SystemClock
 from streamer.config import FileSourceConfig
+from streamer.core.clock import Clock, SystemClock
 from streamer.errors import CorruptFrame, EndOfStream, FormatChanged, SourceError
 from streamer.frame import Image
 from streamer.sources.file import FileSource

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.clock import Clock, SystemClock
 from streamer.config import UsbSourceConfig
+from streamer.core.clock import Clock, SystemClock
 from streamer.errors import (
     CorruptFrame,
     FormatChanged,

@@ -10,14 +10,14 @@ from streamer.config import (
     Config,
     Settings,
 )
+from streamer.core.metrics import Metrics
+from streamer.engine import Options, Standby
 from streamer.events import Events
 from streamer.loading import load_matting
-from streamer.metrics import Metrics
-from streamer.pipeline import Options, Standby
+from streamer.models import Progress
 from streamer.preprocessing import Refinement, within_crop
 from streamer.protocols import Matting, Sink, Source
-from streamer.rtsp import PROCESS_SERVERS, RtspServers
-from streamer.segmentation import Progress
+from streamer.serving.rtsp import PROCESS_SERVERS, RtspServers
 from streamer.sinks import make_sink
 from streamer.sources import make_source
 

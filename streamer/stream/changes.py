@@ -9,10 +9,10 @@ from functools import partial
 from streamer.config import Config, revise
 from streamer.config.changing import differences, way_of
 from streamer.controls import Applied, Refused
+from streamer.engine import Engine, LoadMatting
 from streamer.errors import CommandRefused, ConfigError
 from streamer.events import ChangeRefused, ModelSwapped
 from streamer.loading import load_matting
-from streamer.pipeline import Engine, LoadMatting
 from streamer.protocols import AdjustableSource, Matting
 from streamer.stream.bounds import Bounds
 from streamer.stream.current import Current, made_of

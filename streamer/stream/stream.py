@@ -20,10 +20,11 @@ from streamer.config import (
     save_config,
 )
 from streamer.controls import Applied, MattingMode, Refused
-from streamer.copying import Uncopyable
+from streamer.core.copying import Uncopyable
+from streamer.engine import Engine, LoadMatting, Options, Statistics, Status
 from streamer.errors import CommandRefused
 from streamer.events import ChangeRefused, Events
-from streamer.pipeline import Engine, LoadMatting, Options, Statistics, Status
+from streamer.models import Progress, loadable_providers, models_on_disk
 from streamer.preprocessing import Refinement
 from streamer.protocols import (
     ControlledSink,
@@ -33,8 +34,7 @@ from streamer.protocols import (
     SwitchedSink,
     TriggeredSink,
 )
-from streamer.rtsp import RtspServers
-from streamer.segmentation import Progress, loadable_providers, models_on_disk
+from streamer.serving.rtsp import RtspServers
 from streamer.sources.cameras import list_cameras
 from streamer.stream.build import build
 from streamer.stream.changes import Changes

@@ -12,8 +12,8 @@ import pytest
 from streamer.config import MattingConfig, ModelConfig
 from streamer.frame import Alpha, Frame, Matte, Stamp
 from streamer.matting import Automatic, EveryFrame, Tracked
+from streamer.models import load_segmenter
 from streamer.protocols import Matting
-from streamer.segmentation import load_segmenter
 from tests.fakes import FakeMatting, FakeSegmenter, Within
 
 MakeMatting = Callable[[], Matting]

@@ -20,13 +20,13 @@ import pytest
 
 from streamer.config import BlurConfig, HsvConfig, HsvRangeConfig, ModelConfig, PreprocessConfig
 from streamer.errors import SegmentError
+from streamer.models import load_segmenter, loadable_providers
+from streamer.models.runtime.openvino import is_installed
+from streamer.models.runtime.recurrent import RecurrentSegmenter
 from streamer.preprocessing import PreparedSegmenter
 from streamer.protocols import Segmenter
-from streamer.segmentation import load_segmenter, loadable_providers
-from streamer.segmentation.openvino import is_installed
-from streamer.segmentation.recurrent import RecurrentSegmenter
 from tests.fakes import FakeSegmenter
-from tests.unit.segmentation.recurrent_graph import CONTRACT, write_recurrent
+from tests.unit.models.recurrent_graph import CONTRACT, write_recurrent
 
 Make = Callable[..., Segmenter]
 

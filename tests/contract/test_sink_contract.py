@@ -33,13 +33,13 @@ from streamer.config import (
     RtspSinkConfig,
     SinkConfig,
 )
-from streamer.metrics import LatencyHistogram
+from streamer.core.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.sinks import VirtualCameraSink, make_sink
 from tests.fakes import FakeSink
+from tests.unit.control.window.xvfb import virtual_screen
 from tests.unit.sinks.fake_camera import FakeCamera
 from tests.unit.sinks.scene import RED, shot, stream_info
-from tests.unit.sinks.window.xvfb import virtual_screen
 
 HERE = Path(__file__)
 HAS_SCREEN = "STREAMER_TEST_SCREEN" in os.environ

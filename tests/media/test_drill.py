@@ -21,18 +21,18 @@ from streamer import Pipeline
 from streamer.compositing import Composer
 from streamer.errors import SinkStuck, StageFailed
 from streamer.matting import EveryFrame
-from streamer.segmentation.registry import lookup
+from streamer.models.store.registry import lookup
 from streamer.sinks import RecordSink
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
 from tests.media.command import PATIENCE_S, Command, Ended, times
-from tests.unit.sinks.window.xvfb import virtual_screen
+from tests.unit.control.window.xvfb import virtual_screen
 from tests.unit.sources.clips import encode
 
 LIMIT_S = 10
 FPS = 25
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 RECORD = {"type": "record", "path": "out.mp4"}
-CLOSER = Path(__file__).parents[1] / "unit" / "sinks" / "window" / "close_window.py"
+CLOSER = Path(__file__).parents[1] / "unit" / "control" / "window" / "close_window.py"
 
 
 def assert_failed(ended: Ended, code: int, *, about: str) -> None:

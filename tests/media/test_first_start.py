@@ -15,7 +15,7 @@ import pytest
 from streamer.evaluation import make_clip
 from streamer.evaluation.film import encode
 from tests.media.command import REPOSITORY
-from tests.unit.sinks.window.xvfb import virtual_screen
+from tests.unit.control.window.xvfb import virtual_screen
 
 FRAMES, WIDTH, HEIGHT = 60, 640, 360
 

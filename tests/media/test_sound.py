@@ -13,8 +13,8 @@ import pytest
 from streamer import Pipeline
 from streamer.compositing import Composer
 from streamer.config import DEFAULT_SETTINGS, FileSourceConfig, parse_config
+from streamer.core.metrics import LatencyHistogram
 from streamer.matting import EveryFrame
-from streamer.metrics import LatencyHistogram
 from streamer.sinks import RecordSink, make_sink
 from streamer.sources.file import FileSource
 from tests.fakes import FakeSegmenter

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.segmentation.registry import Contract, HubSource, ModelEntry, ModelFile, NpmSource
+from streamer.models.store.registry import Contract, HubSource, ModelEntry, ModelFile, NpmSource
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["max_file"], request["max_file"]))
 
-    from streamer.segmentation.weights import fetch
+    from streamer.models.store.weights import fetch
 
     source: HubSource | NpmSource
     source = (HubSource if request["kind"] == "hub" else NpmSource)(**request["source"])

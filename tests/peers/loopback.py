@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from streamer.rtsp import TlsFiles
+from streamer.serving.rtsp import TlsFiles
 
 
 class Server:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from streamer.packets import AudioPacket, AudioTrack, VideoCodec, VideoPacket, VideoTrack
-from streamer.rtsp import TlsFiles
+from streamer.serving.rtsp import TlsFiles
 from tests.peers.installed import gstreamer_python, require
 
 PATIENCE_S = 10

@@ -16,8 +16,8 @@ NOBODY = 65534
 PEERS = ("tests/peers", "-k", "not bare_machine and not mute_server")
 """The mute server needs no program, and is waited for."""
 OTHERS = (
-    *("tests/unit/cli/test_image.py", "tests/unit/sinks", "tests/unit/rtsp/test_server.py"),
-    "tests/unit/segmentation/test_weights_hub.py",
+    *("tests/unit/cli/test_image.py", "tests/unit/sinks", "tests/unit/serving/rtsp/test_server.py"),
+    "tests/unit/models/test_weights_hub.py",
     *(
         "-k",
         "full_disk or fills_up or has_enough or tls or encrypted or preview or key or alpha_of",

@@ -22,6 +22,7 @@ import pytest
 
 from streamer import Pipeline
 from streamer.config import RtspSourceConfig, StandbyConfig, parse_config
+from streamer.engine import Standby
 from streamer.errors import (
     SourceAuthError,
     SourceError,
@@ -34,7 +35,6 @@ from streamer.errors import (
 )
 from streamer.frame import Frame, Matte
 from streamer.matting import EveryFrame
-from streamer.pipeline import Standby
 from streamer.sources import make_source
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink

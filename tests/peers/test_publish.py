@@ -14,9 +14,9 @@ import av
 import pytest
 
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
-from streamer.publishing.publisher import Publisher
-from streamer.publishing.target import Target, parse_target
-from streamer.rtsp import TlsFiles
+from streamer.serving.publishing.publisher import Publisher
+from streamer.serving.publishing.target import Target, parse_target
+from streamer.serving.rtsp import TlsFiles
 from tests.peers.media_servers import (
     PATIENCE_S,
     encode,
@@ -25,7 +25,7 @@ from tests.peers.media_servers import (
     free_port,
     gstreamer,
 )
-from tests.unit.rtsp.certificates import make_certificate
+from tests.unit.serving.rtsp.certificates import make_certificate
 from tests.waiting import wait_for
 
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 
-from streamer.rtsp import Credentials
+from streamer.serving.rtsp import Credentials
 from tests.conftest import MakeModel
 from tests.media.command import Command, Ended, Running, pictures, times
 from tests.peers.fault_proxy import FaultProxy
@@ -29,7 +29,7 @@ from tests.peers.media_servers import gstreamer as gstreamer_server
 from tests.peers.rtsp_camera import RtspCamera
 from tests.peers.screen import Picture, Screen
 from tests.peers.viewers import Viewer, ffmpeg, gstreamer
-from tests.unit.rtsp.client import Client
+from tests.unit.serving.rtsp.client import Client
 from tests.unit.sources.clips import encode
 
 FPS = 25

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import pytest
 
 from streamer.packets import VideoCodec
-from streamer.rtsp import Credentials, RtspServer, TlsFiles
+from streamer.serving.rtsp import Credentials, RtspServer, TlsFiles
 from tests.peers.viewers import Viewer, ffmpeg, ffprobe, gstreamer, vlc, vlc_speaks_rtsp
-from tests.unit.rtsp.certificates import make_certificate
-from tests.unit.rtsp.streams import Encoder, Feeder, tone
+from tests.unit.serving.rtsp.certificates import make_certificate
+from tests.unit.serving.rtsp.streams import Encoder, Feeder, tone
 
 FRAMES = 75
 FPS = 50

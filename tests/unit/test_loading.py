@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 import cv2, numpy as np
 import streamer.loading as loading
-from streamer.cpu import giving_way
+from streamer.core.cpu import giving_way
 loading.core_count = lambda: 8
 cv2.setNumThreads(8)
 loading._share_cores(live=True)

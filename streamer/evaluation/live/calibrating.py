@@ -12,21 +12,21 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from streamer.boxes import Box
 from streamer.config import DEFAULT_SETTINGS, FileSourceConfig, RecordSinkConfig
-from streamer.cores import core_count
+from streamer.core.boxes import Box
+from streamer.core.cores import core_count
+from streamer.core.metrics import LatencyHistogram
 from streamer.errors import EndOfStream
 from streamer.evaluation.clips import make_clip
 from streamer.evaluation.film import encode
 from streamer.evaluation.live.machines import COSTED, FULL_SIDE, Costs, Machine
 from streamer.evaluation.truth import Clip
 from streamer.frame import Frame, Image, Matte, Stamp
-from streamer.matting.blending import Blender
-from streamer.matting.flow import FlowFinder
-from streamer.matting.keys import Key, Lead
-from streamer.matting.luma import Shrinker
-from streamer.matting.plate import Plate
-from streamer.metrics import LatencyHistogram
+from streamer.matting.tracking.blending import Blender
+from streamer.matting.tracking.flow import FlowFinder
+from streamer.matting.tracking.keys import Key, Lead
+from streamer.matting.tracking.luma import Shrinker
+from streamer.matting.tracking.plate import Plate
 from streamer.protocols import Segmenter
 from streamer.sinks import make_sink
 from streamer.sources import make_source

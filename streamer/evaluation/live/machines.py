@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from streamer.evaluation.live.cores import Load
-from streamer.matting.work import Work
+from streamer.matting.tracking.work import Work
 
 COSTED = (720, 1280)
 """(H, W) of the frames that costs are given for."""

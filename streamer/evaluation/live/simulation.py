@@ -9,16 +9,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamer.copying import Uncopyable
+from streamer.core.copying import Uncopyable
 from streamer.evaluation.live.cores import Cores, Load
 from streamer.evaluation.live.judging import Judge
 from streamer.evaluation.live.machines import Machine
 from streamer.frame import Alpha, Frame, Image, Matte, Stamp
-from streamer.matting.asking import Share
-from streamer.matting.effort import View
-from streamer.matting.keys import Key
-from streamer.matting.looking import Looker
-from streamer.matting.work import Work
+from streamer.matting.tracking.asking import Share
+from streamer.matting.tracking.effort import View
+from streamer.matting.tracking.keys import Key
+from streamer.matting.tracking.looking import Looker
+from streamer.matting.tracking.work import Work
 from streamer.protocols import Matting, ModelInfo, PacedMatting, Segmenter
 
 

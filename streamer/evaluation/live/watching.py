@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from streamer.config import DEFAULT_SETTINGS, Config, FileSourceConfig, RecordSinkConfig
-from streamer.cpu import ThreadTimes, thread_named
+from streamer.core.cpu import ThreadTimes, thread_named
+from streamer.core.metrics import LatencyHistogram
+from streamer.engine import Engine
 from streamer.evaluation.film import encode
 from streamer.evaluation.live.judging import Judge, Watched
 from streamer.evaluation.truth import Clip
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.loading import load_matting
-from streamer.metrics import LatencyHistogram
-from streamer.pipeline import Engine
+from streamer.models import Progress
 from streamer.protocols import Sink
-from streamer.segmentation import Progress
 from streamer.sinks import make_sink
 from streamer.sources import make_source
 

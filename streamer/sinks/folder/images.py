@@ -21,8 +21,8 @@ from streamer.frame import Frame, Matte, StreamInfo
 from streamer.sinks.folder.moments import Appearances, Every, Moments, Spaced, Triggered
 from streamer.sinks.folder.retention import Retention
 from streamer.sinks.making import Making
-from streamer.sinks.paths import make_folder, refusal
-from streamer.sinks.picture import write_picture
+from streamer.sinks.shared.paths import make_folder, refusal
+from streamer.sinks.shared.picture import write_picture
 
 _Suffix = Literal[".png", ".jpg", ".webp"]
 

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.clock import Clock, SystemClock
+from streamer.core.clock import Clock, SystemClock
 from streamer.errors import SinkError
 
 

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from streamer.cores import library_threads
+from streamer.core.cores import library_threads
 from streamer.frame import Alpha
 
 _OPTIONS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from streamer.errors import SinkError
-from streamer.sinks.paths import refusal
+from streamer.sinks.shared.paths import refusal
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _SMB = ("cifs ", "smb3 ")

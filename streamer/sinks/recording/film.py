@@ -23,19 +23,19 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from streamer.compositing import Picture
-from streamer.cores import library_threads
-from streamer.cpu import no_real_time
+from streamer.core.cores import library_threads
+from streamer.core.cpu import no_real_time
 from streamer.frame import Stamp
-from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.sinks.canvas import Canvas
+from streamer.serving.muxing import CopiedStream, add_audio
 from streamer.sinks.recording.alpha_beside import AlphaBeside, mark
 from streamer.sinks.recording.formats import Container, Encoding
 from streamer.sinks.recording.leaps import Leaps
 from streamer.sinks.recording.length import tell_length
 from streamer.sinks.recording.palette import Palette
 from streamer.sinks.recording.recoder import Recoder
-from streamer.sinks.timeline import Timeline
+from streamer.sinks.shared.canvas import Canvas
+from streamer.sinks.shared.timeline import Timeline
 
 _KEY_S = 1
 _NOMINAL_FPS = Fraction(25)

@@ -19,12 +19,12 @@ from streamer.events import RecordingEnded, RecordingStarted, Tell, nobody
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.sinks.making import Making
-from streamer.sinks.paths import is_of_the_disk, make_folder, refusal
-from streamer.sinks.presets import preset_of
 from streamer.sinks.recording.claim import Claim
 from streamer.sinks.recording.film import Film, FilmKind, has_pictures
 from streamer.sinks.recording.formats import CONTAINERS, ENCODINGS
 from streamer.sinks.recording.recoder import Recoder
+from streamer.sinks.shared.paths import is_of_the_disk, make_folder, refusal
+from streamer.sinks.shared.presets import preset_of
 
 _log = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from streamer.cores import library_threads
+from streamer.core.cores import library_threads
 from streamer.errors import SinkError, ffmpeg_reason
 from streamer.frame import Image, Stamp
 from streamer.packets import VideoCodec, VideoPacket, VideoTrack, split_annex_b
-from streamer.sinks.canvas import Canvas
-from streamer.sinks.presets import preset_of
-from streamer.sinks.timeline import Timeline
+from streamer.sinks.shared.canvas import Canvas
+from streamer.sinks.shared.presets import preset_of
+from streamer.sinks.shared.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,15 @@ from streamer.config import ServeAddress
 from streamer.errors import SinkError
 from streamer.events import Tell, nobody
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
-from streamer.publishing import Publisher, Transport, carries, parse_target
-from streamer.rtsp import Credentials, Mount, RtspServer, RtspServers, TlsFiles, audio_format
+from streamer.serving.publishing import Publisher, Transport, carries, parse_target
+from streamer.serving.rtsp import (
+    Credentials,
+    Mount,
+    RtspServer,
+    RtspServers,
+    TlsFiles,
+    audio_format,
+)
 
 _log = logging.getLogger(__name__)
 

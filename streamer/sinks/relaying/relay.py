@@ -8,11 +8,11 @@ from typing import Any
 
 from streamer.compositing import Composer
 from streamer.config import RtspSinkConfig, ServeAddress
+from streamer.core.home import expanded
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
-from streamer.home import expanded
 from streamer.packets import AudioPacket, AudioTrack
-from streamer.rtsp import TlsFiles
+from streamer.serving.rtsp import TlsFiles
 from streamer.sinks.making import Making
 from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
 from streamer.sinks.relaying.outlets import Outlet, PublishedOutlet, ServedOutlet, SeveralOutlets

@@ -6,7 +6,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from streamer.cores import library_threads
+from streamer.core.cores import library_threads
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that read the alpha beside the pictures; FFmpeg's own leave it out."""

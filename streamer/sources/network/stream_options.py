@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from streamer.config import RtspSourceConfig
 from streamer.config.stream_urls import SECURE, scheme_of
+from streamer.core.tls import authorities
 from streamer.errors import SourceTlsError, SourceUnsupported
-from streamer.tls import authorities
 
 _RTSP = "rtsp,rtsps,rtp,srtp,udp,tcp,tls"
 _HTTP = "http,https,httpproxy,tcp,tls,crypto"

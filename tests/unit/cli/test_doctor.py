@@ -78,7 +78,7 @@ def test_without_an_encoder_it_fails(streamer, monkeypatch):
 
 
 def test_without_a_provider_it_fails(streamer, monkeypatch):
-    from streamer.segmentation import session
+    from streamer.models.runtime import session
 
     monkeypatch.setattr(session, "loadable_providers", list)
     monkeypatch.setattr(doctor, "NEEDED", (doctor._providers,))

@@ -26,7 +26,7 @@ def test_verbose_shows_what_happens(log, capsys):
 
 
 def test_what_answers_a_key_of_the_window_is_always_said(log, capsys):
-    logging.getLogger("streamer.sinks.window.display").info("snapshot: out/a.png")
+    logging.getLogger("streamer.control.window.display").info("snapshot: out/a.png")
     assert capsys.readouterr().err == "snapshot: out/a.png\n"
 
 

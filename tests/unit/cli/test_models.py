@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from streamer.cli import calibrating
-from streamer.segmentation import optimize as optimizing
-from streamer.segmentation import session, weights
-from streamer.segmentation.artefacts import Artefact
+from streamer.models.optimizing import optimize as optimizing
+from streamer.models.runtime import session
+from streamer.models.store import weights
+from streamer.models.store.artefacts import Artefact
 
 
 def test_the_list_names_models_licences_and_what_is_cached(streamer):

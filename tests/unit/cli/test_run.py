@@ -77,7 +77,7 @@ def pipelines(monkeypatch):
             return pipeline
 
     monkeypatch.setitem(package.__dict__, "Pipeline", Factory)
-    monkeypatch.setattr("streamer.sinks.window_problem", lambda: None)
+    monkeypatch.setattr("streamer.control.window.window_problem", lambda: None)
     made_and_configure = made
     return made_and_configure, configure.append
 
@@ -180,7 +180,7 @@ def test_a_report_is_not_written_over_what_the_stream_reads(streamer, pipelines,
 
 def test_without_a_screen_no_camera_is_waited_for(streamer, pipelines, configuration, monkeypatch):
     made, _ = pipelines
-    monkeypatch.setattr("streamer.sinks.window_problem", lambda: "no screen: set DISPLAY")
+    monkeypatch.setattr("streamer.control.window.window_problem", lambda: "no screen: set DISPLAY")
     result = streamer("run", configuration, "--set", "sinks.0={type: display}")
     assert result.exit_code == 5
     assert result.stderr == "error: display: no screen: set DISPLAY\n"

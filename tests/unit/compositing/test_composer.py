@@ -10,7 +10,7 @@ import pytest
 
 from streamer.compositing import Composer, colour, cutout_rgba, pixels_of
 from streamer.config import ComposeConfig, LayoutConfig
-from streamer.metrics import LatencyHistogram
+from streamer.core.metrics import LatencyHistogram
 from tests.memory import allocating
 from tests.unit.compositing.scene import (
     arranged,

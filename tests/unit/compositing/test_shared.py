@@ -12,8 +12,8 @@ import pytest
 from streamer import Pipeline
 from streamer.compositing import Composer, SharedPictures
 from streamer.config import LayoutConfig, Settings, parse_config
+from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Frame, Matte
-from streamer.metrics import LatencyHistogram
 from tests.conftest import MakeModel
 from tests.unit.compositing.scene import noise, settings_with, subject
 from tests.unit.sinks.scene import shot

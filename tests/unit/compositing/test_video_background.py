@@ -19,8 +19,8 @@ from streamer.config import (
     VideoBackgroundConfig,
     parse_config,
 )
+from streamer.core.metrics import LatencyHistogram
 from streamer.errors import ConfigError
-from streamer.metrics import LatencyHistogram
 from streamer.sinks import VirtualCameraSink, make_sink
 from streamer.sources.looped import LoopedVideo
 from tests.unit.sinks.fake_camera import FakeCamera

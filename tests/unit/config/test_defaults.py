@@ -17,8 +17,8 @@ from streamer.config import (
     RecordSinkConfig,
     RtspSinkConfig,
 )
-from streamer.pipeline import Engine
-from streamer.segmentation.weights import DEFAULT_MODEL
+from streamer.engine import Engine
+from streamer.models.store.weights import DEFAULT_MODEL
 from streamer.sinks import ImagesSink, RecordSink
 from streamer.sinks.relaying import EncoderSettings
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from streamer.config import Config
 from streamer.config.data import models_in
-from streamer.config.examples import EXAMPLES
-from streamer.config.reference import reference
+from streamer.config.describe.examples import EXAMPLES
+from streamer.config.describe.reference import reference
 from tests.unit.config.written import ROOT
 
 PAGE = reference()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streamer.config import Config, parse_config
-from streamer.config.schema import config_schema
+from streamer.config.describe.schema import config_schema
 from streamer.errors import ConfigError
 from tests.unit.config.json_schema import objections
 from tests.unit.config.written import written

@@ -20,7 +20,7 @@ from streamer.loading import load_matting
 from streamer.matting import EveryFrame, Tracked
 from streamer.preprocessing import Regional
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource, Within
-from tests.unit.matting.footage import Footage, Later, TruthSegmenter, footage, mad, run
+from tests.unit.matting.tracking.footage import Footage, Later, TruthSegmenter, footage, mad, run
 
 SHAPE = (48, 64)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.boxes import Box
 from streamer.config import PreprocessConfig
+from streamer.core.boxes import Box
 from streamer.errors import ConfigError
 from streamer.preprocessing import box_around, places_in, within_crop
 

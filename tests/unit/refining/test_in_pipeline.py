@@ -17,11 +17,11 @@ from streamer.config import (
     StandbyConfig,
     parse_config,
 )
+from streamer.core.metrics import Metrics
+from streamer.engine import Standby
 from streamer.errors import SourceLost, SourceRefused
 from streamer.frame import Alpha, Frame, Matte
 from streamer.matting import EveryFrame
-from streamer.metrics import Metrics
-from streamer.pipeline import Standby
 from streamer.preprocessing import Refinement
 from tests.fakes import FakeMatting, FakeSegmenter, FakeSink, FakeSource
 

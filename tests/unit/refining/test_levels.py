@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamer.config import RefineConfig
-from streamer.metrics import LatencyHistogram
+from streamer.core.metrics import LatencyHistogram
 from streamer.refining import Refiner
 from tests.unit.refining.alphas import boxes, refined
 

@@ -10,7 +10,7 @@ import pytest
 
 import streamer.sinks
 from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig, Settings, SinkConfig
-from streamer.metrics import LatencyHistogram
+from streamer.core.metrics import LatencyHistogram
 from streamer.protocols import Sink
 from streamer.sinks import make_sink
 from tests.unit.sinks.scene import GREEN, shot, stream_info

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from streamer.muxing import CopiedStream, add_audio
+from streamer.serving.muxing import CopiedStream, add_audio
 from tests.media import sound
 
 

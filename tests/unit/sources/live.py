@@ -11,7 +11,7 @@ from typing import Self
 import av
 
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack, split_annex_b
-from streamer.rtsp import RtspServer
+from streamer.serving.rtsp import RtspServer
 
 
 def encoded(frames: int, size: tuple[int, int] = (64, 48)) -> tuple[VideoTrack, list[VideoPacket]]:

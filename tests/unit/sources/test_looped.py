@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.clock import SystemClock
+from streamer.core.clock import SystemClock
 from streamer.errors import SourceNotFound, SourceUnsupported
 from streamer.sources.looped import LoopedVideo
 from tests.memory import allocating

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from PIL import Image as Picture
 
-from streamer.rtsp import TlsFiles
+from streamer.serving.rtsp import TlsFiles
 
 MIXED = "multipart/x-mixed-replace; boundary=frame"
 

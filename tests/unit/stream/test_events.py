@@ -11,6 +11,7 @@ import pytest
 
 from streamer import Pipeline
 from streamer.config import ReconnectConfig, parse_config
+from streamer.engine.dropped import DroppedFrames
 from streamer.errors import SinkError, SourceLost, StageFailed
 from streamer.events import (
     ChangeMade,
@@ -27,10 +28,9 @@ from streamer.events import (
     ViewerLeft,
 )
 from streamer.matting import EveryFrame
-from streamer.pipeline.dropped import DroppedFrames
 from tests.conftest import MakeModel
 from tests.fakes import FakeSegmenter, FakeSink, FakeSource
-from tests.unit.rtsp.client import Client
+from tests.unit.serving.rtsp.client import Client
 from tests.waiting import wait_for
 
 

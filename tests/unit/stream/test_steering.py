@@ -11,11 +11,11 @@ import pytest
 
 from streamer import Pipeline
 from streamer.config import ReconnectConfig, StandbyConfig
+from streamer.engine import Standby
+from streamer.engine.playback import Playback
 from streamer.errors import CommandRefused, ModelError
 from streamer.frame import Frame, StreamInfo
 from streamer.matting import EveryFrame
-from streamer.pipeline import Standby
-from streamer.pipeline.playback import Playback
 from tests.fakes import FakeClock, FakeMatting, FakeSegmenter, FakeSink, FakeSource
 
 

@@ -23,12 +23,12 @@ from streamer.config import (
     load_config,
     parse_config,
 )
+from streamer.control.window import DisplaySink
 from streamer.controls import Applied, Controls
+from streamer.engine import Engine, Options
 from streamer.errors import CommandRefused, ModelError, StageFailed
 from streamer.matting import EveryFrame
-from streamer.pipeline import Engine, Options
 from streamer.protocols import ControlledSink
-from streamer.sinks import DisplaySink
 from streamer.stream import bounds as bounds_module
 from streamer.stream import changes as changes_module
 from tests.conftest import MakeModel

@@ -26,7 +26,7 @@ from streamer.evaluation.live import (
 from streamer.evaluation.live.machines import COSTED
 from streamer.evaluation.measuring import Figures
 from streamer.matting import make_matting
-from tests.unit.matting.footage import Footage, TruthSegmenter
+from tests.unit.matting.tracking.footage import Footage, TruthSegmenter
 
 WIDTH, HEIGHT, FRAMES, SEED = 384, 216, 165, 1001
 SIDES = (384, 512, 640, 768, 896, 1024)

@@ -20,7 +20,7 @@ from streamer.evaluation.live import (
     late,
 )
 from streamer.matting import make_matting
-from tests.unit.matting.footage import SIZE, TruthSegmenter, footage
+from tests.unit.matting.tracking.footage import SIZE, TruthSegmenter, footage
 
 FRAMES = 60
 HEIGHT, WIDTH = SIZE

@@ -8,7 +8,7 @@ from streamer.config import parse_config
 from streamer.evaluation import make_clip
 from streamer.evaluation.live.calibrating import calibrate
 from streamer.evaluation.live.watching import watch
-from streamer.segmentation import load_segmenter
+from streamer.models import load_segmenter
 
 FRAMES = 24
 

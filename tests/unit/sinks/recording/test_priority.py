@@ -16,7 +16,7 @@ from tests.unit.sinks.scene import shot, stream_info
 _FORCED = """
 import os
 from contextlib import suppress
-from streamer.cpu import no_real_time
+from streamer.core.cpu import no_real_time
 os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 with suppress(KeyError), no_real_time():
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))

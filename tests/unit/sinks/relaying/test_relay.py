@@ -12,7 +12,7 @@ from streamer.compositing import Composer
 from streamer.config import ServeAddress
 from streamer.errors import ConfigError, SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
-from streamer.rtsp import RtspServers
+from streamer.serving.rtsp import RtspServers
 from streamer.sinks.relaying.encoder import EncoderSettings
 from streamer.sinks.relaying.outlets import PublishedOutlet, ServedOutlet, SeveralOutlets
 from streamer.sinks.relaying.relay import RelaySink

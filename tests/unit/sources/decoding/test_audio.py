@@ -12,9 +12,9 @@ import pytest
 from streamer.config import FileSourceConfig, RtspSourceConfig
 from streamer.errors import EndOfStream
 from streamer.frame import StreamInfo
-from streamer.muxing import CopiedStream, add_audio
 from streamer.packets import AudioPacket
 from streamer.protocols import Source
+from streamer.serving.muxing import CopiedStream, add_audio
 from streamer.sources.decoding.sound import Sound, has_adts
 from streamer.sources.file import FileSource
 from streamer.sources.network.rtsp import RtspSource

@@ -14,6 +14,7 @@ import pytest
 
 from streamer import Pipeline
 from streamer.config import RtspSourceConfig, StandbyConfig
+from streamer.engine import Standby
 from streamer.errors import (
     CorruptFrame,
     SourceAuthError,
@@ -27,12 +28,11 @@ from streamer.errors import (
 )
 from streamer.frame import StreamInfo
 from streamer.matting import EveryFrame
-from streamer.pipeline import Standby
-from streamer.rtsp import TlsFiles
+from streamer.serving.rtsp import TlsFiles
 from streamer.sources import make_source
 from streamer.sources.network.rtsp import RtspSource
 from tests.fakes import FakeSegmenter, FakeSink
-from tests.unit.rtsp.certificates import make_certificate
+from tests.unit.serving.rtsp.certificates import make_certificate
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_http import Page, TinyHttp, jpeg, mjpeg, paced, page
 

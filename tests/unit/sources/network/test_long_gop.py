@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from streamer.config import RtspSourceConfig
+from streamer.engine.attempt import Attempt
 from streamer.errors import CorruptFrame, SourceError, SourceTimeout, SourceWaiting
-from streamer.pipeline.attempt import Attempt
 from streamer.sources.network.rtsp import RtspSource
 from tests.unit.sources.clips import encode
 from tests.unit.sources.tiny_rtsp import TinyRtsp, parameter_sets, rtp_packets

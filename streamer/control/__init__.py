@@ -1,0 +1,1 @@
+"""What steers streams from outside: commands in, events out."""

@@ -1,0 +1,184 @@
+"""
+Counters, latency histograms and the run report made of them.
+
+Memory is flat however long a stream runs: a histogram counts into fixed logarithmic buckets.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+REPORT_VERSION = 1
+"""Grows when a field of the report changes its meaning or goes away."""
+
+DropReason = Literal["overwritten", "stale", "sink_full", "thinned", "decode_error"]
+"""
+Why a captured frame reached no sink: `overwritten` by a newer one while it waited for a matte,
+`stale` because the stream was stopped before its turn, `sink_full` because every sink was busy,
+`thinned` because there is time for a part of the frames only, `decode_error` because it could not
+be decoded.
+"""
+DROP_REASONS: tuple[DropReason, ...] = (
+    "overwritten",
+    "stale",
+    "sink_full",
+    "thinned",
+    "decode_error",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MatteAges:
+    """Frames since the inference that each matte rests on."""
+
+    mean: float
+    max: int
+
+
+class LatencyHistogram:
+    """
+    Durations from 1 µs to about 3 h in buckets 2 % wide, hence quantiles to within 1 %.
+
+    Args:
+        whole: another one, of which this is a part: what is recorded here is recorded there too.
+
+    Thread-safe.
+    """
+
+    _GROWTH = math.log(1.02)
+    _BUCKETS = 1170
+
+    def __init__(self, whole: LatencyHistogram | None = None) -> None:
+        self._whole = whole
+        self._counts = [0] * self._BUCKETS
+        self._total = 0
+        self._lock = threading.Lock()
+
+    def record(self, duration_ns: int) -> None:
+        """Count one duration in nanoseconds; negative ones count as none."""
+        microseconds = max(duration_ns / 1000, 1.0)
+        bucket = min(int(math.log(microseconds) / self._GROWTH), self._BUCKETS - 1)
+        with self._lock:
+            self._counts[bucket] += 1
+            self._total += 1
+        if self._whole is not None:
+            self._whole.record(duration_ns)
+
+    def quantile_ms(self, share: float) -> float | None:
+        """The duration in milliseconds that *share* (0..1) of all stay below; None without any."""
+        with self._lock:
+            if not self._total:
+                return None
+            rank = share * (self._total - 1)
+            seen = 0
+            for bucket, count in enumerate(self._counts):
+                seen += count
+                if seen > rank:
+                    return math.exp((bucket + 0.5) * self._GROWTH) / 1000
+        raise AssertionError("the counts add up to the total")
+
+    def summary(self) -> dict[str, float | None]:
+        """`{p50, p95, p99}` in milliseconds, rounded to a microsecond."""
+        return {
+            name: None if (value := self.quantile_ms(share)) is None else round(value, 3)
+            for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+        }
+
+
+class Metrics:
+    """
+    What one run counts and times. Thread-safe.
+
+    `captured` counts every frame the source gave or lost in decoding; each is later `emitted` (at
+    least one sink took it) or dropped for one reason, so that after the end
+    `captured == emitted + sum(drops)`. Stand-by frames are no frames of the source: those that a
+    sink took count as `standby`, and nowhere else.
+
+    Attributes:
+        on_drop: told the reason of each frame that is dropped, by the thread that drops it; to be
+            set before any is.
+    """
+
+    def __init__(self) -> None:
+        self.on_drop: Callable[[DropReason], None] = lambda reason: None
+        self._lock = threading.Lock()
+        self._frames = Counter[str]()
+        self._drops = Counter[str]()
+        self._latency: dict[str, LatencyHistogram] = {}
+        self._of_sinks: dict[tuple[int, str], LatencyHistogram] = {}
+        self._matte_age = Counter[int]()
+
+    def count(self, what: str, by: int = 1) -> None:
+        """Add to a frame counter; `frames` has their names."""
+        with self._lock:
+            self._frames[what] += by
+
+    def drop(self, reason: DropReason) -> None:
+        """Count one captured frame that reaches no sink."""
+        with self._lock:
+            self._drops[reason] += 1
+        self.on_drop(reason)
+
+    def matte_age(self, frames: int) -> None:
+        """Count one matte that rests on an inference so many frames ago."""
+        with self._lock:
+            self._matte_age[min(frames, 1000)] += 1
+
+    def latency(self, stage: str) -> LatencyHistogram:
+        """The histogram of a stage, made at its first use."""
+        with self._lock:
+            return self._latency.setdefault(stage, LatencyHistogram())
+
+    def latency_of_sink(self, sink: int, stage: str) -> LatencyHistogram:
+        """That of one sink, by its place among all, made at its first use; part of the stage's."""
+        whole = self.latency(stage)
+        with self._lock:
+            return self._of_sinks.setdefault((sink, stage), LatencyHistogram(whole))
+
+    def sink_latencies(self, sink: int) -> dict[str, dict[str, float | None]]:
+        """The quantiles of that sink's stages, by name; see `LatencyHistogram.summary`."""
+        with self._lock:
+            own = {stage: one for (of, stage), one in self._of_sinks.items() if of == sink}
+        return {stage: own[stage].summary() for stage in sorted(own)}
+
+    def frames(self) -> dict[str, int]:
+        """The frame counters, all of them, zero or not."""
+        with self._lock:
+            return {
+                name: self._frames[name]
+                for name in ("captured", "inferred", "propagated", "empty", "emitted", "standby")
+            }
+
+    def drops(self) -> dict[str, int]:
+        """The drops by reason, all reasons, zero or not."""
+        with self._lock:
+            return {reason: self._drops[reason] for reason in DROP_REASONS}
+
+    def latencies(self) -> dict[str, dict[str, float | None]]:
+        """The quantiles of every stage, by name; see `LatencyHistogram.summary`."""
+        with self._lock:
+            stages = dict(self._latency)
+        return {name: stages[name].summary() for name in sorted(stages)}
+
+    def matte_ages(self) -> MatteAges:
+        """How old the inferences were that mattes rested on."""
+        with self._lock:
+            ages = self._matte_age.copy()
+        mean = sum(a * n for a, n in ages.items()) / max(ages.total(), 1)
+        return MatteAges(round(mean, 3), max(ages, default=0))
+
+
+def peak_rss_mb() -> float | None:
+    """The process's peak resident memory in MiB, or None where the platform does not say."""
+    try:
+        import resource
+        import sys
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

@@ -1,0 +1,128 @@
+"""
+A source whose calls are made by a thread of their own, so that one that never returns costs no more
+than that thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from streamer.core.cpu import name_beside, name_thread
+from streamer.errors import SourceTimeout, SourceWaiting
+from streamer.frame import Grab, Image, StreamInfo, slow_s
+from streamer.protocols import Source
+
+_TICK_S = 0.05
+"""How often whoever waits for an answer may do something else."""
+
+T = TypeVar("T")
+
+
+class Unanswered(SourceTimeout):
+    """A call was not waited for any longer; what it writes to is lost to it."""
+
+
+class Attempt:
+    """
+    One attempt to get frames: a fresh source and the thread that it belongs to.
+
+    Args:
+        source: opened, read and closed by that thread alone, also where nobody waits for it.
+        number: from 1; the thread is called as the present one is, and *number* after it.
+        open_s: seconds that opening may take.
+        stall_s: seconds that may pass without a frame, or of a slow stream as many as three take.
+        meanwhile: called about every 50 ms while a call is waited for; false ends the waiting.
+
+    `open` and `read` raise what the source raises, or `Unanswered`; after that the attempt is good
+    for nothing but `hang_up`. A source that sends, and whose first key frame is yet to come
+    (`SourceWaiting`), is asked again for as long as it says so. For one thread, the capture
+    stage's.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        number: int,
+        *,
+        open_s: float,
+        stall_s: float,
+        meanwhile: Callable[[], bool],
+    ) -> None:
+        self.name = source.name
+        self.stage = f"capture-{number}"
+        self._source = source
+        self._open_s = open_s
+        self._stall_s = stall_s
+        self._meanwhile = meanwhile
+        self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._answers: SimpleQueue[object] = SimpleQueue()
+        self._fed_at = 0.0
+        self._thread = threading.Thread(target=self._serve, name=name_beside(self.stage))
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread still works, or is stuck."""
+        return self._thread.is_alive()
+
+    def open(self) -> StreamInfo:
+        """Open the source. Raises SourceError."""
+        said = f"did not open within {self._open_s:g} s"
+        info = self._answer(self._source.open, self._open_s, said)
+        self._stall_s = max(self._stall_s, slow_s(info.fps))
+        self._fed_at = time.monotonic()
+        return info
+
+    def read(self, out: Image) -> Grab:
+        """Read one frame; see `Source.read`. After `Unanswered`, *out* may still be written to."""
+        left_s = self._fed_at + self._stall_s - time.monotonic()
+        said = f"gave no frame for {self._stall_s:.4g} s"
+        if left_s < 0:
+            raise SourceTimeout(f"{self.name}: {said}")
+        grab = self._answer(partial(self._source.read, out), left_s, said)
+        self._fed_at = time.monotonic()
+        return grab
+
+    def hang_up(self) -> None:
+        """Let the thread close the source as soon as it can, and do not wait for it."""
+        self._calls.put(None)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread after `hang_up`."""
+        self._thread.join(timeout_s)
+
+    def _answer(self, call: Callable[[], T], within_s: float, said: str) -> T:
+        until = time.monotonic() + within_s
+        self._calls.put(call)
+        while True:
+            try:
+                answer = self._answers.get(timeout=_TICK_S)
+            except Empty:
+                if self._meanwhile() and time.monotonic() < until:
+                    continue
+                raise Unanswered(f"{self.name}: {said}") from None
+            if isinstance(answer, SourceWaiting) and self._meanwhile():
+                # What it sends is a sign of life.
+                until = time.monotonic() + max(within_s, self._stall_s)
+                self._calls.put(call)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                return answer  # type: ignore[return-value]  # a queue cannot tie an answer to its call
+
+    def _serve(self) -> None:
+        name_thread(self.stage)
+        try:
+            while (call := self._calls.get()) is not None:
+                try:
+                    answer: object = call()
+                except BaseException as error:
+                    answer = error
+                self._answers.put(answer)
+        finally:
+            self._source.close()

@@ -1,0 +1,515 @@
+"""
+The lifecycle of the threads: started together, stopped by draining, and the first failure wins.
+
+Who waits for whom: capture for room in the ring, matting for a frame and (files only) for room in
+each sink's queue, a sink for its deliveries. Whoever supervises, `run` or `join`, waits for all,
+and for none longer than `stall_s`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Self, TypedDict
+
+from streamer.config import PipelineConfig, ReconnectConfig
+from streamer.core.clock import Clock, SystemClock
+from streamer.core.copying import Uncopyable
+from streamer.core.metrics import Metrics, peak_rss_mb
+from streamer.engine.capture import CaptureStage
+from streamer.engine.delivery import SinkWorker
+from streamer.engine.dropped import DroppedFrames
+from streamer.engine.mattes import MattingStage, Refine, TakeSettings, no_settings
+from streamer.engine.playback import Playback
+from streamer.engine.presence import Presence
+from streamer.engine.reconnect import Reconnecting
+from streamer.engine.report import Moment, SinkStatus, Statistics, Status
+from streamer.engine.ring import DropPolicy, FrameRing
+from streamer.engine.standby import Standby
+from streamer.engine.switching import LoadMatting, Switching
+from streamer.engine.threads import Threads
+from streamer.errors import SinkStuck, SourceError, StopRequested
+from streamer.events import Events
+from streamer.frame import StreamInfo
+from streamer.packets import AudioPacket
+from streamer.protocols import Matting, Sink, Source
+
+logger = logging.getLogger("streamer.engine")
+
+_USUAL = PipelineConfig()
+
+_DRAIN_S = 2.0
+"""For how long after a stop the frames that wait still get their mattes."""
+
+_TICK_S = 0.01
+"""How often the supervisor looks."""
+
+
+class Options(TypedDict, total=False):
+    """What `Engine` takes beside its parts; see there."""
+
+    fresh: Callable[[], Source] | None
+    reconnect: ReconnectConfig | None
+    standby: Standby | None
+    refine: Refine | None
+    ring_capacity: int
+    sink_queue: int
+    stall_s: float
+    metrics: Metrics | None
+    clock: Clock | None
+    events: Events | None
+
+
+class Engine(Uncopyable):
+    """
+    Runs frames from a source over mattes to sinks, in threads of its own.
+
+    It knows contracts only. `streamer.stream.Stream` is what users have of it.
+
+    Args:
+        source: where frames come from; owned.
+        matting: how they get their mattes; owned.
+        sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
+        fresh: makes another like *source*: with it, one that is down, lost or silent is tried
+            again. For live sources; each connection then has a thread of its own.
+        reconnect: how often it is tried, and when it counts as silent.
+        standby: what the sinks are given while the source is away.
+        take_settings: the settings of each frame, asked for when its matting takes it.
+        refine: is done to the alpha of each frame, in the matting's thread; never to an empty one.
+        ring_capacity: frames that may wait for their matte.
+        sink_queue: mattes that may wait for each sink.
+        stall_s: seconds after which a sink that does not return, or a stage that does not stop,
+            counts as stuck; it is then abandoned, for a thread cannot be killed.
+        metrics: where to count; shared with composers that time themselves.
+        clock: time, for tests to pass in.
+        events: whose listeners are told what happens; its stream's name is in the threads' names.
+
+    A context manager: leaving it stops and joins. `request_stop` may be called in a signal
+    handler; `stop`, `abort`, `statistics`, `report` and `use`, by any thread.
+
+    Attributes:
+        source: the first; later connections have others.
+        playback: what is wanted of the source while it runs.
+        connects: the source is one that is connected again.
+        events: see above.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        matting: Matting,
+        sinks: Sequence[Sink],
+        *,
+        fresh: Callable[[], Source] | None = None,
+        reconnect: ReconnectConfig | None = None,
+        standby: Standby | None = None,
+        take_settings: TakeSettings = no_settings,
+        refine: Refine | None = None,
+        ring_capacity: int = _USUAL.ring_capacity,
+        sink_queue: int = _USUAL.sink_queue,
+        stall_s: float = _USUAL.stall_s,
+        metrics: Metrics | None = None,
+        clock: Clock | None = None,
+        events: Events | None = None,
+    ) -> None:
+        if not sinks:
+            raise ValueError("a stream needs a sink")
+        self.source = source
+        self.connects = fresh is not None
+        self._stall_s = stall_s
+        self._capacity = ring_capacity
+        self._standby = standby or Standby()
+        self._leases = 1 + matting.delay + len(sinks) * (sink_queue + 1)
+        self._metrics = metrics or Metrics()
+        self.events = events or Events()
+        self._dropped = DroppedFrames(self.events.tell)
+        self._metrics.on_drop = self._dropped
+        self._workers = [
+            SinkWorker(sink, number, sink_queue, self._metrics) for number, sink in enumerate(sinks)
+        ]
+        self._stop_wanted = False
+        self._stopping = threading.Event()
+        self._opened = threading.Event()
+        self._ready = threading.Event()
+        clock = clock or SystemClock()
+        self._presence = Presence(source.name, clock, self.events.tell)
+        self.playback = Playback()
+        self._capture = CaptureStage(
+            self._metrics,
+            self._presence,
+            clock,
+            stop=self._stopping,
+            ready=self._ready,
+            on_audio=self._share_audio,
+            playback=self.playback,
+        )
+        self._reconnecting: Reconnecting | None = None
+        if fresh is not None:
+            self._reconnecting = Reconnecting(
+                source,
+                fresh,
+                reconnect or ReconnectConfig(),
+                self._capture,
+                self._presence,
+                self._make_ring,
+                clock,
+                self._stopping,
+                self.playback,
+            )
+        self._threads = Threads(
+            self.stop, self.abort, stream=self.events.stream, tell=self.events.tell
+        )
+        self._switching = Switching(self._threads.spawn)
+        self._mattes = MattingStage(
+            matting,
+            self._standby,
+            self._workers,
+            self._metrics,
+            self._presence,
+            self._switching,
+            take_settings,
+            self._dropped,
+            refine,
+        )
+        self._info: StreamInfo | None = None
+        self._ring: FrameRing | None = None
+        self._window: SinkWorker | None = None
+        self._lock = threading.Lock()
+        self._stopped_at: float | None = None
+        self._began: Moment | None = None
+        self._ended: Moment | None = None
+
+    def start(self) -> None:
+        """
+        Start the threads and return.
+
+        Raises:
+            RuntimeError: it was started before, or has a window, which needs `run`.
+        """
+        if any(worker.hosted for worker in self._workers):
+            raise RuntimeError("a window needs the main thread: call run()")
+        self._start()
+
+    def run(self, should_stop: Callable[[], bool] | None = None) -> dict[str, Any]:
+        """
+        Start, serve a window if there is one, and wait for the end.
+
+        Args:
+            should_stop: asked every few milliseconds; true stops the stream by draining it.
+
+        Returns:
+            The run report; see `report`.
+
+        Raises:
+            StageFailed: a stage failed; its cause says how.
+
+        For the main thread when there is a window. An exception such as KeyboardInterrupt aborts,
+        waits for the stages to finish their files, and is raised again.
+        """
+        try:
+            self._start()
+            self._supervise(should_stop)
+        except BaseException:
+            self.abort()
+            self._supervise(None)
+            raise
+        self._threads.raise_failure()
+        return self.report()
+
+    @property
+    def ready(self) -> bool:
+        """Whether mattes can be made: the model is warm. Frames count from then on."""
+        return self._ready.is_set()
+
+    def request_stop(self) -> None:
+        """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
+        self._stop_wanted = True
+
+    def stop(self) -> None:
+        """End the stream: no more frames are read, those that wait are worked off."""
+        with self._lock:
+            self._stopped_at = self._stopped_at or time.monotonic()
+            ring = self._ring
+        self._stopping.set()
+        self._ready.set()
+        self._opened.set()
+        if ring is not None:
+            ring.close()
+
+    def abort(self) -> None:
+        """End the stream and drop the frames that wait; the sinks still finish their files."""
+        self.stop()
+        ring = self._ring
+        if ring is not None:
+            ring.abort()
+
+    def join(self) -> None:
+        """
+        Wait for the end.
+
+        Raises:
+            StageFailed: the first stage that failed, with its cause.
+        """
+        self._supervise(None)
+        self._threads.raise_failure()
+
+    @property
+    def info(self) -> StreamInfo | None:
+        """What the source is; None before it is open."""
+        return self._info
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) of the latest frame; None before the first."""
+        return self._capture.size
+
+    @property
+    def matting(self) -> Matting:
+        """How frames get their mattes now."""
+        return self._mattes.matting
+
+    def use(self, load: LoadMatting) -> Future[None]:
+        """See `Stream.use`."""
+        if self._info is None:
+            raise RuntimeError("the source is not open yet")
+        return self._switching.begin(load)
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Stages stuck in a call that never returned; their threads keep the process alive."""
+        attempts = self._reconnecting.left if self._reconnecting and self._ended else ()
+        return (*self._threads.abandoned, *attempts)
+
+    def statistics(self) -> Statistics:
+        """What has been counted so far."""
+        ring = self._ring
+        return Statistics(
+            self._metrics.frames(),
+            self._metrics.drops(),
+            self._presence.status(),
+            ring.statistics() if ring is not None else None,
+            self._threads.running,
+            self.playback.paused,
+            self.playback.speed,
+        )
+
+    def status(self) -> Status:
+        """How it stands. Takes about a millisecond; `statistics` is for asking often."""
+        ended = self._ended or Moment.now()
+        began = self._began or ended
+        matting = self._mattes.matting
+        return Status(
+            stream=self.events.stream,
+            source=self._presence.name,
+            info=self._info,
+            counts=self.statistics(),
+            latency_ms=self._metrics.latencies(),
+            matte_age=self._metrics.matte_ages(),
+            wall_s=ended.wall_s - began.wall_s,
+            cpu_s=ended.cpu_s - began.cpu_s,
+            model=matting.info,
+            matting=matting.statistics(),
+            rss_peak_mb=peak_rss_mb(),
+            sinks=tuple(
+                SinkStatus(
+                    stage=worker.label,
+                    dropped=worker.dropped,
+                    waiting=worker.waiting,
+                    latency_ms=self._metrics.sink_latencies(worker.number),
+                    statistics=worker.sink.statistics(),
+                )
+                for worker in self._workers
+            ),
+            error=str(self._threads.failure) if self._threads.failure else None,
+        )
+
+    def report(self) -> dict[str, Any]:
+        """The run report as plain JSON values; see docs/report.md."""
+        return self.status().report()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if not self._threads:
+            self._mattes.close()  # it never started, but the model is loaded
+            return
+        if failure[0] is None:
+            self.stop()
+            if self._ended is None:
+                self.join()
+        else:
+            self.abort()
+            self._supervise(None)
+
+    def _start(self) -> None:
+        if self._threads:
+            raise RuntimeError("a stream runs once")
+        if self._stopped_at is not None:
+            # Its stages have as long to end as those of any other.
+            self._stopped_at = time.monotonic()
+        self._threads.spawn("capture", self._run_capture)
+        self._threads.spawn("matting", self._run_matting)
+        for worker in self._workers:
+            if worker.hosted:
+                self._window = worker
+            else:
+                self._threads.spawn(worker.label, partial(self._run_sink, worker))
+
+    def _run_capture(self) -> None:
+        try:
+            if self._reconnecting is not None:
+                self._reconnecting.run()
+            else:
+                info = self.source.open()
+                self._capture.run(self.source, info, self._make_ring(info))
+        except Exception as error:
+            if self._stopping.is_set() and isinstance(error, SourceError):
+                logger.info("while stopping, capture: %s", error)
+            else:
+                # No abort: the frames that were captured are good, and are worked off.
+                self._threads.keep_failure("capture", error)
+        finally:
+            if self._ring is not None:
+                self._ring.close()
+            self._opened.set()
+            if self._reconnecting is None:
+                self.source.close()
+            self._presence.ended()
+
+    def _make_ring(self, info: StreamInfo) -> FrameRing:
+        """Say what the source is, and make the ring for it."""
+        policy = DropPolicy.DROP_OLDEST if info.live else DropPolicy.BLOCK
+        # In a pause a live stream's last frame is shown again.
+        self._standby.keeps |= info.live and not info.paced
+        leases = self._leases + self._standby.keeps
+        ring = FrameRing(self._capacity, policy, leases=leases, on_drop=self._metrics.drop)
+        with self._lock:
+            self._info, self._ring = info, ring
+        if self._stopping.is_set():
+            ring.close()
+        self._opened.set()
+        return ring
+
+    def _share_audio(self, packets: Sequence[AudioPacket]) -> None:
+        for worker in self._workers:
+            worker.put_audio(packets)
+
+    def _run_matting(self) -> None:
+        try:
+            self._mattes.matting.warm_up()
+            self._began = Moment.now()
+            self._ready.set()
+            self._opened.wait()
+            if self._ring is not None:
+                self._mattes.run(self._ring)
+        finally:
+            for worker in self._workers:
+                worker.end()
+            self._mattes.close()
+            with self._lock:
+                # From here on what is still being loaded is waited for as after a stop.
+                self._stopped_at = self._stopped_at or time.monotonic()
+
+    def _run_sink(self, worker: SinkWorker) -> None:
+        try:
+            worker.prepare()
+            self._opened.wait()
+            if self._info is not None:
+                worker.open(self._info)
+                worker.loop()
+        except StopRequested:
+            self.stop()
+        except BaseException as error:
+            self._threads.fail(worker.label, error)
+        finally:
+            worker.close()
+
+    def _supervise(self, should_stop: Callable[[], bool] | None) -> None:
+        """Wait for every stage, serving the window meanwhile; stop, and abandon, when due."""
+        window = self._window
+        while window is not None or self._threads.awaited:
+            if self._stop_wanted or (should_stop is not None and should_stop()):
+                self.stop()
+            self._abandon_stuck()
+            if window is None:
+                time.sleep(_TICK_S)
+                continue
+            try:
+                more = self._serve(window)
+            except StopRequested:
+                self.stop()
+                more = False
+            except Exception as error:
+                self._threads.fail(window.label, error)
+                more = False
+            if not more:
+                self._window = None
+                self._close_window(window)
+                window = None
+        self._ended = self._ended or Moment.now()
+        self._dropped.tell_rest()
+
+    def _serve(self, window: SinkWorker) -> bool:
+        """Give the window a turn; false when there is nothing more for it."""
+        if window.opened:
+            return window.step(
+                _TICK_S, stopping=self._stopping.is_set() or self._threads.failure is not None
+            )
+        if not self._opened.wait(_TICK_S):
+            return True
+        if self._info is None:
+            return False
+        window.open(self._info)
+        return True
+
+    def _close_window(self, window: SinkWorker) -> None:
+        try:
+            window.close()
+        except Exception as error:
+            self._threads.fail(window.label, error)
+
+    def _abandon_stuck(self) -> None:
+        for worker in self._workers:
+            if worker.hosted or worker.label in self._threads.abandoned:
+                continue
+            if worker.busy_s() > self._stall_s:
+                self._threads.abandon(worker.label)
+                self._threads.fail(
+                    worker.label,
+                    SinkStuck(
+                        f"a call has not returned for {self._stall_s:g} s; "
+                        "is its disk or server still there? pipeline.stall_s is the limit"
+                    ),
+                )
+                worker.give_up()
+        stopped_at = self._stopped_at
+        if stopped_at is None:
+            return
+        since_s = time.monotonic() - stopped_at
+        if since_s > _DRAIN_S:
+            if self._ring is not None:
+                self._ring.abort()
+            elif self._threads.awaits("capture"):
+                # Still connecting: nothing is lost, and its own time-out ends it soon.
+                self._threads.abandon("capture")
+        if since_s > self._stall_s:
+            for stage in ("capture", "matting", self._switching.stage):
+                if self._threads.awaits(stage):
+                    self._leave(stage)
+
+    def _leave(self, stage: str) -> None:
+        """Stop waiting for a stage that a stop has not ended; no failure, for an end was wanted."""
+        self._threads.abandon(stage)
+        logger.warning("%s: has not stopped within %g s: not waited for", stage, self._stall_s)
+        if stage == "matting":
+            self._switching.close()
+            if self._ring is not None:
+                self._ring.abort()
+            self._mattes.in_hand.forfeit()
+            for worker in self._workers:
+                worker.end()

@@ -1,0 +1,111 @@
+"""Whether the source is there: its state, how often it came back, and how long it was away."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from streamer.core.clock import Clock
+from streamer.events import SourceChanged, Tell, nobody
+from streamer.frame import SourceState
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """A snapshot of a source's presence."""
+
+    state: SourceState
+    reconnects: int
+    """How often frames came again after a loss."""
+    away_s: float
+    """Seconds between the last frame before each loss and the first after it, all together."""
+
+
+class Presence:
+    """
+    Keeps one source's state and tells of each change once.
+
+    Args:
+        name: how the source is called.
+        clock: time.
+        tell: is told of each change.
+
+    Written by the capture stage, read by any thread.
+    """
+
+    def __init__(self, name: str, clock: Clock, tell: Tell = nobody) -> None:
+        self.name = name
+        """That of the source as it is now."""
+        self._clock = clock
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._state: SourceState = "connecting"
+        self._reconnects = 0
+        self._away_ns = 0
+        self._last_ns: int | None = None
+
+    @property
+    def state(self) -> SourceState:
+        """What the source is doing."""
+        return self._state
+
+    @property
+    def was_live(self) -> bool:
+        """Whether a frame ever came."""
+        return self._last_ns is not None
+
+    def came(self, captured_ns: int) -> None:
+        """A frame was captured then."""
+        with self._lock:
+            last_ns, self._last_ns = self._last_ns, captured_ns
+            if self._state == "live":
+                return
+            self._state, away_s = "live", None
+            if last_ns is not None:
+                self._reconnects += 1
+                self._away_ns += max(0, captured_ns - last_ns)
+                away_s = (captured_ns - last_ns) / 1e9
+        self._tell(SourceChanged(self.name, "live", away_s=away_s))
+
+    def went(self, state: SourceState, why: str) -> None:
+        """It is `stalled` or `reconnecting`; nobody is told if it was so before."""
+        with self._lock:
+            changed, self._state = self._state != state, state
+        if changed:
+            self._tell(SourceChanged(self.name, state, why))
+
+    def released(self) -> None:
+        """It was closed on request, until it is wanted again."""
+        with self._lock:
+            self._state = "released"
+        self._tell(SourceChanged(self.name, "released"))
+
+    def retries(self, name: str) -> None:
+        """A new attempt of a source of that *name*: what was stalled or released reconnects."""
+        with self._lock:
+            self.name = name
+            changed = self._state in ("stalled", "released")
+            if changed:
+                self._state = "reconnecting"
+        if changed:
+            self._tell(SourceChanged(self.name, "reconnecting"))
+
+    def ended(self) -> None:
+        """Nothing comes any more."""
+        with self._lock:
+            if self._state == "ended":
+                return
+            self._away_ns = self._away_until_now_ns()
+            self._state = "ended"
+        self._tell(SourceChanged(self.name, "ended"))
+
+    def status(self) -> SourceStatus:
+        """What is known now."""
+        with self._lock:
+            away_s = round(self._away_until_now_ns() / 1e9, 3)
+            return SourceStatus(self._state, self._reconnects, away_s)
+
+    def _away_until_now_ns(self) -> int:
+        if self._last_ns is None or self._state not in ("stalled", "reconnecting", "released"):
+            return self._away_ns
+        return self._away_ns + max(0, self._clock.now_ns() - self._last_ns)

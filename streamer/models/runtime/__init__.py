@@ -1,0 +1,1 @@
+"""How a model runs: sessions, tensors, segmenters."""

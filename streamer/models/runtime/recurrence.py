@@ -1,0 +1,139 @@
+"""Running a graph that takes up its own states again, without moving them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from streamer.core.copying import Uncopyable
+from streamer.errors import ModelError, SegmentError
+from streamer.models.runtime.runtime import Array, in_one_line
+from streamer.models.store.registry import Recurrence
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+}
+
+
+class RecurrentRun(Uncopyable):
+    """
+    Runs a graph for one size of picture; each call goes on from the states that the last one left.
+
+    There are two sets of states. Each run reads one and writes the other, and they change places;
+    nothing is copied or allocated. Which shapes they have only the graph knows: it is run once on
+    what is in *source*, with states of a single zero each, when this is made.
+
+    Args:
+        session: of the graph.
+        turn: held for each run; whoever shares the session has the same.
+        device: onnxruntime's (device type, device id) where the states live.
+        names: of the picture's input and of the alpha's output.
+        source, target: of the picture and the alpha, kept; *target* is written by each call.
+        recurrence: names of the states and of the ratio.
+        ratio: in (0, 1].
+        path: the model's file, for messages.
+
+    Raises:
+        ModelError: the graph has no such inputs and outputs, or does not run with them.
+
+    Not thread-safe.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        turn: AbstractContextManager[object],
+        device: tuple[str, int],
+        names: tuple[str, str],
+        source: Array,
+        target: Array,
+        recurrence: Recurrence,
+        ratio: float,
+        path: Path,
+    ) -> None:
+        self._session = session
+        self._shared = turn
+        self._device = device
+        self._names = names
+        self._source = source
+        self._target = target
+        self._recurrence = recurrence
+        # The errors are raised: they need not be on the terminal too.
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = 4
+        self._given = self._placed(source)
+        types = {node.name: node.type for node in session.get_inputs()}
+        wanted = {recurrence.ratio, *(name for name, _ in recurrence.states)}
+        if missing := wanted - types.keys():
+            raise ModelError(f"{path}: no input called {', '.join(sorted(missing))}")
+        outputs = {node.name for node in session.get_outputs()}
+        if missing := {name for _, name in recurrence.states} - outputs:
+            raise ModelError(f"{path}: no output called {', '.join(sorted(missing))}")
+        self._ratio = ort.OrtValue.ortvalue_from_numpy(np.array([ratio], np.float32))
+        dtypes = [_DTYPES[types[name]] for name, _ in recurrence.states]
+        try:
+            self._zeros = [
+                np.zeros(shape, dtype)
+                for shape, dtype in zip(self._shapes(dtypes), dtypes, strict=True)
+            ]
+        except SegmentError as error:
+            raise ModelError(f"{path}: does not run: {error}") from error
+        one, other = ([self._placed(zeros.copy()) for zeros in self._zeros] for _ in range(2))
+        self._states = one, other
+        self._bindings = self._bound(one, other), self._bound(other, one)
+        self._turn = 0
+
+    def __call__(self) -> None:
+        """Run once. Raises SegmentError; the states are then as they were before."""
+        if self._device[0] != "cpu":
+            self._given.update_inplace(self._source)
+        self._run(self._bindings[self._turn])
+        self._turn = 1 - self._turn
+
+    def forget(self) -> None:
+        """Begin with zeros again."""
+        for state, zeros in zip(self._states[self._turn], self._zeros, strict=True):
+            state.update_inplace(zeros)
+
+    def _placed(self, values: Array) -> Any:
+        """*values* where the model runs; on a CPU that very array."""
+        on_device = self._device if self._device[0] != "cpu" else ()
+        return ort.OrtValue.ortvalue_from_numpy(values, *on_device)
+
+    def _bound(self, before: list[Any], after: list[Any]) -> Any:
+        """A binding that reads the states *before* and writes those *after*."""
+        binding = self._plain()
+        for (source, target), old, new in zip(self._recurrence.states, before, after, strict=True):
+            binding.bind_ortvalue_input(source, old)
+            binding.bind_ortvalue_output(target, new)
+        return binding
+
+    def _plain(self) -> Any:
+        """A binding of all but the states."""
+        binding: Any = self._session.io_binding()
+        binding.bind_ortvalue_input(self._names[0], self._given)
+        binding.bind_ortvalue_input(self._recurrence.ratio, self._ratio)
+        binding.bind_ortvalue_output(self._names[1], ort.OrtValue.ortvalue_from_numpy(self._target))
+        return binding
+
+    def _shapes(self, dtypes: list[np.dtype[Any]]) -> list[tuple[int, ...]]:
+        """The states' shapes, which a first run shows."""
+        binding = self._plain()
+        first = [self._placed(np.zeros((1, 1, 1, 1), dtype)) for dtype in dtypes]
+        for (source, target), state in zip(self._recurrence.states, first, strict=True):
+            binding.bind_ortvalue_input(source, state)
+            binding.bind_output(target, *self._device)
+        self._run(binding)
+        return [tuple(value.shape()) for value in binding.get_outputs()[1:]]
+
+    def _run(self, binding: Any) -> None:
+        with self._shared:
+            try:
+                self._session.run_with_iobinding(binding, self._options)
+            except Exception as error:  # onnxruntime's errors have no common base
+                raise SegmentError(in_one_line(error)) from error

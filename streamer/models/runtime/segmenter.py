@@ -1,0 +1,292 @@
+"""
+One model behind the `Segmenter` contract, at several sizes of its input.
+
+Everything is allocated when the model is loaded, or when a frame's size is new, and then reused;
+each size has its own input and output, bound once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from streamer.config import ModelConfig
+from streamer.core.copying import Uncopyable
+from streamer.core.cores import core_count
+from streamer.errors import MissingDependency, ModelError, SegmentError
+from streamer.frame import Alpha, Image
+from streamer.models.runtime import openvino
+from streamer.models.runtime.lending import lent
+from streamer.models.runtime.onnxruntime import lent_session
+from streamer.models.runtime.ports import Size, input_size
+from streamer.models.runtime.recurrent import RecurrentSegmenter
+from streamer.models.runtime.runtime import Run, Runtime
+from streamer.models.runtime.session import automatic_providers
+from streamer.models.runtime.tensors import Tensors
+from streamer.models.store.advice import Advice
+from streamer.models.store.registry import Contract, models
+from streamer.models.store.weights import Progress, resolve
+from streamer.protocols import ModelInfo
+
+logger = logging.getLogger("streamer.models")
+
+
+def load_segmenter(
+    model: ModelConfig, progress: Progress | None = None, *, ladder: Sequence[int] = ()
+) -> tuple[OnnxSegmenter | RecurrentSegmenter, str | None]:
+    """
+    The model that *model* asks for, fetched if need be and loaded; and why it is a fall-back.
+
+    Args:
+        model: what is asked for.
+        progress: told of a download.
+        ladder: smaller sides of a square input to be ready for too; those that the graph cannot
+            do are left out, and so are all where it has one size only. A recurrent model is
+            refused with one: it wants each frame whole, and tracking does not show it that.
+
+    Returns:
+        The segmenter, and for `name: auto` that had to take another model the reason, else None.
+
+    Raises:
+        ModelError: it cannot be had, loaded or run as asked.
+        MissingDependency: `backend: openvino`, and it is not installed.
+    """
+    if ladder and is_recurrent(model.name):
+        raise ModelError(
+            f"matting.mode: tracked is not for {model.name}, which has to see every frame: "
+            "write every_frame, or take another model"
+        )
+    if model.backend == "openvino":
+        openvino.load_openvino()
+        on_gpu = False
+    else:
+        wanted = automatic_providers() if model.providers == "auto" else model.providers
+        on_gpu = wanted[0] != "cpu"
+    resolved = resolve(model, on_gpu=on_gpu, progress=progress, resizable=bool(ladder))
+    if resolved.contract.recurrence is not None:
+        return (
+            RecurrentSegmenter(
+                resolved.path,
+                resolved.contract,
+                model,
+                name=resolved.name,
+                sha256=resolved.sha256,
+                precision=resolved.precision,
+            ),
+            resolved.fallback_reason,
+        )
+    advice = None
+    is_usual = model.precision == "auto" and model.contract is None
+    if resolved.artefact is None and is_usual and not on_gpu:
+        asked_as = model.name if model.name.endswith(".onnx") else resolved.name
+        advice = Advice(resolved.name, asked_as, on_each_frame=not ladder)
+    segmenter = OnnxSegmenter(
+        resolved.path,
+        resolved.contract,
+        model,
+        name=resolved.name,
+        sha256=resolved.sha256,
+        precision=resolved.precision,
+        made_for=resolved.made_for,
+        ladder=ladder,
+        advice=advice,
+    )
+    return segmenter, resolved.fallback_reason
+
+
+def is_recurrent(name: str) -> bool:
+    """Whether the registered model called so has to see each frame, and the whole of it."""
+    return name in models() and models()[name].contract.recurrence is not None
+
+
+class OnnxSegmenter(Uncopyable):
+    """
+    An ONNX matting model, on onnxruntime or OpenVINO.
+
+    Args:
+        path: the model's file.
+        contract: how it wants its input and means its output.
+        model: size, backend, providers, threads and normalisation that were asked for.
+        name: how the model is called in the report.
+        sha256: the file's hash, for the report.
+        precision: of the file's weights; None where unknown: read off the graph's input.
+        made_for: (height, width) to take where neither the graph, nor *model*, nor *contract* says
+            one.
+        ladder: smaller sides of a square input to be ready for too, as far as the graph can.
+        advice: is told how long inferences take.
+
+    Raises:
+        ModelError: the graph does not fit its contract or the size that was asked for.
+        ModelCorrupt, ProviderError, MissingDependency: see `OnnxRuntime` and `OpenVinoRuntime`.
+
+    Not thread-safe: what is bound belongs to one thread at a time. The session is shared with other
+    segmenters of the same file and settings; its tensors are its own.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        contract: Contract,
+        model: ModelConfig,
+        *,
+        name: str,
+        sha256: str,
+        precision: str | None,
+        made_for: Size | None = None,
+        ladder: Sequence[int] = (),
+        advice: Advice | None = None,
+    ) -> None:
+        threads = core_count() if model.threads == "auto" else model.threads
+        runtime: Runtime
+        terms = path, contract, model
+        if _takes_openvino(model, precision, several=bool(ladder)):
+            load = partial(openvino.OpenVinoRuntime, *terms, threads=threads)
+            runtime = lent(load, "openvino", *terms, threads=threads, sha256=sha256)
+        else:
+            runtime = lent_session(*terms, threads=threads, sha256=sha256)
+        signature = runtime.signature
+        side = contract.input_size
+        usual = made_for if side is None else (side, side)
+        own, any_size = input_size(signature.shape, usual, model.input_size, path, name)
+        smaller = {(side, side) for side in ladder if side < min(own)} if any_size else set()
+        self._name = name
+        self._own = own
+        self._advice = advice
+        self._sized: dict[Size, tuple[Tensors, Run]] = {}
+        for size in [own, *sorted(smaller)]:
+            tensors = Tensors(
+                size,
+                contract,
+                dtype=signature.dtype,
+                output_dtype=signature.output_dtype,
+                output_rank=signature.output_rank,
+                normalize=model.normalize,
+                smooth=size != own,
+            )
+            try:
+                self._sized[size] = tensors, runtime.bind(tensors.input, tensors.estimate)
+            except ModelError as error:
+                if size == own:
+                    raise ModelError(f"{path}: {_unfit(own, any_size)}: {error}") from error
+                self._leave_out(size, error)
+        self._any_size = any_size
+        self._info = ModelInfo(
+            name=name,
+            sha256=sha256,
+            precision=precision or ("fp16" if signature.dtype == "float16" else "fp32"),
+            input_size=own,
+            providers=runtime.providers,
+            threads=threads,
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model really runs."""
+        return self._info
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes that it is ready for, smallest first; after `warm_up` each is proved."""
+        return tuple(sorted(self._sized, key=lambda size: size[0] * size[1]))
+
+    def warm_up(self) -> None:
+        """
+        Run each size once on black; a size of the ladder that the graph cannot do is left out.
+
+        Raises:
+            SegmentError: the model does not run at its own size.
+        """
+        # The largest and then the smallest: TensorRT builds its engine for all that is between.
+        for size in sorted(self._sized, key=lambda size: (size != self._own, size)):
+            self._sized[size][0].input.fill(0)
+            try:
+                self._run(size)
+            except SegmentError as error:
+                if size == self._own:
+                    raise SegmentError(
+                        f"{self._name}: {_unfit(size, self._any_size)}: {error}"
+                    ) from error
+                del self._sized[size]
+                self._leave_out(size, error)
+
+    def segment(self, image: Image, out: Alpha, size: Size | None = None) -> None:
+        """
+        Estimate the foreground alpha of one image into *out*.
+
+        The image is stretched to the network's size bilinearly, in RGB as `(x/255 - mean) / std`;
+        the estimate is stretched back bilinearly (BRIA's reference code for RMBG-1.4). At a size
+        of the ladder, a picture more than twice as large is shrunk by averaging.
+
+        Args:
+            image: (H, W, 3) uint8 BGR; borrowed. May be a part of a larger picture: its rows
+                apart, their pixels packed.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Likewise.
+            size: one of `sizes`; the model's own when None.
+
+        Raises:
+            SegmentError: inference failed; *out* is undefined.
+
+        Not thread-safe. Allocates nothing of a frame's size, unless `normalize` is on.
+        """
+        if image.shape[:2] != out.shape:
+            raise ValueError(f"an image of {image.shape} and an alpha of {out.shape}")
+        if not self._sized:
+            raise SegmentError(f"{self._name}: the model is closed")
+        if size is not None and size not in self._sized:
+            raise ValueError(f"not ready for {size}, only for {self.sizes}")
+        tensors, _ = self._sized[size or self._own]
+        tensors.fill(image)
+        try:
+            self._run(size or self._own)
+            tensors.read(out)
+        except SegmentError as error:
+            raise SegmentError(f"{self._name}: inference failed: {error}") from error
+
+    def reset(self) -> None:
+        """Nothing: each picture is looked at alone."""
+
+    def close(self) -> None:
+        """Release the model's memory. Twice is once."""
+        self._sized.clear()
+
+    def _run(self, size: Size) -> None:
+        """Raises SegmentError."""
+        began = time.perf_counter()
+        self._sized[size][1]()
+        if self._advice is not None and size == self._own:
+            self._advice.ran(time.perf_counter() - began)
+
+    def _leave_out(self, size: Size, error: ModelError) -> None:
+        height, width = size
+        logger.info("%s: %dx%d is left out: %s", self._name, width, height, error)
+
+
+def _takes_openvino(model: ModelConfig, precision: str | None, *, several: bool) -> bool:
+    """
+    Whether OpenVINO is to run the file: asked for, or faster for an int8 file on a CPU.
+
+    Not by itself for *several* sizes: its memory grows as they take turns.
+    """
+    if model.backend != "auto":
+        return model.backend == "openvino"
+    if several:
+        return False
+    wanted = automatic_providers() if model.providers == "auto" else model.providers
+    if precision != "int8" or wanted[0] != "cpu" or not openvino.is_installed():
+        return False
+    try:
+        openvino.load_openvino()
+    except MissingDependency as error:
+        logger.warning("%s: onnxruntime runs the model", error)
+        return False
+    return True
+
+
+def _unfit(size: Size, any_size: bool) -> str:
+    """What to say of a graph that does not run at its own size."""
+    height, width = size
+    way_out = "; another model.input_size may do, such as a multiple of 64" if any_size else ""
+    return f"does not run at {width}x{height}{way_out}"

@@ -1,0 +1,1 @@
+"""Encoded video on its way to others: packets in, no codec and no picture. Private."""

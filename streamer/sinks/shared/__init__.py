@@ -1,0 +1,1 @@
+"""What several sinks need: canvases, times, paths. Private."""

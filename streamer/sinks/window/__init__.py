@@ -1,5 +1,0 @@
-"""The preview: a window, its keys, and what they ask of the stream."""
-
-from streamer.sinks.window.display import DisplaySink, window_problem
-
-__all__ = ["DisplaySink", "window_problem"]
