@@ -26,6 +26,15 @@ _NEW, _NEW_NOISE = 22.0, 3.0
 """Likewise, what is not the room differs by."""
 _BETTER = 6.0
 """Levels by which the room explains a place better than the flow does."""
+_AS_GOOD, _AS_GOOD_NOISE = 4.0, 2.0
+"""Levels by which the room may explain a place worse than the flow does and still be seen there; in
+noise, so many per level of it where that is more."""
+_EXPLAINED = 2.5
+"""Levels of residual up to which the flow explains a place, whatever else does."""
+_DEEP_PX, _SUBJECT_AT = 4, 128
+"""From a subject's edge to what is deep in it, and the alpha from which it is one."""
+_SHOWN = 10
+"""An alpha that can be seen."""
 _STANDS = (6, 18)
 """Levels that half, and 85 of 100, places of the room differ by at most; else the camera moves."""
 _REACH_PX = 13
@@ -65,6 +74,8 @@ class Plate:
         self._gap = np.empty(size, np.uint8)
         self._place = np.empty(size, np.uint8)
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+        deep = 2 * _DEEP_PX + 1
+        self._deep = cv2.getStructuringElement(cv2.MORPH_RECT, (deep, deep))
         self._around = cv2.getStructuringElement(cv2.MORPH_RECT, (_REACH_PX, _REACH_PX))
         colours = 1 << (3 * _BINS)
         self._of_subjects = np.zeros(colours, np.float32)
@@ -200,9 +211,9 @@ class Plate:
 
     def tell(
         self, colours: Colours, alpha: Alpha, near: Alpha, residual: Residual
-    ) -> tuple[Alpha, Alpha] | None:
+    ) -> tuple[Alpha, Alpha]:
         """
-        Where the subject has gone from and where it has come to, since the key frame.
+        Where the room is seen instead of the subject, and where it has come to.
 
         Args:
             colours: (h, w, 3) of the frame.
@@ -211,14 +222,16 @@ class Plate:
             residual: (h, w), what the flow leaves unexplained.
 
         Returns:
-            Two masks, (h, w) uint8 of 0 and 255; None where the room is not known, or moves.
+            Two masks, (h, w) uint8 of 0 and 255. The second is empty where the room is not known,
+            or moves.
         """
         known = self._sure > 0
         self._compare(colours)
         is_like = self._is_like[self._bins(colours)]
         noise = self._noise(known & (near == 0) & ~is_like)
+        seen = self._seen(alpha, residual, noise or 0.0)
         if noise is None:
-            return None
+            return seen, np.zeros_like(seen)
         gap = cv2.blur(self._gap, (3, 3))
         gone = known & (gap < _QUIET + _QUIET_NOISE * noise) & (residual > gap + _BETTER)
         differs = (gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
@@ -231,7 +244,22 @@ class Plate:
         # Without the rim of a pixel that goes on around what is known.
         came[alpha > _KNOWN] = 0
         cv2.morphologyEx(came, cv2.MORPH_OPEN, self._kernel, dst=came)
-        return _mask(gone), _beside(came, alpha)
+        return cv2.bitwise_or(_mask(gone), seen), _beside(came, alpha)
+
+    def _seen(self, alpha: Alpha, residual: Residual, noise: float) -> Alpha:
+        """
+        Where *alpha* shows the room, as a mask of 0 and 255; after `_compare`. All are (h, w).
+
+        Deep in a subject, a place that both room and flow explain is left as it is: the subject may
+        wear the room's colours.
+        """
+        as_good = residual + max(_AS_GOOD, _AS_GOOD_NOISE * noise)
+        explained = (self._sure > 0) & (self._gap <= _ALIKE) & (self._gap <= as_good)
+        deep = cv2.erode(alpha, self._deep) > _SUBJECT_AT
+        seen = _mask(explained & (~deep | (residual > _EXPLAINED)))
+        cv2.morphologyEx(seen, cv2.MORPH_OPEN, self._kernel, dst=seen)
+        seen[cv2.dilate(alpha, self._kernel) <= _SHOWN] = 0
+        return seen
 
     def _noise(self, room: NDArray[np.bool_]) -> float | None:
         """The median of `_gap` in the *room*, (h, w); None where the camera moves."""

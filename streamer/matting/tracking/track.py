@@ -430,12 +430,11 @@ class Track:
         if self._plate is not None:
             self._blender.shrink(held.alpha, self._small)
             self._tally.work.plates += 1
-            if told := self._plate.tell(
+            gone, came = self._plate.tell(
                 held.colours, self._small, (second or first).near, residual
-            ):
-                gone, came = told
-                self._blender.give_and_take(came, gone, held.alpha)
-                self._blender.shrink(held.alpha, self._small)
+            )
+            self._blender.give_and_take(came, gone, held.alpha)
+            self._blender.shrink(held.alpha, self._small)
             newest = two or one
             if cv2.countNonZero(self._small) < _LEFT_SHARE * newest.area:
                 # The flow has lost them, or the key frame saw a part of them only. What is left may
