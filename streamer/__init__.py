@@ -36,7 +36,7 @@ _HOMES = {
     "Stamp": ("streamer.frame", "Stamp"),
     "StreamerError": ("streamer.errors", "StreamerError"),
 }
-"""Where each is, and what it is called there: a stream is a pipeline to those who use it."""
+"""The module of each name, and its name there: users know a stream as a pipeline."""
 
 
 def __getattr__(name: str) -> Any:

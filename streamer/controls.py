@@ -1,4 +1,4 @@
-"""What a window may ask of the pipeline that it shows: the contract between the two."""
+"""The contract between a window and the pipeline that it shows: what a user may ask for."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Applied:
     """A change that was made."""
 
     number: int
-    """How many changes there were until then, with this one."""
+    """The number of changes so far, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A change that was not made; all is as it was."""
+    """A change that was not made; everything is as it was."""
 
     key: str
     """Dotted, of the configuration."""
     value: object = field(repr=False)
-    """That was wanted; it may be a secret."""
+    """The value that was wanted; may be a secret."""
     why: str
     """In one line, for the user."""
 
@@ -37,8 +37,8 @@ class Controls(Protocol):
     """
     A running stream, as a user steers it; `streamer.Pipeline` is one.
 
-    Any thread may call any of it. What cannot be done raises a StreamerError, whose text is one
-    line for the user; `apply` says so by its answer.
+    Any thread may call any of it. A command that cannot be done raises a StreamerError, whose text
+    is one line for the user; `apply` returns `Refused` instead.
     """
 
     @property
@@ -52,7 +52,7 @@ class Controls(Protocol):
 
     @property
     def paused(self) -> bool:
-        """Whether no more frames come."""
+        """Whether the stream is held by `pause`."""
         ...
 
     def pause(self) -> None:
@@ -69,7 +69,7 @@ class Controls(Protocol):
         ...
 
     def set_speed(self, speed: float) -> None:
-        """Deliver it faster or slower. Raises CommandRefused where it has no pace."""
+        """Deliver a paced source faster or slower. Raises CommandRefused for any other."""
         ...
 
     @property
@@ -79,15 +79,15 @@ class Controls(Protocol):
 
     @property
     def released(self) -> bool:
-        """Whether the camera is let go."""
+        """Whether the camera is closed on request."""
         ...
 
     def release(self) -> None:
-        """Let the camera go. Raises CommandRefused where there is none."""
+        """Close the camera until `acquire`. Raises CommandRefused if there is none."""
         ...
 
     def acquire(self) -> None:
-        """Open it again."""
+        """Open the camera again."""
         ...
 
     @property
@@ -100,11 +100,11 @@ class Controls(Protocol):
         ...
 
     def change_source(self, **changes: object) -> None:
-        """Other settings of the source. Raises CommandRefused for one that is fixed."""
+        """Change settings of the source. Raises CommandRefused for one that is fixed."""
         ...
 
     def trigger(self) -> int:
-        """Tell the sinks that wait for it to take a frame; how many there are."""
+        """Tell the sinks that wait for a trigger to take a frame; returns how many there are."""
         ...
 
     @property
@@ -113,12 +113,12 @@ class Controls(Protocol):
         ...
 
     def record(self, on: bool) -> None:
-        """Switch recordings. Raises CommandRefused where there is none."""
+        """Switch recordings on or off. Raises CommandRefused if there is none."""
         ...
 
     @property
     def crops(self) -> bool:
-        """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
+        """Whether frames are cropped at the source: no regions can then be drawn on them."""
         ...
 
     @property
@@ -132,17 +132,17 @@ class Controls(Protocol):
         ...
 
     def models(self) -> Sequence[str]:
-        """The models that can be switched to without a download, the running one with them."""
+        """The models that can be switched to without a download, the running one included."""
         ...
 
     def switch(
         self, *, model: str | None = None, mode: MattingMode | None = None
     ) -> Future[Applied]:
         """
-        Go over to another model or mode, loaded meanwhile.
+        Switch to another model or mode, which is loaded in the background.
 
         Returns:
-            Done when it runs; has the failure where it does not, and all is as before.
+            Done when the new one runs; has the failure if it does not, and all stays as it was.
 
         Raises:
             CommandRefused: another switch is under way.

@@ -11,7 +11,7 @@ Everything this package raises, the signals that end a read, and URL redaction.
     │   ├── SourceRefused           the host answers, and takes no connection or request
     │   ├── SourceTlsError          no secure connection: its certificate is not trusted
     │   ├── SourceTimeout           nothing came within the time allowed (also a TimeoutError)
-    │   │   └── SourceWaiting           it sends, and no picture can be made of it yet: ask again
+    │   │   └── SourceWaiting           it sends data, but no picture yet: ask again
     │   ├── SourceLost              it was open and ended before it should have
     │   ├── SourceUnsupported       it is there, but is not something we can read
     │   └── CorruptFrame            one frame could not be decoded; the source goes on
@@ -44,22 +44,23 @@ if TYPE_CHECKING:
     from streamer.frame import StreamInfo
     from streamer.packets import AudioPacket
 
-# What a text may have in place of a user and password: a word, or words behind a colon.
+# A URL's scheme, user and password. A password after a colon may have blanks, but no slash.
 _USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@:]*:[^/\n]*|\S*)@")
 _KEY = (
     r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|auth|secret|jwt|streamid|"
     r"(?:access_?)?token|(?:stream|api)?[_-]?key)=)"
 )
-# A blank ends a value within a text, unless another `&name=` follows; within a URL it does not.
+# In a text a blank ends a value, unless another `&name=` follows; in a lone URL it does not.
 _SECRET = re.compile(_KEY + r"[^&\s]*(?:[^\S\n][^&\n]*(?=&[\w-]+=))?")
 _URL_SECRET = re.compile(_KEY + r"[^&]*")
 
 
 def ffmpeg_reason(error: Exception) -> str:
     """
-    What FFmpeg says of *error*, in its own words.
+    FFmpeg's own words for *error*.
 
-    Its EPERM is any failure without a number of its own; the system's is a lack of permission.
+    FFmpeg gives EPERM to any failure without a number of its own; the system's text for that
+    number, a lack of permission, would mislead.
     """
     if getattr(error, "errno", None) == errno.EPERM:
         return "FFmpeg gives no reason"
@@ -70,14 +71,14 @@ def redact(text: str) -> str:
     """
     *text* with the credentials of every URL in it replaced by `***`.
 
-    That is all up to the last `@` of a URL, and the values of `user=`, `password=` and their like,
-    which many cameras take in the query or the path.
+    Credentials are all up to the last `@` of a URL, and the values of `user=`, `password=` and the
+    like, which many cameras take in the query or the path.
     """
     return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text))
 
 
 def public_url(url: str) -> str:
-    """*url*, which is nothing but a URL, as `redact` makes it: blanks do not end what is hidden."""
+    """Redact *url*, which is a URL and nothing else: blanks do not end a hidden value."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return redact(url)
@@ -131,7 +132,7 @@ class SourceRefused(SourceError):
 
 
 class SourceTlsError(SourceError):
-    """No secure connection came about: the certificate is not trusted, or it speaks no TLS."""
+    """No secure connection: the certificate is not trusted, or the host speaks no TLS."""
 
 
 class SourceTimeout(SourceError, TimeoutError):
@@ -139,7 +140,7 @@ class SourceTimeout(SourceError, TimeoutError):
 
 
 class SourceWaiting(SourceTimeout):
-    """A live source that sends, though no picture yet: the call may be repeated, and goes on."""
+    """A live source sends data, but no picture yet; repeat the call to go on waiting."""
 
 
 class SourceLost(SourceError):
@@ -209,7 +210,7 @@ class StageFailed(StreamerError):
 
 
 class Signal(Exception):
-    """How a stream tells its reader something other than a frame."""
+    """Tells the reader of a stream something other than a frame; not an error."""
 
 
 class EndOfStream(Signal):
@@ -217,7 +218,7 @@ class EndOfStream(Signal):
     The stream ended as it should; there are no more frames.
 
     Attributes:
-        audio: what came after the last frame, as `Grab.audio`.
+        audio: the audio after the last frame, as `Grab.audio`.
     """
 
     def __init__(self, audio: tuple[AudioPacket, ...] = ()) -> None:
@@ -226,15 +227,15 @@ class EndOfStream(Signal):
 
 
 class StopRequested(Signal):
-    """A sink asks for the stream to end, as when its window is closed."""
+    """A sink asks for the end of the stream, as when its window is closed."""
 
 
 class FormatChanged(Signal):
     """
-    The next frame has another size; nothing was read, read again into a matching array.
+    The next frame has another size. Nothing was read: read again into a matching array.
 
     Attributes:
-        info: what the stream is from its next frame on.
+        info: describes the stream from its next frame on.
     """
 
     def __init__(self, info: StreamInfo) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a stream, as typed events, and who is told of them."""
+"""The events of a stream as types, and the listeners that are told of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ logger = logging.getLogger("streamer.engine")
 
 @dataclass(frozen=True, slots=True)
 class SourceChanged:
-    """The source is in another state."""
+    """The source has changed its state."""
 
     source: str
     """Its name, free of credentials."""
     state: SourceState
     why: str = ""
-    """Of `stalled` and `reconnecting`: what went wrong, where anything did."""
+    """Of `stalled` and `reconnecting`: what went wrong, if anything did."""
     away_s: float | None = None
     """Of `live` after a loss: seconds without a frame."""
 
@@ -61,7 +61,7 @@ class ModelSwapped:
 
     model: str
     mode: str
-    """As it was asked for: `auto` too."""
+    """As configured; may be `auto`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,14 @@ class ViewerJoined:
     """Somebody watches a stream that is served."""
 
     path: str
-    """Of the stream at its server."""
+    """The stream's path at its server."""
     viewer: str
     """Address and port."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerLeft:
-    """A viewer watches no more."""
+    """A viewer has left a stream that is served."""
 
     path: str
     viewer: str
@@ -104,7 +104,7 @@ class FramesDropped:
     reason: str
     """See `streamer.core.metrics.DropReason`."""
     count: int
-    """Since the event of this reason before."""
+    """Frames since the previous event with this reason."""
 
 
 Event = (
@@ -121,18 +121,18 @@ Event = (
 )
 Tell = Callable[[Event], None]
 Listener = Callable[[str, Event], None]
-"""Is given the stream's name and the event, by the thread in which it happened; must not wait."""
+"""Called with the stream's name and the event, by the thread where it happened; must not wait."""
 
 
 def nobody(event: Event) -> None:
-    """Nobody is told."""
+    """Tell nobody."""
 
 
 class Events:
     """
-    Tells listeners what happens to one stream, in the order in which it happens to each thread.
+    Tells listeners what happens to one stream. The events of each thread keep their order.
 
-    Thread-safe. A listener that raises is logged, and disturbs neither the stream nor the others.
+    Thread-safe. If a listener raises, that is logged and disturbs neither stream nor the others.
 
     Args:
         stream: its name.
@@ -144,7 +144,7 @@ class Events:
         self._lock = threading.Lock()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell *listener* of every event from now on; what is returned ends that."""
+        """Tell *listener* of every event from now on; call what is returned to end that."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
 
@@ -168,7 +168,7 @@ class Events:
 
 
 def log(stream: str, event: Event) -> None:
-    """Write to the log what a user should know without asking."""
+    """Log *event*; what a user should know without asking is above the debug level."""
     match event:
         case SourceChanged(source, "live", away_s=None):
             logger.info("%s: live", source)

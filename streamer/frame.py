@@ -1,5 +1,5 @@
 """
-The nouns of the pipeline: an image, its stamp, the frame of both, and the matte that belongs to it.
+The nouns of the pipeline: an image, its stamp, the frame made of both, and the frame's matte.
 
 Plain data. Arrays are borrowed from whoever allocated them (see `ring`); nothing here copies.
 """
@@ -27,8 +27,8 @@ Origin = Literal["inferred", "propagated", "empty"]
 SourceState = Literal["connecting", "live", "stalled", "reconnecting", "released", "ended"]
 """
 What a source is doing: `connecting` until its first frame; `live` while frames come; `stalled`
-when none came in time and the connection was given up; `reconnecting` while it was lost and is
-tried again; `released` while it is closed on request; `ended` for good.
+when none came in time and the connection was given up; `reconnecting` while it is lost and tried
+again; `released` while it is closed on request; `ended` for good.
 """
 
 
@@ -47,13 +47,13 @@ class StreamInfo:
     time_base: Fraction
     """Seconds in one unit of `pts`."""
     live: bool
-    """Frames that are not taken in time are lost: drop the oldest rather than wait."""
+    """Frames that are not taken in time are lost: the oldest is dropped rather than waited for."""
     paced: bool = False
     """A recording to be delivered at the pace of its timestamps (then `live` is true too)."""
     frames: int | None = None
     """How many frames will come, as far as the source knows."""
     audio: AudioTrack | None = None
-    """What comes beside the frames, see `Grab.audio`; None where there is none."""
+    """The audio that comes with the frames, see `Grab.audio`; None without audio."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -63,17 +63,17 @@ class StreamInfo:
 
 
 _SLOWEST_S = 60.0
-"""What a source says of a slower rate than three frames in so long is not believed."""
+"""A nominal rate below three frames in this time is not believed."""
 
 
 def slow_s(fps: Fraction | None) -> float:
-    """Seconds without a frame that are no silence of a stream so slow; 0 where nobody knows."""
+    """Seconds without a frame that are normal at this rate: three frames' time; 0 if unknown."""
     return min(float(3 / fps), _SLOWEST_S) if fps else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Grab:
-    """What a source says of the frame it has just written."""
+    """A source's description of the frame that it has just written."""
 
     pts: int
     """Presentation time in units of `time_base`; strictly increasing within an epoch."""
@@ -81,7 +81,7 @@ class Grab:
     captured_ns: int
     """`time.monotonic_ns()` taken after the grab, so that waiting is not counted as latency."""
     audio: tuple[AudioPacket, ...] = ()
-    """The audio that came since the grab before, as it was encoded, on the frames' timeline."""
+    """Encoded audio that came since the previous grab, on the frames' timeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +89,19 @@ class Stamp:
     """Which frame this is, when it belongs on the timeline and when it was captured."""
 
     index: int
-    """Counts the frames captured and those that stand in for them, from 0; a gap is a drop."""
+    """Counts captured frames and stand-by frames, from 0; a gap is a drop."""
     pts: int
-    """Presentation time; of a live source it grows strictly over the whole run."""
+    """Presentation time; for a live source it grows strictly over the whole run."""
     time_base: Fraction
-    """Seconds in one unit of `pts`; of a live source its first connection's, for the whole run."""
+    """Seconds in one unit of `pts`; a live source keeps its first connection's for the run."""
     captured_ns: int
-    """`time.monotonic_ns()` after the grab; never to be mixed with `pts`."""
+    """`time.monotonic_ns()` after the grab; another clock than that of `pts`."""
     epoch: int
     """Grows at each reconnect, each change of format, and after a pause of a live source."""
     standby: bool = False
-    """No frame of the source: it is away, and this keeps the outputs going meanwhile."""
+    """Not a frame of the source: it keeps the outputs going while that is away or paused."""
     paused: bool = False
-    """Of a stand-by frame: the stream is paused, and its last picture is held."""
+    """For a stand-by frame: the stream is paused, and its last picture is held."""
 
     @property
     def pts_s(self) -> float:
@@ -126,7 +126,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Matte:
-    """The alpha of exactly the frame whose stamp it carries. The alpha is borrowed."""
+    """The alpha of the one frame whose stamp it carries. The alpha is borrowed."""
 
     alpha: Alpha
     stamp: Stamp
@@ -137,7 +137,7 @@ class Matte:
 
     @property
     def is_card(self) -> bool:
-        """The picture is a stand-by card, to be shown as it is: there is nothing to cut out."""
+        """Whether the picture is a stand-by card, shown as it is: there is nothing to cut out."""
         return self.stamp.standby and self.origin == "empty"
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""From a configuration to the model and the matting that it asks for."""
+"""Makes the model and the matting that a configuration asks for."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def load_matting(
     asking: Asking | None = None,
 ) -> tuple[Matting, str | None]:
     """
-    The model and matting of *config*; its source and sinks are left alone.
+    Load the model and make the matting of *config*; its source and sinks are left alone.
 
     Args:
         config: what is wanted.
         progress: told of a model's download.
         live: frames will not wait for the model.
-        through: what the matting has for the model; owns it.
-        asking: how the model is asked for key frames; as *live* says, where absent.
+        through: wraps the model for the matting, and owns it.
+        asking: how the model is asked for key frames; by default *live* decides.
 
     Returns:
-        The matting, the caller's to warm up and close; and why its model is a fall-back, if it is.
+        The matting, which the caller warms up and closes; and why its model is a fall-back, if so.
 
     Raises:
         ModelError: the model cannot be had or loaded.
     """
     _share_cores(live=live)
     wanted = config.matting
-    # Pictures have nothing to do with each other, and files wait.
+    # Separate pictures cannot be tracked, and files can wait for the model.
     apart = not live or config.source.APART
     if wanted.mode == "auto" and (apart or is_recurrent(config.model.name)):
         wanted = wanted.model_copy(update={"mode": "every_frame"})
@@ -53,7 +53,7 @@ def load_matting(
         segmenter, fallback = load_segmenter(config.model, progress)
     else:
         load = partial(load_segmenter, config.model, progress, ladder=LADDER)
-        # Live, the model's threads must not hold up those that every frame passes through.
+        # Live, the model's threads must not hold up the stages that every frame passes through.
         segmenter, fallback = giving_way(load) if live else load()
     seen = prepared(segmenter, config.preprocess)
     matting = make_matting(
@@ -63,7 +63,7 @@ def load_matting(
 
 
 def rate_of(source: SourceConfig) -> float:
-    """Frames a second that *source* is asked for; a usual rate where it is not."""
+    """The `fps` that *source* is asked for, else a usual rate; at most its `max_fps`."""
     asked = float(getattr(source, "fps", None) or _USUAL_FPS)
     return min(asked, float(getattr(source, "max_fps", None) or asked))
 
@@ -72,11 +72,11 @@ def _share_cores(*, live: bool) -> None:
     """
     Tell OpenCV how many threads one call of it may use, in this process.
 
-    Never more than it is told already. Live, every stage has a thread of its own: they share the
-    cores. By itself OpenCV heeds no quota, and its threads get the priority of whoever needs them
-    first, which may be a model.
+    The number is never raised. Live, every stage has a thread of its own, and these share the
+    cores. By itself OpenCV ignores CPU quotas, and its threads inherit the priority of the thread
+    that first needs them, which may be a model's: so they are started here.
     """
     threads = max(1, core_count() // 2) if live else core_count()
     cv2.setNumThreads(min(threads, cv2.getNumThreads()))
-    # Large enough to be shared out, so that the threads begin.
+    # Large enough to be split among threads, so that these start.
     cv2.resize(np.zeros((1024, 1024, 3), np.uint8), (512, 512))

@@ -16,7 +16,7 @@ VideoCodec = Literal["h264", "hevc"]
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """What an encoder's packets are."""
+    """Describes the packets of an encoder."""
 
     codec: VideoCodec
     width: int
@@ -24,7 +24,7 @@ class VideoTrack:
     height: int
     """Pixels."""
     fps: Fraction | None
-    """Nominal frames per second, or None where nobody says."""
+    """Nominal frames per second, or None if unknown."""
     time_base: Fraction
     """Seconds in one unit of its packets' `pts`."""
     parameter_sets: tuple[bytes, ...]
@@ -33,7 +33,7 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """What a demuxer's audio packets are, as the source encoded them."""
+    """Describes the audio packets of a demuxer, as the source encoded them."""
 
     codec: str
     """FFmpeg's name: `aac`, `opus`, `pcm_mulaw`, `pcm_alaw`, `mp3`, …"""
@@ -43,7 +43,7 @@ class AudioTrack:
     time_base: Fraction
     """Seconds in one unit of its packets' `pts`."""
     extradata: bytes = b""
-    """The codec's configuration: AudioSpecificConfig for AAC, always; empty where it has none."""
+    """The codec's configuration: always AudioSpecificConfig for AAC; empty for codecs without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class VideoPacket:
     pts: int
     """Units of the track's `time_base`; strictly increasing, for there are no B-frames."""
     key: bool
-    """Decoding can begin here."""
+    """Whether this is a key frame, where decoding can begin."""
     captured_ns: int
     """`time.monotonic_ns()` of the frame's capture."""
 

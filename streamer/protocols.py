@@ -21,15 +21,15 @@ class Source(Protocol):
     """
     Where frames come from.
 
-    `open` once, `read` until `EndOfStream`, `close` always (also after a failed `open`; twice is
-    once). `open`, `read` and `close` are called by one thread: the capture thread, or for a live
-    source that is reconnected one of its own, which nobody waits for if a call does not return.
-    After any `SourceError` but `CorruptFrame` it is closed, and another one made.
+    Call `open` once, `read` until `EndOfStream`, and `close` always (also after a failed `open`; a
+    second `close` does nothing). One thread calls all three: the capture thread, or for a live
+    source that is reconnected a thread of its own, which is abandoned if a call does not return.
+    After any `SourceError` but `CorruptFrame` the source is closed, and another one is made.
     """
 
     @property
     def name(self) -> str:
-        """How it is called in messages; free of credentials. Known before `open`."""
+        """Its name in messages; free of credentials. Known before `open`."""
         ...
 
     def open(self) -> StreamInfo:
@@ -37,8 +37,8 @@ class Source(Protocol):
         Make it ready to read.
 
         Raises:
-            SourceWaiting: a live source sends, and no picture can be made of it yet, as before its
-                first key frame. The connection stands: call again, or close.
+            SourceWaiting: a live source sends data, but no picture can be decoded yet, as before
+                its first key frame. The connection stands: call again, or close.
             SourceError: it cannot be opened. Returns or raises within 10 s.
         """
         ...
@@ -55,7 +55,7 @@ class Source(Protocol):
             EndOfStream: there are no more frames, now and at every later call.
             FormatChanged: the next frame has another size; call again with a matching *out*.
             CorruptFrame: one frame was lost; call again for the next.
-            SourceWaiting: a live source sends, and its first picture is yet to come: call again.
+            SourceWaiting: a live source sends data, but no first picture yet: call again.
             SourceTimeout: a live source sent nothing within its time-out.
             SourceLost: it ended before it should have.
         """
@@ -68,13 +68,13 @@ class Source(Protocol):
 
 @runtime_checkable
 class AdjustableSource(Source, Protocol):
-    """A source of which some settings may change while it is read: its configuration's `LIVE`."""
+    """A source that can change some settings while it is read: its configuration's `LIVE_KEYS`."""
 
     def adjust(self, config: SourceConfig) -> None:
         """
-        Go over to *config*, which differs from the present one in those settings only.
+        Switch to *config*, which differs from the present one in those settings only.
 
-        Takes effect with a later `read`; what has ended stays so. Thread-safe.
+        Takes effect with a later `read`; a source that has ended stays ended. Thread-safe.
         """
         ...
 
@@ -94,7 +94,7 @@ class ModelInfo:
     threads: int
     """Threads within an operator."""
     recurrent: bool = False
-    """What it makes of a picture depends on those before; see `Segmenter.reset`."""
+    """Its alpha depends on the pictures before; see `Segmenter.reset`."""
 
 
 class Segmenter(Protocol):
@@ -132,9 +132,9 @@ class Segmenter(Protocol):
         Estimate the foreground alpha of one image into *out*.
 
         Args:
-            image: (H, W, 3) uint8 BGR; borrowed. May be a part of a larger picture: its rows
-                apart, their pixels packed.
-            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Likewise.
+            image: (H, W, 3) uint8 BGR; borrowed. May be a view of a larger picture: the pixels of
+                a row are packed, the rows may lie apart.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten. May be such a view too.
             size: one of `sizes`, to which the image is stretched; the largest when None.
 
         Raises:
@@ -148,13 +148,13 @@ class Segmenter(Protocol):
         """
         Forget the pictures before: the next one has nothing to do with them.
 
-        Does nothing where `info.recurrent` is false. One that is recurrent takes each picture at
-        its own size, unless it is told one, and forgets by itself when that changes.
+        Does nothing where `info.recurrent` is false. A recurrent model runs at each picture's own
+        size, unless `segment` is given one, and resets itself when that size changes.
         """
         ...
 
     def close(self) -> None:
-        """Release the model's memory. Twice is once."""
+        """Release the model's memory. A second call does nothing."""
         ...
 
 
@@ -162,8 +162,8 @@ class Matting(Protocol):
     """
     How frames get their mattes: by the model alone, or with the help of their neighbours.
 
-    One that looks ahead holds frames until it has seen what comes after them: each call returns
-    the mattes that are ready, of whichever frames; none is skipped and their order is kept.
+    A matting that looks ahead holds frames until it has seen later ones: each call returns the
+    mattes that are ready by then. No frame is skipped, and the order is kept.
     """
 
     @property
@@ -173,7 +173,7 @@ class Matting(Protocol):
 
     @property
     def delay(self) -> int:
-        """Frames that it holds at most after a call; 0: each matte comes back at once. Fixed."""
+        """Most frames held after a call; 0: no look-ahead, each matte comes at once. Constant."""
         ...
 
     def warm_up(self) -> None:
@@ -184,26 +184,27 @@ class Matting(Protocol):
         """
         Take the next frame, and return the mattes that are ready, oldest first.
 
-        Of a live stream better one at each call than several at some: these wait for the sinks.
+        For a live stream, return one matte a call rather than several at once, which would have to
+        wait for room in the sinks' queues.
 
         Args:
-            frame: frames come in order; a new `stamp.epoch` means nothing before it counts, and
-                then none is held. Never a stand-by frame.
+            frame: frames come in order. At a new `stamp.epoch` forget the frames before; none is
+                held then. Never a stand-by frame.
             alpha: (H, W) uint8, where the frame's alpha is written.
 
-        Both are borrowed until the frame's matte is returned: its alpha is *alpha*, its stamp the
-        frame's own.
+        Both are borrowed until the frame's matte is returned, which has *alpha* and the frame's
+        own stamp.
 
         Raises:
             SegmentError: a matte could not be made; the alphas of this frame and of all that are
                 held are undefined and must not be shown.
-            ConfigError: what is asked for does not fit the frame; likewise.
+            ConfigError: the settings do not fit the frame; the alphas are undefined too.
         """
         ...
 
     def flush(self) -> Sequence[Matte]:
         """
-        The mattes of all frames that are held, in order, as nothing comes after them.
+        Return the mattes of all held frames, in order, without waiting for later frames.
 
         Called at the end, before the first frame of an epoch and before a stand-by frame.
 
@@ -213,24 +214,24 @@ class Matting(Protocol):
         ...
 
     def statistics(self) -> dict[str, Any]:
-        """How mattes are made and what that took, as plain JSON values. Thread-safe."""
+        """How mattes are made and at what cost, as plain JSON values. Thread-safe."""
         ...
 
     def close(self) -> None:
-        """Release the model; frames that are held are read no more. Twice is once."""
+        """Release the model; held frames are not read any more. A second call does nothing."""
         ...
 
 
 @runtime_checkable
 class PacedMatting(Protocol):
-    """A matting that does less of a live stream where there is too much to do."""
+    """A matting that leaves out frames of a live stream when it cannot keep up."""
 
     def keeps(self, waiting: int, now_s: float) -> bool:
         """
-        Asked before each frame: whether it is to get a matte; if not, it is left out.
+        Whether the next frame gets a matte; asked before each. If not, the frame is dropped.
 
         Args:
-            waiting: frames behind it, and mattes that wait for the sink that is the quickest.
+            waiting: frames that wait in the ring, plus mattes in the shortest sink queue.
             now_s: monotonic seconds.
         """
         ...
@@ -240,13 +241,13 @@ class Sink(Protocol):
     """
     Where mattes go.
 
-    `open` once, `write` for each frame in order, `close` once if `open` was called, also after a
-    failure: it finishes what can be finished. All are called by one thread, the sink's own.
+    Call `open` once, `write` for each frame in order, and `close` once if `open` was called, also
+    after a failure: it finishes what can be finished. One thread calls all, the sink's own.
     """
 
     @property
     def name(self) -> str:
-        """How it is called in messages and reports: its type."""
+        """Its name in messages and reports: its type."""
         ...
 
     def open(self, info: StreamInfo) -> None:
@@ -263,7 +264,7 @@ class Sink(Protocol):
         Take one frame and its matte; both are borrowed until the call returns.
 
         The size may change from one frame to the next, with the stamp's epoch. A frame whose stamp
-        says `standby` is a card or the last picture again, for the source is away.
+        says `standby` is a card or the last picture again: the source is away or paused.
 
         Raises:
             SinkError: it could not be written.
@@ -287,12 +288,12 @@ class Sink(Protocol):
 
 @runtime_checkable
 class AudioSink(Sink, Protocol):
-    """A sink that takes the source's audio too, as it was encoded; `StreamInfo.audio` says how."""
+    """A sink that also takes the source's encoded audio, described by `StreamInfo.audio`."""
 
     def write_audio(self, packet: AudioPacket) -> None:
         """
-        Take one packet, in order; never of a later time than the frame that was written last,
-        but for those at the very end.
+        Take one packet. Packets come in order, none later than the frame that was written last,
+        except at the very end.
 
         Raises:
             SinkError: it could not be written.
@@ -302,11 +303,11 @@ class AudioSink(Sink, Protocol):
 
 @runtime_checkable
 class EarlySink(Sink, Protocol):
-    """A sink that takes what it can before the source is open: mistakes are told at once."""
+    """A sink that prepares before the source is open, so that mistakes show at once."""
 
     def prepare(self) -> None:
         """
-        Take an address or a name; called once, by the sink's own thread, before `open`.
+        Check or claim what it needs, such as an address. Called once, by the sink's own thread.
 
         `close` follows, whether or not `open` does.
 
@@ -318,7 +319,7 @@ class EarlySink(Sink, Protocol):
 
 @runtime_checkable
 class ProgressingSink(Sink, Protocol):
-    """A sink whose one call may take long: it is stuck only where nothing is got on with."""
+    """A sink whose calls may take long: it counts as stuck only while it makes no progress."""
 
     @property
     def progress_ns(self) -> int:
@@ -331,7 +332,7 @@ class TriggeredSink(Sink, Protocol):
     """A sink that can take a frame when it is told to."""
 
     def trigger(self) -> bool:
-        """Take the next frame, if it is made to wait for this; whether it is. Thread-safe."""
+        """Take the next frame, if it is set up to wait for triggers; returns that. Thread-safe."""
         ...
 
 
@@ -345,16 +346,16 @@ class SwitchedSink(Sink, Protocol):
         ...
 
     def switch(self, on: bool) -> None:
-        """Take frames from the next one on, or none any more. Thread-safe."""
+        """Take frames from the next one on (true), or no more (false). Thread-safe."""
         ...
 
 
 @runtime_checkable
 class ControlledSink(Sink, Protocol):
-    """A sink by which a user steers the stream."""
+    """A sink from which a user steers the stream."""
 
     def control(self, controls: Controls) -> None:
-        """Let it steer *controls* from here on; before `open`."""
+        """Give it the *controls* of the stream; called before `open`."""
         ...
 
 
@@ -364,7 +365,7 @@ class WindowSink(Sink, Protocol):
 
     @property
     def paused(self) -> bool:
-        """The picture is held: a file waits, a live stream goes on unseen."""
+        """Whether the picture is held: a file waits, a live stream goes on unseen."""
         ...
 
     def pump(self) -> None:

@@ -34,23 +34,23 @@ class BackgroundRemover(Uncopyable):
         model: a registered name, a path to an `.onnx` file (a text or a `pathlib.Path`), or `auto`.
         precision: `auto`, `fp32`, `fp16` or `int8`.
         rgba: cutouts are (H, W, 4) with straight soft alpha instead of (H, W, 3) on black.
-        threshold: the mask is where alpha is at least this, in (0, 1]; that of *refine*, or 0.5,
-            where it is None.
+        threshold: the mask is where alpha is at least this, in (0, 1]. None: that of *refine*, or
+            else 0.5.
         providers: `auto` or execution providers in order of preference.
         threads: threads within an operator, or `auto`.
         normalize: stretch each alpha to its own minimum and maximum.
-        refine: what is done to each alpha, cutouts and masks included; a mapping has the names that
-            a configuration has. Pictures have no neighbours: `fragment_frames` says nothing here.
-        colours: of cutouts at soft edges: `plain`, the picture's own, or `clean`, the foreground's
-            alone, estimated; best with the extra `pictures`.
+        refine: refinement of each alpha, which cutouts and masks are made of; a mapping has the
+            names of a configuration. `fragment_frames` is ignored: pictures have no neighbours.
+        colours: of cutouts at soft edges: `plain`, the picture's own, or `clean`, an estimate of
+            the foreground's alone, which is best with the extra `pictures`.
         progress: told of a model's download.
 
     Raises:
         ConfigError: an argument is out of range.
         ModelError: the model cannot be had or loaded.
 
-    Arrays that are returned are new and the caller's. Any thread may call it: pictures are worked
-    on one after the other, each with all cores. Cannot be copied or pickled. A context manager.
+    Returned arrays are new and belong to the caller. Any thread may call it: pictures are processed
+    one after the other, each with all cores. Cannot be copied or pickled. A context manager.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class BackgroundRemover(Uncopyable):
             raise ConfigError(f"colours: 'plain' or 'clean', not {colours!r}")
         self._settings = Settings(refine=_alone(arguments))
         self._lock = threading.Lock()
-        """Held for a whole picture: model, refinement and composer have one set of arrays."""
+        """Held for a whole picture: model, refinement and composer have one set of arrays each."""
         self._rgba = rgba
         self._clean = colours == "clean"
         self._level = alpha_level(self._settings.refine.threshold)
@@ -118,7 +118,7 @@ class BackgroundRemover(Uncopyable):
             return self._matte(image, order)
 
     def close(self) -> None:
-        """Release the model, once the picture in hand is done. Twice is once."""
+        """Release the model, after the present picture. A second call does nothing."""
         with self._lock:
             self._segmenter.close()
 
@@ -154,7 +154,7 @@ class BackgroundRemover(Uncopyable):
 
 
 def _check_image(image: object) -> None:
-    """Raise ValueError where *image* is no picture; None is what OpenCV reads of a missing file."""
+    """Raise ValueError if *image* is no picture; OpenCV returns None for a missing file."""
     if not isinstance(image, np.ndarray):
         name = "None" if image is None else f"of type {type(image).__name__}"
         raise ValueError(f"an image is an array, (H, W, 3) uint8, not {name}")
@@ -183,7 +183,7 @@ def _validated(model: Mapping[str, Any], refine: object, threshold: object) -> _
 
 
 def _alone(arguments: _Arguments) -> RefineConfig:
-    """What is done to pictures, each on its own."""
+    """The refinement for pictures, each on its own."""
     alone: dict[str, Any] = {"fragment_frames": 0}
     if arguments.threshold is not None:
         alone["threshold"] = arguments.threshold

@@ -26,7 +26,7 @@ class Box:
 
     @property
     def is_empty(self) -> bool:
-        """It has no pixel."""
+        """Whether it has no pixel."""
         return self.width <= 0 or self.height <= 0
 
     @property
@@ -59,7 +59,7 @@ class Box:
         )
 
     def grown(self, margin: float, width: int, height: int) -> Box:
-        """With *margin* times its longer side around it, within a frame of *width*x*height*."""
+        """Grow it on each side by *margin* times its longer side, within *width* x *height*."""
         room = round(margin * max(self.width, self.height))
         return Box(
             max(0, self.left - room),

@@ -1,4 +1,4 @@
-"""Objects of which there cannot be a second one."""
+"""Objects that cannot be copied."""
 
 from __future__ import annotations
 

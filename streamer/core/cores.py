@@ -16,7 +16,7 @@ _CONTROLLERS = Path("sys/fs/cgroup")
 
 def core_count(root: Path = _ROOT) -> int:
     """
-    As many threads as it is of use to compute in: the smaller of both, rounded up, 1 at least.
+    The number of threads worth computing in: the smaller of both, rounded up, at least 1.
 
     Args:
         root: where `proc` and `sys` are, for tests to pass in.
@@ -28,7 +28,7 @@ def core_count(root: Path = _ROOT) -> int:
 
 def library_threads(root: Path = _ROOT) -> int:
     """
-    How many threads to tell a library that counts cores, but no quota; 0, its own choice, without.
+    Threads for a library that ignores quotas; 0, for its own choice, if no quota matters.
 
     FFmpeg, x264 and OpenCV look at the affinity alone: on half a core of 64 they start 64 threads.
     """
@@ -49,9 +49,9 @@ def core_quota(root: Path = _ROOT) -> float | None:
     """
     Cores' worth of time that this process's control groups allow; None where they set no limit.
 
-    The least of its group and those above it, of versions 1 and 2, which a system may mix. Within a
-    container the path that `/proc/self/cgroup` tells may be the host's: what is mounted is then the
-    container's own group, and that path does not exist below it.
+    The smallest quota of its group and the groups above it, of versions 1 and 2, which a system may
+    mix. In a container, `/proc/self/cgroup` may tell the host's path: the mounted folder is then
+    the container's own group, and that path does not exist below it.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
@@ -62,7 +62,7 @@ def core_quota(root: Path = _ROOT) -> float | None:
 
 
 def _quotas(line: str, mounted: Path) -> Iterator[float]:
-    """Those that *line* of `/proc/self/cgroup` leads to; see cgroups(7)."""
+    """The quotas of the groups that *line* of `/proc/self/cgroup` names; see cgroups(7)."""
     _, _, rest = line.partition(":")
     controllers, _, path = rest.partition(":")
     if controllers and "cpu" not in controllers.split(","):
@@ -96,7 +96,7 @@ def _text(file: Path) -> str:
 
 
 def _ratio(quota: str, period: str) -> float | None:
-    """Cores; None without a limit, which is `max` or -1, and where that cannot be read."""
+    """Cores; None without a limit (`max` or -1), or if the files cannot be read."""
     try:
         ratio = int(quota) / int(period)
     except (ValueError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Where the CPU time of this process goes: names and priorities of threads, and what each spent."""
+"""Threads and the CPU time of this process: their names, their priorities, and their shares."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _TASKS = Path("/proc/self/task")
-"""Linux's folder of threads, see proc(5); nowhere else is there one."""
+"""The folder of this process's threads on Linux, see proc(5); other systems have none."""
 
 _NICE = 19
-"""The last: 15 of an ordinary thread's weight of 1024."""
+"""The lowest priority: a weight of 15, where an ordinary thread has 1024."""
 
 
 def name_thread(name: str) -> None:
     """
-    Call the present thread so in `top -H` and its like; on Linux, elsewhere nothing happens.
+    Set the name of the present thread in `top -H` and the like. Does nothing off Linux.
 
     Threads that it starts through a library inherit the name, of which 15 characters are kept.
     """
@@ -32,7 +32,7 @@ def name_thread(name: str) -> None:
 
 
 def name_beside(stage: str) -> str:
-    """The name of a thread of *stage* that works for the stream of the present one."""
+    """The name for a thread of *stage* that works for the same stream as the present thread."""
     present = threading.current_thread().name
     stream = present.rpartition("-")[0] if present.startswith("streamer-") else "streamer"
     return f"{stream}-{stage}"
@@ -40,7 +40,7 @@ def name_beside(stage: str) -> str:
 
 @contextmanager
 def thread_named(name: str) -> Iterator[None]:
-    """Within this the present thread is called so, and after it as before."""
+    """Rename the present thread for the time of the block."""
     before = ""
     with suppress(OSError):
         before = (_TASKS / str(threading.get_native_id()) / "comm").read_text().rstrip("\n")
@@ -65,10 +65,10 @@ class _SignalStack(ctypes.Structure):
 @contextmanager
 def own_signal_stack() -> Iterator[None]:
     """
-    Leave the present thread with the stack for signal handlers that it had, if any; on Linux.
+    After the block, give the present thread back its own stack for signal handlers, if any.
 
-    For libraries that give it one of theirs and free that from another thread. The next signal,
-    such as that of Ctrl-C, would then end the process by SIGSEGV.
+    Some libraries give the thread a stack of theirs and free it from another thread. The next
+    signal, such as Ctrl-C, would then end the process by SIGSEGV. Does nothing off Linux.
     """
     if sys.platform != "linux":
         yield
@@ -83,11 +83,11 @@ def own_signal_stack() -> Iterator[None]:
 
 def give_way() -> None:
     """
-    Let other threads go before the present one where they compete, and before those it starts.
+    Let other threads run before the present one, and before those it starts. It cannot be undone.
 
-    On Linux, where priorities are of threads; elsewhere nothing happens. By SCHED_IDLE, see
-    sched(7): an ordinary thread that wakes takes the core at once, which it does not from one that
-    is merely nice, and is three times as late for it on two cores. A thread cannot go back.
+    Does nothing off Linux, where threads have no priority of their own. It sets SCHED_IDLE, see
+    sched(7): an ordinary thread that wakes takes the core at once. From a thread that is merely
+    nice it does not, and is three times as late for that on two cores.
     """
     if sys.platform != "linux":
         return
@@ -100,7 +100,7 @@ def give_way() -> None:
 
 
 def priority() -> tuple[int, int]:
-    """(policy, niceness) of the present thread, and of those that it starts; (0, 0) off Linux."""
+    """(policy, niceness) of the present thread and of those it starts; (0, 0) off Linux."""
     if sys.platform != "linux":
         return 0, 0
     thread = threading.get_native_id()
@@ -108,7 +108,7 @@ def priority() -> tuple[int, int]:
 
 
 def giving_way(work: Callable[[], T]) -> T:
-    """Do *work* in a thread of its own that gives way, as do the threads that it starts."""
+    """Do *work* in a thread that gives way, as do the threads that it starts, and wait for it."""
     results: list[T] = []
     failures: list[BaseException] = []
 
@@ -116,7 +116,7 @@ def giving_way(work: Callable[[], T]) -> T:
         give_way()
         try:
             results.append(work())
-        except BaseException as error:  # it is raised where it was asked for
+        except BaseException as error:  # it is raised in the caller's thread
             failures.append(error)
 
     thread = threading.Thread(target=guarded, name="streamer-loading")
@@ -130,11 +130,11 @@ def giving_way(work: Callable[[], T]) -> T:
 @contextmanager
 def no_real_time() -> Iterator[None]:
     """
-    Undo the real-time scheduling that a library sets within this.
+    Undo the real-time scheduling that a library sets within the block.
 
     As root, SVT-AV1 (seen with 4.1.0) makes the thread that opens it and its own threads SCHED_FIFO
-    with priority 99: they go before everything else on the machine. Afterwards they have the policy
-    that the present thread had before. Nothing happens if that was a real-time one, or off Linux.
+    with priority 99: they go before everything else on the machine. After the block they get the
+    policy that the present thread had before. Does nothing if that was real-time, or off Linux.
     """
     if sys.platform != "linux":
         yield
@@ -153,12 +153,11 @@ def no_real_time() -> Iterator[None]:
 
 class ThreadTimes:
     """
-    Which threads spend the CPU time of this process from now on.
+    The CPU time that each thread of this process spends from now on.
 
-    It is read by `sample`, often: what a thread spent after the last one before its end is not
-    known. Threads of Python go by their names, others by `NAME (native)`, where NAME is that of the
-    thread that started them, or one of their own. On Linux; elsewhere nothing is known. For one
-    thread.
+    Call `sample` often: the time that a thread spends between the last sample and its end is lost.
+    Threads of Python go by their names, others by `NAME (native)`, where NAME is that of the thread
+    that started them, or one of their own. Counts nothing off Linux. For one thread.
     """
 
     def __init__(self) -> None:
@@ -168,7 +167,7 @@ class ThreadTimes:
         self._spent_ns.clear()
 
     def sample(self) -> None:
-        """Read what each thread has spent until now."""
+        """Read the time that each thread has spent until now."""
         ours = {thread.native_id: thread.name for thread in threading.enumerate()}
         read_ns: dict[int, int] = {}
         with suppress(OSError):
@@ -179,7 +178,7 @@ class ThreadTimes:
                     name = ours.get(number) or f"{(task / 'comm').read_text().strip()} (native)"
                 except (OSError, IndexError):  # it has just ended
                     continue
-                # A number that is given again belongs to another thread, which starts from 0.
+                # A number that is used again belongs to another thread, which starts from 0.
                 before_ns = self._read_ns.get(number, 0)
                 new = read_ns[number] < before_ns
                 self._spent_ns[name] += read_ns[number] - (0 if new else before_ns)

@@ -1,7 +1,7 @@
 """
-The user's home folder, and what is done without one.
+The user's home folder, and a way to do without one.
 
-In containers there often is none: no HOME, and a user id that has no entry in the password file.
+Containers often have none: no HOME, and a user id that has no entry in the password file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OF_THE_HUB = ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HO
 
 
 def home() -> Path | None:
-    """The home folder, which need not be there; None where nobody says which it is."""
+    """The home folder, which need not exist; None if it is not known."""
     try:
         return Path.home()
     except RuntimeError:
@@ -23,7 +23,7 @@ def home() -> Path | None:
 
 
 def expanded(path: str) -> Path:
-    """*path* with a leading `~` or `~user` filled in. Raises ConfigError where that is nobody's."""
+    """*path* with a leading `~` or `~user` filled in. Raises ConfigError if that is unknown."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -34,9 +34,10 @@ def expanded(path: str) -> Path:
 
 def lend_our_cache() -> None:
     """
-    Have the Hub's client keep its files in STREAMER_CACHE where it would have no home for them.
+    Make the Hub's client keep its files in STREAMER_CACHE if it would have no home for them.
 
-    It would make a folder called `~`. It looks once, when it is imported: to be called before.
+    By itself it would make a folder called `~`. It looks once, when it is imported: call this
+    before.
     """
     ours = os.environ.get("STREAMER_CACHE")
     if ours and home() is None and not any(os.environ.get(name) for name in _OF_THE_HUB):

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 REPORT_VERSION = 1
-"""Grows when a field of the report changes its meaning or goes away."""
+"""Goes up when a field of the report changes its meaning or is removed."""
 
 DropReason = Literal["overwritten", "stale", "sink_full", "thinned", "decode_error"]
 """
 Why a captured frame reached no sink: `overwritten` by a newer one while it waited for a matte,
 `stale` because the stream was stopped before its turn, `sink_full` because every sink was busy,
-`thinned` because there is time for a part of the frames only, `decode_error` because it could not
-be decoded.
+`thinned` because there is time for some of the frames only, `decode_error` because it could not be
+decoded.
 """
 DROP_REASONS: tuple[DropReason, ...] = (
     "overwritten",
@@ -45,7 +45,7 @@ class LatencyHistogram:
     Durations from 1 µs to about 3 h in buckets 2 % wide, hence quantiles to within 1 %.
 
     Args:
-        whole: another one, of which this is a part: what is recorded here is recorded there too.
+        whole: another histogram, which gets all that is recorded here too.
 
     Thread-safe.
     """
@@ -60,7 +60,7 @@ class LatencyHistogram:
         self._lock = threading.Lock()
 
     def record(self, duration_ns: int) -> None:
-        """Count one duration in nanoseconds; negative ones count as none."""
+        """Count one duration in nanoseconds; less than 1 µs counts as 1 µs."""
         microseconds = max(duration_ns / 1000, 1.0)
         bucket = min(int(math.log(microseconds) / self._GROWTH), self._BUCKETS - 1)
         with self._lock:
@@ -70,7 +70,7 @@ class LatencyHistogram:
             self._whole.record(duration_ns)
 
     def quantile_ms(self, share: float) -> float | None:
-        """The duration in milliseconds that *share* (0..1) of all stay below; None without any."""
+        """The duration in milliseconds that *share* (0..1) of all stay below; None if empty."""
         with self._lock:
             if not self._total:
                 return None
@@ -92,7 +92,7 @@ class LatencyHistogram:
 
 class Metrics:
     """
-    What one run counts and times. Thread-safe.
+    The counts and times of one run. Thread-safe.
 
     `captured` counts every frame the source gave or lost in decoding; each is later `emitted` (at
     least one sink took it) or dropped for one reason, so that after the end
@@ -100,8 +100,8 @@ class Metrics:
     sink took count as `standby`, and nowhere else.
 
     Attributes:
-        on_drop: told the reason of each frame that is dropped, by the thread that drops it; to be
-            set before any is.
+        on_drop: told the reason of each dropped frame, by the thread that drops it; to be set
+            before the first drop.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Metrics:
         self.on_drop(reason)
 
     def matte_age(self, frames: int) -> None:
-        """Count one matte that rests on an inference so many frames ago."""
+        """Count one matte that rests on an inference *frames* ago; more than 1000 count as 1000."""
         with self._lock:
             self._matte_age[min(frames, 1000)] += 1
 
@@ -135,13 +135,13 @@ class Metrics:
             return self._latency.setdefault(stage, LatencyHistogram())
 
     def latency_of_sink(self, sink: int, stage: str) -> LatencyHistogram:
-        """That of one sink, by its place among all, made at its first use; part of the stage's."""
+        """The same for one sink, by its place among all; the stage's histogram counts it too."""
         whole = self.latency(stage)
         with self._lock:
             return self._of_sinks.setdefault((sink, stage), LatencyHistogram(whole))
 
     def sink_latencies(self, sink: int) -> dict[str, dict[str, float | None]]:
-        """The quantiles of that sink's stages, by name; see `LatencyHistogram.summary`."""
+        """The quantiles of one sink's stages, by name; see `LatencyHistogram.summary`."""
         with self._lock:
             own = {stage: one for (of, stage), one in self._of_sinks.items() if of == sink}
         return {stage: own[stage].summary() for stage in sorted(own)}
@@ -166,7 +166,7 @@ class Metrics:
         return {name: stages[name].summary() for name in sorted(stages)}
 
     def matte_ages(self) -> MatteAges:
-        """How old the inferences were that mattes rested on."""
+        """The ages of all mattes so far."""
         with self._lock:
             ages = self._matte_age.copy()
         mean = sum(a * n for a, n in ages.items()) / max(ages.total(), 1)
@@ -174,7 +174,7 @@ class Metrics:
 
 
 def peak_rss_mb() -> float | None:
-    """The process's peak resident memory in MiB, or None where the platform does not say."""
+    """The process's peak resident memory in MiB, or None if the platform does not tell."""
     try:
         import resource
         import sys

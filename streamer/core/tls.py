@@ -1,4 +1,4 @@
-"""Which authorities FFmpeg is to trust: its own TLS knows none, not even the system's."""
+"""The authorities that FFmpeg is told to trust: its own TLS knows none, not even the system's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What characters of a password do to a URL in which they stand as they are."""
+"""Passwords with characters that break a URL unless they are percent-encoded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 def stray_in_password(url: str) -> str | None:
     """
-    What to say of a *url* that is not understood, where a character of its password may be why.
+    Advice on a *url* that may be misread because of a character of its password; else None.
 
-    What looks like host and port is then the user and the beginning of the password.
+    The part that looks like host and port is then the user and the beginning of the password.
     """
     rest = url.partition("://")[2]
     end = re.search("[/?#]", rest)
@@ -23,8 +23,8 @@ def authority_may_end(url: str) -> bool:
     """
     Whether the user, host and port of *url* can end where they seem to.
 
-    They do not before a `#`, nor before a `?` that no `name=value` follows, where an `@` comes
-    later: both are of a password, of which `admin:12` may look like host and port.
+    If an `@` comes later, they cannot end at a `#`, nor at a `?` without `name=value` after it:
+    these belong to a password, whose beginning, such as `admin:12`, looks like host and port.
     """
     rest = url.partition("://")[2]
     end = re.search("[/?#]", rest)

@@ -1,6 +1,6 @@
 """
-A source whose calls are made by a thread of their own, so that one that never returns costs no more
-than that thread.
+Calls a source in a thread of its own, so that a call that never returns costs no more than that
+thread.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from streamer.frame import Grab, Image, StreamInfo, slow_s
 from streamer.protocols import Source
 
 _TICK_S = 0.05
-"""How often whoever waits for an answer may do something else."""
+"""How often `meanwhile` is called while an answer is waited for."""
 
 T = TypeVar("T")
 
 
 class Unanswered(SourceTimeout):
-    """A call was not waited for any longer; what it writes to is lost to it."""
+    """A call was given up; it may still write to its buffer, which must not be used again."""
 
 
 class Attempt:
@@ -32,16 +32,15 @@ class Attempt:
     One attempt to get frames: a fresh source and the thread that it belongs to.
 
     Args:
-        source: opened, read and closed by that thread alone, also where nobody waits for it.
-        number: from 1; the thread is called as the present one is, and *number* after it.
+        source: opened, read and closed by that thread alone, even after a call was given up.
+        number: from 1; the thread's name ends in it, such as `streamer-NAME-capture-1`.
         open_s: seconds that opening may take.
-        stall_s: seconds that may pass without a frame, or of a slow stream as many as three take.
+        stall_s: seconds that may pass without a frame; more for a slow stream: three frames' time.
         meanwhile: called about every 50 ms while a call is waited for; false ends the waiting.
 
-    `open` and `read` raise what the source raises, or `Unanswered`; after that the attempt is good
-    for nothing but `hang_up`. A source that sends, and whose first key frame is yet to come
-    (`SourceWaiting`), is asked again for as long as it says so. For one thread, the capture
-    stage's.
+    `open` and `read` raise what the source raises, or `Unanswered`; do not call them after that
+    one. A source that sends data, but no key frame yet (`SourceWaiting`), is asked again for as
+    long as it says so. For one thread, the capture stage's.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class Attempt:
                     continue
                 raise Unanswered(f"{self.name}: {said}") from None
             if isinstance(answer, SourceWaiting) and self._meanwhile():
-                # What it sends is a sign of life.
+                # The source sends data, so it is alive: the time-out begins anew.
                 until = time.monotonic() + max(within_s, self._stall_s)
                 self._calls.put(call)
             elif isinstance(answer, BaseException):

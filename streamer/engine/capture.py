@@ -1,5 +1,5 @@
 """
-The capture stage: frames of an open source, stamped, into the ring.
+The capture stage: reads frames of an open source, stamps them, and puts them into the ring.
 
 It owns what every source has in common: indices, epochs and the timeline, pacing by timestamps,
 pauses, skimming a live source until the first matte can be made, counting what could not be
@@ -35,7 +35,7 @@ _NS = 1_000_000_000
 _STAND_IN_NS = _NS // 5
 """Between two stand-by frames."""
 _TICK_S = 0.05
-"""How often a wait looks whether something else is wanted."""
+"""How often a wait checks for a stop, a pause or another speed."""
 
 
 class Readable(Protocol):
@@ -56,11 +56,11 @@ class CaptureStage:
         clock: for pacing and latency.
         stop: ends the stage; also ends waiting for a frame's time.
         ready: set when mattes can be made; no frame counts before.
-        on_audio: given the audio that comes beside the frames, on the timeline of their stamps.
-        playback: what is asked of the source meanwhile.
+        on_audio: given the audio that comes with the frames, on the timeline of their stamps.
+        playback: the user's wishes of the source.
 
     Attributes:
-        frames: how many were read, those skimmed too.
+        frames: how many were read, those thrown away included.
         fed_s: seconds between the first and the latest frame of the latest connection.
     """
 
@@ -99,10 +99,10 @@ class CaptureStage:
 
     def run(self, source: Readable, info: StreamInfo, ring: FrameRing) -> bool:
         """
-        Fill *ring* with the frames of *source*, an epoch of its own.
+        Fill *ring* with the frames of *source*, as a new epoch.
 
         Returns:
-            Whether it ended; false where a stop or its release is wanted.
+            True if the source ended; false if a stop, or the close of the source, is wanted.
 
         Raises:
             SourceError: it was lost.
@@ -138,7 +138,7 @@ class CaptureStage:
         return False
 
     def stand_in(self, ring: FrameRing) -> None:
-        """Put a stand-by frame into *ring* if it is time for one; its picture is yet to be made."""
+        """Put a stand-by frame into *ring* if one is due; the matting stage makes its picture."""
         now_ns = self._clock.now_ns()
         if self.size is None or not self._ready.is_set() or now_ns < self._stand_in_due_ns:
             return
@@ -173,7 +173,7 @@ class CaptureStage:
         self._hear(grab.audio, info)
 
     def _hear(self, packets: Sequence[AudioPacket], info: StreamInfo) -> None:
-        """Hand on what came beside the frames, where the sinks were told of it."""
+        """Hand on audio, if it is of the track that the sinks were told of."""
         if not packets or info.audio is None or info.audio != self._audio:
             return
         if info.live and not info.paced:
@@ -197,7 +197,7 @@ class CaptureStage:
         self._presence.came(grab.captured_ns)
 
     def _wait_until_ready(self, source: Readable, info: StreamInfo) -> StreamInfo:
-        """A file waits; a live source is read and thrown away, so that it does not go stale."""
+        """Let a file wait; read a live source and throw its frames away, so that it stays fresh."""
         if not info.live or info.paced:
             self._ready.wait()
             return info
@@ -208,7 +208,7 @@ class CaptureStage:
         return info
 
     def _pause(self, source: Readable, info: StreamInfo, ring: FrameRing) -> StreamInfo:
-        """Wait until the pause is over; of a live source the last picture is held meanwhile."""
+        """Wait until the pause is over; a live source is read, and its last picture is held."""
         if not info.live or info.paced:
             self._sit_out()
             self._beat = None
@@ -222,14 +222,14 @@ class CaptureStage:
         return self._skim(source, info, goes_on)
 
     def _sit_out(self) -> int:
-        """Wait until the pause is over; how many nanoseconds that took."""
+        """Wait until the pause is over; returns the nanoseconds that it took."""
         begun_ns = self._clock.now_ns()
         while self._playback.paused and not self._stop.is_set():
             self._clock.wait(self._stop, _TICK_S)
         return self._clock.now_ns() - begun_ns
 
     def _skim(self, source: Readable, info: StreamInfo, goes_on: Callable[[], bool]) -> StreamInfo:
-        """Read frames and throw them away; what the stream is after the last of them."""
+        """Read frames and throw them away while *goes_on*; returns the info after the last."""
         scratch = _image_for(info)
         while not self._stop.is_set() and goes_on():
             try:
@@ -242,26 +242,26 @@ class CaptureStage:
         return info
 
     def _complain(self, error: CorruptFrame) -> None:
-        """Say that a frame was bad, loudly for the first of several."""
+        """Log a corrupt frame; as a warning only the first of several in a row."""
         logger.log(logging.DEBUG if self._corrupt else logging.WARNING, "%s", error)
         self._corrupt = True
 
     def _pace(self, grab: Grab) -> int:
-        """Wait for the frame's time and return it as the moment of capture."""
+        """Wait until the frame is due; returns the time then, as its moment of capture."""
         self._wait_until(int(grab.pts * grab.time_base * _NS))
         return self._clock.now_ns()
 
     def _see_out(self, info: StreamInfo) -> None:
-        """Give the last picture of a paced source its time."""
+        """Wait as long as the last picture of a paced source is to be shown."""
         if info.paced and info.fps is not None and self._beat is not None:
             self._wait_until(self._beat[1] + int(_NS / info.fps))
 
     def _wait_until(self, pts_ns: int) -> None:
         """
-        Wait until what is shown at *pts_ns*, nanoseconds of the stream, is due.
+        Wait until *pts_ns*, in nanoseconds of the stream, is due.
 
-        That is counted from when the frame before was due, so a change of speed goes on from there.
-        In a pause no time passes.
+        It is counted from when the previous frame was due, so a new speed applies from there. Time
+        in a pause does not count.
         """
         begun_ns, begun_pts_ns = self._beat or (self._clock.now_ns(), pts_ns)
         due_ns = begun_ns

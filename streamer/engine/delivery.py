@@ -1,8 +1,8 @@
 """
 From the matting stage to the sinks: deliveries, and one worker with a bounded queue for each sink.
 
-A slow sink holds up no other: of a live stream its queue drops its oldest, of a file the matting
-stage waits, and nothing is lost.
+In a live stream a slow sink holds up no other: its full queue drops the oldest delivery. For a file
+the matting stage waits, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from streamer.protocols import AudioSink, EarlySink, ProgressingSink, Sink, Wind
 _MOST_AUDIO = 4096
 """Packets that may wait for their frames: more than a minute's."""
 _AHEAD_S = 3
-"""Audio is on another clock if it is so far ahead, of its frame and of newer audio."""
+"""Audio this far ahead, of its frame and of the newest audio, must be on another clock."""
 
 
 class InHand:
     """
-    How many frames the matting stage holds that nobody has counted yet.
+    Counts the frames that the matting stage holds: neither delivered nor dropped yet.
 
-    The stage takes and gives them; whoever waits for it no longer forfeits them. Thread-safe.
+    The stage takes and gives them; whoever abandons it forfeits them. Thread-safe.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -49,14 +49,14 @@ class InHand:
                 self._held += 1
 
     def give(self) -> bool:
-        """One goes on to the sinks; false where it was forfeited meanwhile."""
+        """One goes on to the sinks; false if it was forfeited meanwhile."""
         with self._lock:
             if not self._forfeited:
                 self._held -= 1
             return not self._forfeited
 
     def forfeit(self) -> None:
-        """None will reach a sink, nor any that is taken later: count each, once."""
+        """Count all of them, and each that is taken later, as dropped: none reaches a sink."""
         with self._lock:
             held, self._held, self._forfeited = self._held, 0, True
         for _ in range(held):
@@ -68,7 +68,7 @@ class Delivery:
     One frame and its matte on their way to every sink; holds the ring's lease until all are done.
 
     It counts as emitted when at least one sink took it, else as dropped for the reason that the
-    last sink gave; one that stands in for a frame counts as such, if at all. Thread-safe.
+    last sink gave. A stand-by frame counts as `standby` if a sink took it, else not. Thread-safe.
     """
 
     def __init__(
@@ -85,9 +85,10 @@ class Delivery:
 
     def done(self, receiver: SinkWorker, refused: DropReason | None = None) -> None:
         """
-        *receiver* has finished with it; *refused* says why it did not take it.
+        Note that *receiver* has finished with it; *refused* says why it did not take it.
 
-        Its first word counts: a sink that was given up may still return from its call later.
+        Only the first call per receiver has an effect: a sink that was given up may still return
+        from its call later.
         """
         with self._lock:
             if receiver not in self._pending:
@@ -110,7 +111,7 @@ class SinkWorker:
 
     Args:
         sink: opened, written and closed by one thread: `loop`'s, or for a window the main one.
-        number: its place among all sinks; the stage is called `sinks[0] record` by it.
+        number: its place among all sinks, as in the stage's name `sinks[0] record`.
         depth: how many deliveries may wait.
         metrics: for the latencies of writing and end to end.
 
@@ -145,11 +146,11 @@ class SinkWorker:
 
     @property
     def waiting(self) -> int:
-        """Deliveries that it has not begun to write."""
+        """Deliveries in its queue."""
         return len(self._queue)
 
     def busy_s(self) -> float:
-        """For how many seconds the sink has got on with nothing in a call; 0 if it is in none."""
+        """Seconds that the sink has been in a call without progress; 0 outside of calls."""
         since_ns = self._busy_since_ns
         if since_ns is None:
             return 0.0
@@ -173,9 +174,9 @@ class SinkWorker:
 
     def put(self, delivery: Delivery, *, patient: bool = False) -> None:
         """
-        Queue one delivery; of a file this waits for room, of a live stream the oldest goes.
+        Queue one delivery. If the queue is full, wait (file) or drop the oldest (live stream).
 
-        A *patient* one waits for room always: it comes with others that were ready at once.
+        A *patient* delivery always waits for room: it is one of several that were ready at once.
         """
         refused: Delivery | None = None
         reason: DropReason = "stale"
@@ -209,7 +210,7 @@ class SinkWorker:
             self._changed.notify_all()
 
     def give_up(self) -> None:
-        """Refuse what waits and all that comes: the sink failed, hangs or wants no more."""
+        """Refuse all deliveries, waiting and to come: the sink failed, hangs or wants no more."""
         with self._changed:
             self._gone = True
             waiting = list(self._queue)
@@ -229,11 +230,11 @@ class SinkWorker:
 
     def step(self, timeout: float, *, stopping: bool) -> bool:
         """
-        Serve a window once: write what waits, or its events.
+        Serve a window once: write a delivery that waits, or let it handle its events.
 
         Args:
             timeout: seconds to wait for a delivery.
-            stopping: the stream ends: a paused window no longer holds it up.
+            stopping: the stream is ending, and a paused window must not hold it up.
 
         Returns:
             Whether more may come.
@@ -290,7 +291,7 @@ class SinkWorker:
         self._write_audio(stamp.pts * stamp.time_base)
 
     def _write_audio(self, until_s: Fraction | None) -> None:
-        """Write the audio that waits, as far as to that time."""
+        """Write the audio that waits, up to *until_s*; None: all of it."""
         sink = self._sink
         while self._audio and isinstance(sink, AudioSink):
             packet = self._audio[0]
@@ -302,7 +303,7 @@ class SinkWorker:
                 self._call(partial(sink.write_audio, packet))
 
     def _is_astray(self, at_s: Fraction, until_s: Fraction) -> bool:
-        """Whether audio of that time would only hold up what comes after it."""
+        """Whether audio at *at_s* is on another clock, and would only hold up the audio after."""
         newest_s = self._audio[-1].pts * self._audio_base
         return at_s - max(until_s, newest_s) > _AHEAD_S
 

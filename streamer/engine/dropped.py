@@ -1,4 +1,4 @@
-"""Dropped frames, told together: one event a second, not one for each."""
+"""Reports dropped frames together: at most once a second, not one by one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _EVERY_S = 1.0
 
 class DroppedFrames:
     """
-    Counts dropped frames, and tells of them later: call it with the reason of each. Thread-safe.
+    Counts dropped frames, and tells of them later. Call it with the reason of each. Thread-safe.
 
     Args:
-        tell: is told, by the thread that calls `tell_due` or `tell_rest`. Who drops a frame may
-            hold locks, and only counts.
+        tell: called by the thread that calls `tell_due` or `tell_rest`. A thread that drops a frame
+            only counts it, for it may hold locks.
         now: monotonic seconds.
     """
 
@@ -31,17 +31,17 @@ class DroppedFrames:
         self._lock = threading.Lock()
 
     def __call__(self, reason: DropReason) -> None:
-        """One more frame was dropped."""
+        """Count one more dropped frame."""
         with self._lock:
             self._counts[reason] += 1
 
     def tell_due(self) -> None:
-        """Tell of those that nobody was told of, if the last time is a second ago."""
+        """Tell of the drops since the last report, if that is a second ago."""
         if self._counts and self._now() >= self._due_s:
             self.tell_rest()
 
     def tell_rest(self) -> None:
-        """Tell of those that nobody was told of."""
+        """Tell of the drops since the last report."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
             self._due_s = self._now() + _EVERY_S

@@ -2,8 +2,8 @@
 The lifecycle of the threads: started together, stopped by draining, and the first failure wins.
 
 Who waits for whom: capture for room in the ring, matting for a frame and (files only) for room in
-each sink's queue, a sink for its deliveries. Whoever supervises, `run` or `join`, waits for all,
-and for none longer than `stall_s`.
+each sink's queue, a sink for its deliveries. The supervisor, `run` or `join`, waits for all, and
+abandons a stage that is stuck for `stall_s`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ _DRAIN_S = 2.0
 """For how long after a stop the frames that wait still get their mattes."""
 
 _TICK_S = 0.01
-"""How often the supervisor looks."""
+"""How often the supervisor checks the stages."""
 
 
 class Options(TypedDict, total=False):
-    """What `Engine` takes beside its parts; see there."""
+    """The options of `Engine`, besides its parts; see there."""
 
     fresh: Callable[[], Source] | None
     reconnect: ReconnectConfig | None
@@ -68,17 +68,17 @@ class Engine(Uncopyable):
     """
     Runs frames from a source over mattes to sinks, in threads of its own.
 
-    It knows contracts only. `streamer.stream.Stream` is what users have of it.
+    It knows its parts by their contracts only. Users have a `streamer.stream.Stream` around it.
 
     Args:
         source: where frames come from; owned.
         matting: how they get their mattes; owned.
         sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
-        fresh: makes another like *source*: with it, one that is down, lost or silent is tried
-            again. For live sources; each connection then has a thread of its own.
-        reconnect: how often it is tried, and when it counts as silent.
-        standby: what the sinks are given while the source is away.
-        take_settings: the settings of each frame, asked for when its matting takes it.
+        fresh: makes another source like *source*: with it, one that is down, lost or silent is
+            reconnected. For live sources; each connection then has a thread of its own.
+        reconnect: how often to try, and when the source counts as silent.
+        standby: makes the frames that sinks get while the source is away.
+        take_settings: gives a frame its settings, when the matting stage takes it.
         refine: is done to the alpha of each frame, in the matting's thread; never to an empty one.
         ring_capacity: frames that may wait for their matte.
         sink_queue: mattes that may wait for each sink.
@@ -86,15 +86,15 @@ class Engine(Uncopyable):
             counts as stuck; it is then abandoned, for a thread cannot be killed.
         metrics: where to count; shared with composers that time themselves.
         clock: time, for tests to pass in.
-        events: whose listeners are told what happens; its stream's name is in the threads' names.
+        events: told what happens; the stream's name in it is part of the threads' names.
 
     A context manager: leaving it stops and joins. `request_stop` may be called in a signal
     handler; `stop`, `abort`, `statistics`, `report` and `use`, by any thread.
 
     Attributes:
-        source: the first; later connections have others.
-        playback: what is wanted of the source while it runs.
-        connects: the source is one that is connected again.
+        source: the first source; later connections have others.
+        playback: the user's wishes of the source while it runs.
+        connects: whether the source is reconnected when it is lost.
         events: see above.
     """
 
@@ -230,7 +230,7 @@ class Engine(Uncopyable):
         self._stop_wanted = True
 
     def stop(self) -> None:
-        """End the stream: no more frames are read, those that wait are worked off."""
+        """End the stream: no more frames are read, those that wait are still processed."""
         with self._lock:
             self._stopped_at = self._stopped_at or time.monotonic()
             ring = self._ring
@@ -259,7 +259,7 @@ class Engine(Uncopyable):
 
     @property
     def info(self) -> StreamInfo | None:
-        """What the source is; None before it is open."""
+        """What the source delivers; None before it is open."""
         return self._info
 
     @property
@@ -269,7 +269,7 @@ class Engine(Uncopyable):
 
     @property
     def matting(self) -> Matting:
-        """How frames get their mattes now."""
+        """The present matting."""
         return self._mattes.matting
 
     def use(self, load: LoadMatting) -> Future[None]:
@@ -298,7 +298,7 @@ class Engine(Uncopyable):
         )
 
     def status(self) -> Status:
-        """How it stands. Takes about a millisecond; `statistics` is for asking often."""
+        """The stream's status. Takes about a millisecond; to ask often, use `statistics`."""
         ended = self._ended or Moment.now()
         began = self._began or ended
         matting = self._mattes.matting
@@ -350,7 +350,7 @@ class Engine(Uncopyable):
         if self._threads:
             raise RuntimeError("a stream runs once")
         if self._stopped_at is not None:
-            # Its stages have as long to end as those of any other.
+            # Stopped before its start: the time that its stages have to end counts from here.
             self._stopped_at = time.monotonic()
         self._threads.spawn("capture", self._run_capture)
         self._threads.spawn("matting", self._run_matting)
@@ -371,7 +371,7 @@ class Engine(Uncopyable):
             if self._stopping.is_set() and isinstance(error, SourceError):
                 logger.info("while stopping, capture: %s", error)
             else:
-                # No abort: the frames that were captured are good, and are worked off.
+                # No abort: the frames captured so far are good, and are still processed.
                 self._threads.keep_failure("capture", error)
         finally:
             if self._ring is not None:
@@ -382,7 +382,7 @@ class Engine(Uncopyable):
             self._presence.ended()
 
     def _make_ring(self, info: StreamInfo) -> FrameRing:
-        """Say what the source is, and make the ring for it."""
+        """Publish what the source delivers, and make the ring for it."""
         policy = DropPolicy.DROP_OLDEST if info.live else DropPolicy.BLOCK
         # In a pause a live stream's last frame is shown again.
         self._standby.keeps |= info.live and not info.paced
@@ -412,7 +412,7 @@ class Engine(Uncopyable):
                 worker.end()
             self._mattes.close()
             with self._lock:
-                # From here on what is still being loaded is waited for as after a stop.
+                # A matting that is still being loaded is waited for only as long as after a stop.
                 self._stopped_at = self._stopped_at or time.monotonic()
 
     def _run_sink(self, worker: SinkWorker) -> None:
@@ -430,7 +430,7 @@ class Engine(Uncopyable):
             worker.close()
 
     def _supervise(self, should_stop: Callable[[], bool] | None) -> None:
-        """Wait for every stage, serving the window meanwhile; stop, and abandon, when due."""
+        """Wait for every stage and serve the window; stop the stream or abandon stages when due."""
         window = self._window
         while window is not None or self._threads.awaited:
             if self._stop_wanted or (should_stop is not None and should_stop()):
@@ -455,7 +455,7 @@ class Engine(Uncopyable):
         self._dropped.tell_rest()
 
     def _serve(self, window: SinkWorker) -> bool:
-        """Give the window a turn; false when there is nothing more for it."""
+        """Give the window a turn; false when nothing more will come for it."""
         if window.opened:
             return window.step(
                 _TICK_S, stopping=self._stopping.is_set() or self._threads.failure is not None
@@ -503,7 +503,7 @@ class Engine(Uncopyable):
                     self._leave(stage)
 
     def _leave(self, stage: str) -> None:
-        """Stop waiting for a stage that a stop has not ended; no failure, for an end was wanted."""
+        """Abandon a stage that did not end after a stop; no failure, for an end was wanted."""
         self._threads.abandon(stage)
         logger.warning("%s: has not stopped within %g s: not waited for", stage, self._stall_s)
         if stage == "matting":

@@ -1,4 +1,4 @@
-"""The matting stage: frames out of the ring, their mattes, and both on to the sinks."""
+"""The matting stage: takes frames from the ring, makes their mattes, hands both to the sinks."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from streamer.frame import Alpha, Frame, Matte
 from streamer.protocols import Matting, PacedMatting
 
 _LOOK_S = 0.2
-"""How often, while no frame comes, it is looked for another matting."""
+"""While no frame comes, the stage looks this often whether another matting is ready."""
 
 Refine = Callable[[Frame, Alpha], None]
-"""Refines in place the alpha of a frame by its settings; called for frames in order."""
+"""Refines the alpha of a frame in place, by the frame's settings; called for frames in order."""
 TakeSettings = Callable[[int, int], Settings | None]
-"""Asked once for each frame, in order, by its height and width: its settings, if it has any."""
+"""Returns the settings of a frame, if any, by its height and width; called once for each."""
 
 
 def no_settings(height: int, width: int) -> None:
-    """Frames have none: each part goes by what it was made with."""
+    """Give frames no settings: each part uses those that it was made with."""
 
 
 class _ForfeitedError(Exception):
-    """Nobody waits for this stage any longer."""
+    """Nobody waits for this stage any longer: it was abandoned."""
 
 
 class MattingStage:
     """
     Makes the matte of each frame in a ring and hands both to every sink.
 
-    It keeps the leases of the frames that a matting which looks ahead holds, oldest first.
+    It keeps the leases of the frames that a look-ahead matting holds, oldest first.
 
     Args:
         matting: how frames get their mattes.
-        standby: makes those of stand-by frames, for which no model runs.
-        workers: the sinks'.
+        standby: makes the mattes of stand-by frames, for which no model runs.
+        workers: one for each sink.
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
-        switching: has another matting, from time to time.
+        switching: provides another matting when one was asked for and is ready.
         take_settings: gives each frame its settings.
-        dropped: tells of dropped frames, between two others.
-        refine: is done to each matte before it goes on. An empty one stays empty, and stand-by
-            frames as they are: whatever is asked for, the room is not to be seen in them.
+        dropped: reports dropped frames; called between two frames.
+        refine: is done to each matte before it goes on. Empty mattes and stand-by frames are left
+            as they are: whatever the settings say, they must not show the room.
 
-    For one thread; `in_hand` may be forfeited by another that waits no longer.
+    For one thread; another one that abandons the stage may forfeit `in_hand`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class MattingStage:
 
     @property
     def matting(self) -> Matting:
-        """What makes the mattes now."""
+        """The present matting."""
         return self._matting
 
     def run(self, ring: FrameRing) -> None:
@@ -111,7 +111,7 @@ class MattingStage:
             self.in_hand.forfeit()
 
     def close(self) -> None:
-        """Close the matting, and let go of the frames that are held. Twice is once."""
+        """Close the matting, and let go of the held frames. A second call does nothing."""
         self._switching.close()
         self._matting.close()
         self._standby.close()
@@ -119,7 +119,7 @@ class MattingStage:
             self._held.popleft()[0].release()
 
     def _switch(self, ring: FrameRing) -> None:
-        """Put another matting in the place of this one, if there is one, between two frames."""
+        """Replace the matting between two frames, if another one is ready."""
         ready = self._switching.take()
         if ready is None:
             return
@@ -168,7 +168,7 @@ class MattingStage:
             raise RuntimeError(f"the matting holds {len(self._held)} frames")
 
     def _flush(self) -> None:
-        """Deliver what is held; a delivery that follows at once should be patient too."""
+        """Deliver all held frames; a delivery right after this should be patient too."""
         if self._held:
             self._hand_on(self._matting.flush(), patient=True)
         if self._held:
@@ -190,7 +190,7 @@ class MattingStage:
                 if self._refine is not None and matte.origin != "empty":
                     self._refine(lease.frame, matte.alpha)
                 self._standby.keep(lease, matte)
-                # Of several at once the later would push the earlier out of a short queue.
+                # If there are several, the later ones would push the earlier out of a short queue.
                 self._deliver(lease, matte, patient=patient or len(mattes) > 1)
 
     def _deliver(self, lease: Lease, matte: Matte, *, patient: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a user asks of a source while it runs."""
+"""The user's wishes of a source while it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Connection = Literal["open", "reopening", "released"]
 @dataclass(slots=True)
 class Playback:
     """
-    Wishes that any thread may set, and that the capture stage looks at for each frame.
+    Wishes that any thread may set; the capture stage checks them at each frame.
 
     Assigning an attribute is atomic; the connection has states, and methods that change them.
     """
@@ -21,40 +21,40 @@ class Playback:
     paused: bool = False
     """A file waits; a live source is read and thrown away, while its last picture is held."""
     speed: float = 1.0
-    """Of a source that is paced: 2 delivers twice as fast as the timestamps say."""
+    """For a paced source: 2 delivers twice as fast as the timestamps say."""
     connection: Connection = "open"
-    """Of a source that is connected again; to be changed by the methods only."""
+    """For a source that is reconnected; to be changed by the methods only."""
     outdated: bool = False
-    """What was made before the start is not what is wanted any more."""
+    """The source made before the start has old settings, and must be made again."""
     _anew: bool = False
-    """It was to be reopened, and has not been."""
+    """A `reopen` was asked for, and is not done yet."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def closes(self) -> bool:
-        """Whether a connection that there is must be closed."""
+        """Whether the current connection must be closed."""
         return self.connection != "open"
 
     def release(self) -> None:
-        """Close it until `acquire`, whatever was wanted before."""
+        """Close the source until `acquire`, whatever was wanted before."""
         with self._lock:
             self.connection = "released"
 
     def acquire(self) -> None:
-        """Open it again after `release`. A `reopen` that is not done yet is done then."""
+        """Open the source again after `release`. A `reopen` that is not done yet is done then."""
         with self._lock:
             if self.connection == "released":
                 self.connection = "reopening" if self._anew else "open"
 
     def reopen(self) -> None:
-        """Make it anew: at once, or where it is released when it is acquired."""
+        """Reopen the source with its current settings: at once, or if released, at `acquire`."""
         with self._lock:
             self.outdated = self._anew = True
             if self.connection == "open":
                 self.connection = "reopening"
 
     def reopened(self) -> None:
-        """It is closed, and may be opened again; unless it was released meanwhile."""
+        """Note that the old connection is closed, and a new one may open, unless released."""
         with self._lock:
             if self.connection == "reopening":
                 self.connection, self._anew = "open", False

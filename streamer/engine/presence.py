@@ -18,7 +18,7 @@ class SourceStatus:
     reconnects: int
     """How often frames came again after a loss."""
     away_s: float
-    """Seconds between the last frame before each loss and the first after it, all together."""
+    """Total seconds between the last frame before each loss and the first after it."""
 
 
 class Presence:
@@ -26,16 +26,16 @@ class Presence:
     Keeps one source's state and tells of each change once.
 
     Args:
-        name: how the source is called.
+        name: the source's name.
         clock: time.
-        tell: is told of each change.
+        tell: told of each change.
 
     Written by the capture stage, read by any thread.
     """
 
     def __init__(self, name: str, clock: Clock, tell: Tell = nobody) -> None:
         self.name = name
-        """That of the source as it is now."""
+        """The present source's name."""
         self._clock = clock
         self._tell = tell
         self._lock = threading.Lock()
@@ -51,11 +51,11 @@ class Presence:
 
     @property
     def was_live(self) -> bool:
-        """Whether a frame ever came."""
+        """Whether there ever was a frame."""
         return self._last_ns is not None
 
     def came(self, captured_ns: int) -> None:
-        """A frame was captured then."""
+        """A frame came, captured at *captured_ns*."""
         with self._lock:
             last_ns, self._last_ns = self._last_ns, captured_ns
             if self._state == "live":
@@ -68,20 +68,20 @@ class Presence:
         self._tell(SourceChanged(self.name, "live", away_s=away_s))
 
     def went(self, state: SourceState, why: str) -> None:
-        """It is `stalled` or `reconnecting`; nobody is told if it was so before."""
+        """It is `stalled` or `reconnecting`; only a change is told."""
         with self._lock:
             changed, self._state = self._state != state, state
         if changed:
             self._tell(SourceChanged(self.name, state, why))
 
     def released(self) -> None:
-        """It was closed on request, until it is wanted again."""
+        """It was closed on request, until it is acquired again."""
         with self._lock:
             self._state = "released"
         self._tell(SourceChanged(self.name, "released"))
 
     def retries(self, name: str) -> None:
-        """A new attempt of a source of that *name*: what was stalled or released reconnects."""
+        """Begin an attempt with a source of this *name*; stalled or released: now reconnecting."""
         with self._lock:
             self.name = name
             changed = self._state in ("stalled", "released")
@@ -91,7 +91,7 @@ class Presence:
             self._tell(SourceChanged(self.name, "reconnecting"))
 
     def ended(self) -> None:
-        """Nothing comes any more."""
+        """The source has ended for good."""
         with self._lock:
             if self._state == "ended":
                 return
@@ -100,7 +100,7 @@ class Presence:
         self._tell(SourceChanged(self.name, "ended"))
 
     def status(self) -> SourceStatus:
-        """What is known now."""
+        """A snapshot."""
         with self._lock:
             away_s = round(self._away_until_now_ns() / 1e9, 3)
             return SourceStatus(self._state, self._reconnects, away_s)

@@ -1,7 +1,7 @@
 """
 Reconnecting: one attempt after another to get frames from a live source, with growing pauses.
 
-While the source is away the stage keeps its outputs going with stand-by frames.
+While the source is away, stand-by frames keep the outputs going.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ logger = logging.getLogger("streamer.engine")
 _OPEN_S = 10.0
 _TICK_S = 0.05
 _FAREWELL_S = 1.0
-"""For how long the end of a run waits until the last connections are closed."""
+"""How long the end of a run waits for the last connections to close."""
 _MOST_STUCK = 4
-"""Threads that may be stuck in a driver before nobody is sent after them."""
+"""With so many threads stuck in a driver, no further one is started."""
 
 
 class Reconnecting:
     """
-    Makes attempts until the source ends, *stop* is set, or the policy has had enough.
+    Makes attempts until the source ends, *stop* is set, or the policy allows no more.
 
     Args:
         first: the source of the first attempt.
-        fresh: makes one for each further attempt.
+        fresh: makes the source of each further attempt.
         policy: pauses and limits.
         stage: takes the frames.
         presence: told what the source is doing.
         opened: makes the ring when the first attempt has opened.
         clock: time, for the pauses.
-        stop: ends whatever is waited for.
+        stop: ends all waiting, and the attempts.
         playback: says when the source is to be released.
         chance: see `Backoff`.
         open_s: seconds that opening may take.
@@ -126,7 +126,7 @@ class Reconnecting:
         return tuple(attempt.stage for attempt in self._attempts if attempt.alive)
 
     def _try_once(self) -> bool:
-        """Take frames; whether the source ended, and was not stopped. Raises SourceError."""
+        """Make one attempt and take its frames; true if the source ended. Raises SourceError."""
         attempt = self._new_attempt()
         self._presence.retries(attempt.name)
         try:
@@ -143,7 +143,7 @@ class Reconnecting:
         return self._let_go
 
     def _stay_away(self) -> None:
-        """Let the device go, and keep the outputs going until it is wanted again."""
+        """Leave the device closed, and keep the outputs going, until it is wanted again."""
         if self._attempts:
             self._attempts[-1].join(_FAREWELL_S)
         self._presence.released()
@@ -156,7 +156,7 @@ class Reconnecting:
             self._clock.wait(self._stop, _TICK_S)
 
     def _judge(self, error: SourceError, *, came: bool) -> float:
-        """Seconds to wait after an attempt that ended so; raises *error* where it was the last."""
+        """Seconds to wait after an attempt ended with *error*; raises that if it was the last."""
         self._failed = 0 if came else self._failed + 1
         if came and self._stage.fed_s >= self._policy.healthy_s:
             self._backoff.reset()
@@ -177,10 +177,10 @@ class Reconnecting:
 
     def _is_hopeless(self, error: SourceError) -> bool:
         """
-        Whether it will hardly change by itself.
+        Whether the failure will hardly go away by itself.
 
-        What is not found counts only until it was there once: a camera that is unplugged, or a
-        stream whose publisher is away, is not found either.
+        `SourceNotFound` counts only before the first frame: later, the camera may be unplugged or
+        the stream's publisher away.
         """
         if isinstance(error, SourceNotFound):
             return not self._presence.was_live
@@ -192,14 +192,14 @@ class Reconnecting:
             self._clock.wait(self._stop, min(left_ns / 1e9, _TICK_S))
 
     def _meanwhile(self) -> bool:
-        """Keep the outputs going while no frames come; false when these are wanted no longer."""
+        """Keep the outputs going while no frames come; false when no frames are wanted any more."""
         away = self._presence.state in ("stalled", "reconnecting")
         if self._ring is not None and (away or self._playback.paused):
             self._stage.stand_in(self._ring)
         return not (self._is_let_go() or self._stop.is_set())
 
     def _say_farewell(self) -> None:
-        """Give the last connections a moment to be closed in order."""
+        """Give the last connections a moment to close properly."""
         until = time.monotonic() + _FAREWELL_S
         for attempt in self._attempts:
             attempt.join(max(0.0, until - time.monotonic()))

@@ -1,4 +1,4 @@
-"""How a stream stands: the snapshot of its counts, its status, and the report made of that."""
+"""The state of a stream: a snapshot of its counts, its status, and the report made of that."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something was, by the wall and by the CPU time of the process until then."""
+    """A moment, in wall-clock time and in CPU time of the process."""
 
     wall_s: float
     cpu_s: float
 
     @classmethod
     def now(cls) -> Self:
-        """The present one."""
+        """The present moment."""
         return cls(time.monotonic(), time.process_time())
 
 
 @dataclass(frozen=True, slots=True)
 class SinkStatus:
-    """How one sink stands."""
+    """The status of one sink."""
 
     stage: str
     """Such as `sinks[0] record`."""
     dropped: int
-    """Deliveries that its queue gave up."""
+    """Deliveries dropped because its queue was full."""
     waiting: int
     """Deliveries in its queue."""
     latency_ms: dict[str, dict[str, float | None]]
@@ -64,30 +64,30 @@ class SinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a stream stands, and after its end how it went; the report is made of it."""
+    """The status of a stream, during the run and after it; the report is made of it."""
 
     stream: str
-    """Its name."""
+    """The stream's name."""
     source: str
-    """The source's, free of credentials."""
+    """The source's name, free of credentials."""
     info: StreamInfo | None
     """What the source delivers; None before it is open."""
     counts: Statistics
     latency_ms: dict[str, dict[str, float | None]]
-    """Of each stage, all sinks together: `{p50, p95, p99}`."""
+    """`{p50, p95, p99}` of each stage, over all sinks."""
     matte_age: MatteAges
     wall_s: float
-    """Since mattes could be made."""
+    """Seconds since mattes could be made."""
     cpu_s: float
-    """Of the process, since then."""
+    """CPU seconds of the process in that time."""
     model: ModelInfo | None
     matting: dict[str, Any]
     """See `Matting.statistics`."""
     rss_peak_mb: float | None
-    """Of the process."""
+    """MiB of the process; None if unknown."""
     sinks: tuple[SinkStatus, ...]
     error: str | None
-    """The first failure."""
+    """The first failure, if there was one."""
     fallback: str | None = None
     """Why the model is a fall-back, if it is one."""
 

@@ -1,10 +1,9 @@
 """
 The ring between capture and everything after it: slots of memory allocated once and leased.
 
-A slot holds one frame and the matte that will belong to it, so the two cannot drift apart. The
-writer reserves a slot, fills it and commits it; a reader takes a lease on the oldest waiting slot
-and may pass it on. A slot returns to the ring when its last holder lets go, and is never
-overwritten before.
+A slot holds one frame and its future matte, so the two cannot be mixed up. The writer reserves a
+slot, fills it and commits it; a reader takes a lease on the oldest waiting slot and may pass it on.
+A slot returns to the ring when its last holder lets go, and is never overwritten before.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ class DropPolicy(Enum):
     """What a full ring does with one more frame."""
 
     BLOCK = "block"
-    """The writer waits: files and pictures."""
+    """The writer waits; for files and pictures."""
     DROP_OLDEST = "drop_oldest"
-    """The oldest waiting frame gives way: live sources."""
+    """The oldest waiting frame is dropped; for live sources."""
 
 
 class _Slot:
@@ -50,7 +49,7 @@ class Reservation:
     """
     A slot being written; a context manager that gives the slot back unless `commit` was called.
 
-    Where the write may never return, `condemn` leaves the slot to its writer. Thread-safe.
+    If the write may never return, `condemn` leaves the slot to its writer. Thread-safe.
 
     Attributes:
         image: (H, W, 3) uint8 BGR to write the frame into; old contents.
@@ -68,12 +67,12 @@ class Reservation:
         """
         Hand the frame to the readers. Once; *image* must not be touched after.
 
-        Of a condemned reservation this does nothing.
+        Does nothing after `condemn`.
         """
         self._ring._commit(self, stamp)
 
     def condemn(self) -> None:
-        """Give the slot up to whoever is stuck writing into it; the ring makes itself another."""
+        """Leave the slot to a writer that is stuck in it; the ring allocates another one."""
         self._ring._condemn(self)
 
     def __enter__(self) -> Self:
@@ -87,8 +86,8 @@ class Lease:
     """
     The right to read one frame and to write and read its alpha.
 
-    Each holder lets go once: the taker by leaving the `with` block, every other by `release` after
-    a `retain`. Thread-safe.
+    Each holder lets go once: the taker by leaving the `with` block, any other that called `retain`
+    by `release`. Thread-safe.
 
     Attributes:
         frame: the frame; its image is borrowed from the ring.
@@ -104,7 +103,7 @@ class Lease:
         self.alpha = slot.alpha
 
     def give_settings(self, settings: Settings | None) -> None:
-        """Give the frame its settings; once, by its taker, before any other holder has it."""
+        """Give the frame its settings; once, by its taker, before there is any other holder."""
         self.frame = replace(self.frame, settings=settings)
 
     def retain(self) -> None:
@@ -112,7 +111,7 @@ class Lease:
         self._ring._retain(self._slot)
 
     def release(self) -> None:
-        """Let go. After the last holder's release the memory belongs to the ring again."""
+        """Let go. After the last holder's release the slot belongs to the ring again."""
         self._ring._release(self._slot)
 
     def __enter__(self) -> Self:
@@ -142,8 +141,8 @@ class FrameRing:
     Args:
         capacity: how many committed frames may wait, 1 or more.
         policy: what a full ring does with one more frame.
-        leases: how many slots the readers may hold at a time; the writer waits (`BLOCK`) or takes
-            the oldest waiting frame's slot (`DROP_OLDEST`) when there are none left.
+        leases: how many slots the readers may hold at a time. If no slot is left, the writer waits
+            (`BLOCK`) or takes that of the oldest waiting frame (`DROP_OLDEST`).
         on_drop: told the reason of each dropped frame of the source, by the thread that caused it.
 
     One writer, any number of readers. Thread-safe.
@@ -191,7 +190,7 @@ class FrameRing:
         return Reservation(self, slot)
 
     def lend(self, more: int) -> None:
-        """Let the readers hold so many more slots, made when they are needed."""
+        """Let the readers hold *more* additional slots, allocated when they are needed."""
         with self._changed:
             self._slots_total += more
             self._changed.notify_all()
@@ -225,7 +224,7 @@ class FrameRing:
         return slot
 
     def _dropped(self, slot: _Slot, reason: DropReason) -> None:
-        """Count a frame of the source; one that stands in for it is nobody's loss."""
+        """Report a dropped frame of the source; a stand-by frame does not count."""
         if slot.stamp is not None and not slot.stamp.standby:
             self._on_drop(reason)
 
@@ -297,13 +296,13 @@ class FrameRing:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """End of the stream: writers get `EndOfStream`, readers the frames that wait, then it."""
+        """End the stream: writers get `EndOfStream`, readers the waiting frames and then that."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abort(self) -> None:
-        """Close, and drop what waits as `stale`."""
+        """Close, and drop the waiting frames as `stale`."""
         with self._changed:
             self._closed = self._aborted = True
             while self._waiting:
@@ -312,7 +311,7 @@ class FrameRing:
 
     @property
     def aborted(self) -> bool:
-        """Whether the stream ended by `abort`: what is still in work is not wanted either."""
+        """Whether the stream ended by `abort`: frames still in work are not wanted either."""
         return self._aborted
 
     def statistics(self) -> RingStatistics:

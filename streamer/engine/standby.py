@@ -1,4 +1,4 @@
-"""What stand-by frames show: a card, black, or the last frame again. Never the room as it is."""
+"""Stand-by frames: they show a card, black, or the last frame again. Never the room as it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DrawCard = Callable[[Image, str], None]
 
 
 def black(out: Image, text: str) -> None:
-    """A card without anything on it."""
+    """Draw a card with nothing on it."""
     out.fill(0)
 
 
@@ -30,8 +30,8 @@ class Standby:
     For one thread, the matting stage's.
 
     Attributes:
-        keeps: the last frame is kept, which takes a lease: where it may be shown again, after a
-            loss or in a pause.
+        keeps: whether the last frame is kept, which takes a lease, to be shown again after a loss
+            or in a pause.
     """
 
     def __init__(self, config: StandbyConfig | None = None, draw: DrawCard = black) -> None:
@@ -43,7 +43,7 @@ class Standby:
         self.keeps = self._config.show == "freeze"
 
     def keep(self, lease: Lease, matte: Matte) -> None:
-        """Remember a frame of the source with its matte, where it may be needed again."""
+        """Keep a frame of the source with its matte, if it may be shown again."""
         if not self.keeps:
             return
         lease.retain()
@@ -54,8 +54,8 @@ class Standby:
         """
         Fill the stand-by frame of *lease*, and return its matte.
 
-        A card's is `empty`. A last frame's is `propagated` from that frame; where there is none of
-        this size, a card takes its place. In a pause it is the last frame, whatever is configured.
+        A card has an `empty` matte. The last frame has one `propagated` from its own; if none of
+        this size was kept, a card takes its place. A pause always shows the last frame.
         """
         stamp = lease.frame.stamp
         freezes = stamp.paused or self._config.show == "freeze"
@@ -78,7 +78,7 @@ class Standby:
         return Matte(lease.alpha, stamp, "empty")
 
     def close(self) -> None:
-        """Let go of the frame that was kept. Twice is once."""
+        """Let go of the frame that was kept. A second call does nothing."""
         if self._last is not None:
             self._last[0].release()
             self._last = None

@@ -1,4 +1,4 @@
-"""Another model or matting while a stream runs: made ready beside it, then put in its place."""
+"""Replaces the model or matting of a running stream: the new one is loaded beside the old one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Switching:
     Loads one matting at a time in a thread of its own, and keeps it for the matting stage.
 
     Args:
-        spawn: does work in the thread of a stage that it names.
+        spawn: takes a stage's name and its work, which it does in that stage's thread.
 
     Thread-safe.
     """
@@ -40,7 +40,7 @@ class Switching:
         Load and warm up a matting.
 
         Returns:
-            Done when it is in its place; has the failure, or CancelledError where the stream ended
+            Done when the matting is in use; has the failure, or CancelledError if the stream ended
             before. It cannot be cancelled.
 
         Raises:
@@ -58,7 +58,7 @@ class Switching:
         return future
 
     def take(self) -> tuple[Matting, Future[None]] | None:
-        """The one that is ready, the caller's from now on; and what is told of its fate."""
+        """The matting that is ready, now the caller's, and the future to complete; else None."""
         if self._ready is None:
             return None
         with self._lock:
@@ -66,7 +66,7 @@ class Switching:
         return ready
 
     def close(self) -> None:
-        """Close what nobody took, now and when it is ready later. Twice is once."""
+        """Close a matting that nobody took, even one that is ready later. May be called twice."""
         with self._lock:
             self._closed = True
             ready, self._ready = self._ready, None

@@ -15,13 +15,13 @@ logger = logging.getLogger("streamer.engine")
 
 class Threads:
     """
-    Starts stages and knows which still work, which are no longer waited for, and what failed first.
+    Starts the stages; knows which still work, which were abandoned, and which failed first.
 
     Args:
         stop: called when a stage asks for the end of the stream.
         abort: called when a stage has failed.
-        stream: whose they are; a part of their names.
-        tell: is told of each failure.
+        stream: name of the stream; a part of the threads' names.
+        tell: told of each failure.
 
     Thread-safe.
     """
@@ -83,7 +83,7 @@ class Threads:
         return tuple(self._abandoned)
 
     def abandon(self, stage: str) -> None:
-        """Wait for *stage* no longer."""
+        """Stop waiting for *stage*."""
         self._abandoned.append(stage)
 
     @property
@@ -92,12 +92,12 @@ class Threads:
         return self._failure
 
     def fail(self, stage: str, error: BaseException) -> None:
-        """*stage* has failed: that ends everything."""
+        """Note that *stage* has failed, and abort the stream."""
         self.keep_failure(stage, error)
         self._abort()
 
     def keep_failure(self, stage: str, error: BaseException) -> None:
-        """*stage* has failed, and the others may finish what they have."""
+        """Note that *stage* has failed; the others may finish the frames that they have."""
         with self._lock:
             if self._failure is None:
                 self._failure = StageFailed(stage, error)

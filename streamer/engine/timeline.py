@@ -1,4 +1,4 @@
-"""One timeline for a live run, whatever its connections say."""
+"""One timeline for a live run, over all its connections."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from fractions import Fraction
 from streamer.frame import Grab
 
 _FAR_S = 10
-"""Timestamps that are so far from the wall clock are set to it."""
+"""Timestamps that are further than this from the wall clock are set to it."""
 _DRIFT = 1000
-"""A camera's clock goes wrong by less than one part in so many; what is more is a delay."""
+"""A camera's clock drifts by less than one part in this many; any more is a delay."""
 _NS = 1_000_000_000
 
 
@@ -17,10 +17,10 @@ class RunTimeline:
     """
     Timestamps that grow strictly over a whole run, in its first connection's time base.
 
-    Within a connection they are the stream's own, shifted by one offset. A connection begins, and
-    one whose timestamps leap more than 10 s away from the wall clock goes on, where the wall clock
-    is: as much time passes as really did. The wall clock follows the stream's slowly, so that
-    delays do not add up over reconnects and drift makes no leaps. Not thread-safe.
+    Within a connection they are the stream's own, shifted by one offset. A new connection begins
+    at the wall clock's time, so that a gap lasts as long as it really did; timestamps that leap
+    more than 10 s away from it are set back to it. The wall clock follows the stream's slowly, so
+    that delays do not add up over reconnects and drift makes no leaps. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class RunTimeline:
         return self._time_base
 
     def connect(self, time_base: Fraction) -> None:
-        """Another connection begins, whose timestamps have nothing to do with the last one's."""
+        """Begin another connection, whose timestamps have nothing to do with the last one's."""
         if self._time_base is None:
             self._time_base = time_base
         if self._ahead_ns is not None:
             self._offset = None
 
     def place(self, grab: Grab) -> int:
-        """Where the frame of *grab* belongs, in units of `time_base`."""
+        """The timestamp for the frame of *grab*, in units of `time_base`."""
         own = self._units(grab.pts * grab.time_base)
         if self._ahead_ns is None:
             self._ahead_ns = self._nanoseconds(own) - grab.captured_ns
@@ -58,14 +58,14 @@ class RunTimeline:
         return pts
 
     def stand_in(self, now_ns: int) -> int:
-        """Where a frame without a timestamp of its own belongs, made at *now_ns*."""
+        """The timestamp for a frame made at *now_ns*, which has none of its own."""
         return self._next(self._by_clock(now_ns))
 
     def offset_s(self) -> Fraction | None:
         """
-        What is added to the connection's timestamps, in seconds; None before its first frame.
+        The seconds added to the connection's timestamps; None before its first frame.
 
-        For what travels beside the pictures, such as sound.
+        For data that comes with the pictures, such as audio.
         """
         return None if self._offset is None else self._offset * self.time_base
 
@@ -74,7 +74,7 @@ class RunTimeline:
         return self._last
 
     def _follow(self, pts: int, captured_ns: int) -> None:
-        """Correct the clock by as much as a stream's may have drifted since the last frame."""
+        """Correct the clock by at most what a stream's may have drifted since the last frame."""
         assert self._ahead_ns is not None  # noqa: S101 - called by `place`
         most_ns = max(0, captured_ns - self._captured_ns) // _DRIFT
         off_ns = self._nanoseconds(pts) - captured_ns - self._ahead_ns

@@ -17,7 +17,7 @@ from streamer.stream.build import open_video
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a stream's parts allow."""
+    """Decides which changes a stream's parts allow."""
 
     of_parts: bool
     """It was made from parts, and has no configuration."""
@@ -30,12 +30,12 @@ class Bounds:
 
     def changed(self, before: Config, changes: Mapping[str, object]) -> Config | Refused:
         """
-        Make a configuration with *changes*, which the stream can have without a restart.
+        Return the configuration with *changes*, if the stream can take it without a restart.
 
-        A new background is opened, and closed again, to see that it can be.
+        A new background is opened and closed again as a check.
 
         Args:
-            before: the configuration as it is; it stays so.
+            before: the present configuration; not modified.
             changes: values by dotted keys.
 
         Returns:
@@ -51,7 +51,7 @@ class Bounds:
             return self._blamed(before, changes, str(error))
 
     def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
-        """*before* with *changes*; raises ConfigError where the stream cannot have that."""
+        """*before* with *changes*; raises ConfigError if the stream cannot take them."""
         wanted = revise(before, changes)
         for key in differences(before, wanted):
             if way_of(key) == "restart":
@@ -69,7 +69,7 @@ class Bounds:
         return wanted
 
     def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
-        """Raise ConfigError where *before* cannot become *wanted* while frames come."""
+        """Raise ConfigError if *before* cannot become *wanted* while frames come."""
         if self.connects and wanted.RECONNECTS:
             return
         live = wanted.LIVE_KEYS
@@ -82,7 +82,7 @@ class Bounds:
             )
 
     def _blamed(self, before: Config, changes: Mapping[str, object], why: str) -> Refused:
-        """The first of *changes* that cannot be made alone; else the one that *why* begins with."""
+        """Blame the first change that cannot be made alone, else the one that *why* begins with."""
         for key, value in changes.items():
             try:
                 self._revised(before, {key: value})
@@ -93,7 +93,7 @@ class Bounds:
 
 
 def _try_background(background: BackgroundConfig) -> None:
-    """Raise ConfigError where *background* cannot be opened."""
+    """Raise ConfigError if *background* cannot be opened."""
     path = getattr(background, "path", None)
     if path is not None and Path(path).exists() and not Path(path).is_file():
         raise ConfigError(f"compose.background: {path} is no file")

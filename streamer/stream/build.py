@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a stream."""
+"""Makes the parts of a stream from its configuration."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from streamer.sources import make_source
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a stream is made of; owned by whoever gets it."""
+    """The parts of a stream; owned by whoever gets them."""
 
     source: Source
     matting: Matting
     sinks: Sequence[Sink]
     options: Options
-    """Of the engine."""
+    """For the engine."""
     fallback: str | None
     """Why the model is a fall-back, if it is one."""
 
@@ -47,10 +47,10 @@ def build(
 
     Args:
         config: what is wanted.
-        current: what the stream is by then: asked whenever the source is connected again, and for
-            each recording but the first.
+        current: returns the stream's present configuration; asked at each reconnect of the source,
+            and for each recording but the first.
         progress: told of a model's download.
-        servers: of RTSP; those that all streams of this process share when None.
+        servers: RTSP servers; None: those that all streams of this process share.
 
     Raises as `Stream.from_config`.
     """
@@ -66,7 +66,7 @@ def build(
         standby=Standby(config.standby, draw_card),
         refine=Refinement(metrics.latency("refine")),
         ring_capacity=config.pipeline.ring_capacity,
-        # What a matting that looks ahead gives at once, sinks take while it goes on.
+        # A matting that looks ahead may return so many mattes at once; sinks write them meanwhile.
         sink_queue=max(config.pipeline.sink_queue, 0 if live else matting.delay),
         stall_s=config.pipeline.stall_s,
         metrics=metrics,
@@ -79,8 +79,8 @@ def build(
 
 
 def settings_of(config: Config, number: int = 0) -> Settings:
-    """What the frames of *config* are worked on by; *number* counts its changes."""
-    # Of a source that is cropped, regions are left between those that it is cropped to.
+    """The settings that *config* gives its frames; *number* counts the changes so far."""
+    # If the source is cropped to its regions, they are moved into the cropped frame.
     return Settings(config.refine, config.compose, within_crop(config.preprocess), number)
 
 
@@ -111,7 +111,7 @@ def _sinks_of(
 
 def open_video(path: str) -> VideoAt:
     """The video of a background. Raises SourceError."""
-    # It brings FFmpeg, which most runs of a camera need not wait for.
+    # Imported late: it loads FFmpeg, which most camera runs do not need.
     from streamer.sources.looped import LoopedVideo
 
     return LoopedVideo(path)

@@ -20,13 +20,13 @@ from streamer.stream.current import Current, made_of
 
 class Changes:
     """
-    Makes changes of a stream's configuration, and has its engine follow them.
+    Changes a stream's configuration, and makes its engine follow.
 
     Args:
-        current: what is changed.
+        current: the configuration and settings that are changed.
         engine: of the same stream.
-        of_parts: it was made from parts: what its configuration says of them does not hold.
-        fallback: see below, at the beginning.
+        of_parts: the stream was made from parts, so its configuration does not describe them.
+        fallback: the attribute's first value.
 
     Attributes:
         fallback: why the model that runs is a fall-back, if it is one.
@@ -42,7 +42,7 @@ class Changes:
         self._engine = engine
         self._of_parts = of_parts
         self._pending: Mapping[str, object] | None = None
-        """Those whose matting is being loaded; until it runs, no others of the kind may be."""
+        """The changes whose matting is being loaded; until it runs, no other may be loaded."""
 
     def apply(self, changes: Mapping[str, object]) -> Applied | Refused:
         """See `Stream.apply`."""
@@ -89,7 +89,7 @@ class Changes:
                 return Applied(self._current.settings.number)
             if _needs_matting(before, wanted):
                 return self._apply_loaded(changes)
-            # A background takes time to open, which must not hold up others: has anything changed?
+            # Opening a background takes time, hence without the lock: has anything changed since?
             with self._current.lock:
                 if self._current.config is not before:
                     continue
@@ -100,7 +100,7 @@ class Changes:
             return Applied(number)
 
     def _apply_loaded(self, changes: Mapping[str, object]) -> Applied | Refused:
-        """As `apply`, of changes that need another matting."""
+        """As `apply`, for changes that need another matting."""
         try:
             return self._load(changes).result()
         except Exception as error:
@@ -119,7 +119,7 @@ class Changes:
             loaded, fallback = load_matting(wanted, live=wanted.source.is_live)
             return loaded
 
-        # Whoever waits for it finds `config` as it is then: a done callback would come too late.
+        # A future of its own, done after `config` is replaced: the engine's is done before that.
         applied = Future[Applied]()
         applied.set_running_or_notify_cancel()
 
@@ -132,7 +132,7 @@ class Changes:
                     now = revise(before, changes)
                     number = self._make(now)
                     self.fallback, self._pending = fallback, None
-            except BaseException as error:  # whoever waits is to know of each
+            except BaseException as error:  # whoever waits must learn of any
                 self._pending = None
                 applied.set_exception(error)
                 return
@@ -162,7 +162,7 @@ class Changes:
         return number
 
     def _beside_pending(self, wanted: Config, changes: Mapping[str, object]) -> Refused | None:
-        """A refusal, where the change that is being loaded would not fit *wanted*; else None."""
+        """Refuse *wanted* if the change that is being loaded would not fit it; else None."""
         if self._pending is None:
             return None
         try:
@@ -188,6 +188,6 @@ def _needs_matting(before: Config, wanted: Config) -> bool:
 
 
 def _loaded_by(changes: Mapping[str, object]) -> str:
-    """Which of *changes* most likely is why a matting cannot be loaded: one of the model's."""
+    """The key to blame if the matting cannot be loaded: one of the model's, if there is one."""
     keys = [key for key in changes if way_of(key) == "matting"] or list(changes) or ["model"]
     return next((key for key in keys if key.partition(".")[0] == "model"), keys[0])

@@ -1,4 +1,4 @@
-"""What a stream is at the moment: its configuration, and the settings that its frames get."""
+"""The present state of a stream: its configuration, and the settings that its frames get."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Current:
     """
     The configuration of a running stream, and the settings of its next frame.
 
-    Any thread may read it. Whoever replaces it holds `lock` from reading what was before on.
+    Any thread may read it. To replace it, hold `lock` from reading the old state until it is done.
 
     Args:
-        config: at the beginning.
-        events: told where regions have to be put back.
-        gives_settings: whether frames get any before the first change.
+        config: the first one.
+        events: told when regions have to be put back.
+        gives_settings: whether frames get settings before the first change.
 
     Attributes:
         lock: see above. A thread may take it twice.
-        config: as it is now.
+        config: the present one.
         settings: those of *config*.
     """
 
@@ -40,27 +40,27 @@ class Current:
         self._events = events
         self._gives_settings = gives_settings
         self._placed: tuple[PreprocessConfig, int, int] | None = None
-        """The latest regions that were in a frame, and its height and width."""
+        """The latest regions that fitted a frame, and its height and width."""
 
     def replace(self, wanted: Config) -> int:
-        """Have *wanted* from now on; returns the change's number. Hold the lock."""
+        """Make *wanted* the configuration; returns the change's number. Hold the lock."""
         before, self.config = self.config, wanted
         settings = settings_of(wanted, self.settings.number + 1)
         if wanted.preprocess == before.preprocess:
-            # What is made of its regions, as masks, goes on as long as it is the same object.
+            # What was made of the regions, such as masks, is kept while this is the same object.
             settings = replace(settings, preprocess=self.settings.preprocess)
         self.settings, self._gives_settings = settings, True
         return settings.number
 
     def take(self, height: int, width: int) -> Settings | None:
         """
-        The settings of the next frame, of that size; for the matting's thread.
+        Return the settings of the next frame, of this size; for the matting's thread.
 
-        Regions may be outside of such a frame, if they were set while frames had another size. The
-        latest regions that were in a frame then replace them.
+        Regions that were set while frames had another size may lie outside this one. The latest
+        regions that fitted a frame then replace them.
 
         Raises:
-            ConfigError: those are outside too.
+            ConfigError: there are no such regions, or those lie outside too.
         """
         while self._gives_settings:
             settings = self.settings
@@ -90,5 +90,5 @@ class Current:
 
 
 def made_of(number: int, before: Config, now: Config) -> ChangeMade:
-    """The event of that change."""
+    """The event that tells of a change from *before* to *now*."""
     return ChangeMade(number, tuple(differences(before, now)))

@@ -1,4 +1,4 @@
-"""One stream, as its users have it: to be made, run, watched, and changed while it runs."""
+"""One stream, as users see it: they make it, run it, watch it, and change it while it runs."""
 
 from __future__ import annotations
 
@@ -43,28 +43,28 @@ from streamer.stream.current import Current
 logger = logging.getLogger("streamer")
 
 _OF_PARTS = Config.model_validate({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
-"""Stands for the configuration that a stream of parts does not have."""
+"""Takes the place of a configuration in a stream that was made from parts."""
 
 
 class Stream(Uncopyable):
     """
     One stream from a source over mattes to sinks; users import it as `streamer.Pipeline`.
 
-    `Pipeline.from_yaml("config/webcam.yaml").run()` is the whole of it. It has an engine, which
-    runs the frames; what the stream is and what is asked of it meanwhile is here.
+    `Pipeline.from_yaml("config/webcam.yaml").run()` is all it takes. Its engine runs the frames;
+    this class keeps the configuration and carries out the user's commands.
 
     Args:
         source: where frames come from; owned.
         matting: how they get their mattes; owned.
         sinks: where they go, one at least; owned. A window is served by `run` on the main thread.
-        settings: that frames begin with, where there is no *config*. None: until something is
-            changed each part goes by what it was made with.
-        config: what the parts were made of. Without it the stream cannot be saved, and neither its
-            source nor its model can be changed by name.
+        settings: the first settings of frames, if there is no *config*. None: until the first
+            change, each part uses the settings that it was made with.
+        config: the configuration that the parts were made from. Without it the stream cannot be
+            saved, and neither its source nor its model can be changed by name.
         fallback: why the model is a fall-back, if it is one.
         options: `fresh` makes another source like the first: with it, one that is down, lost or
-            silent is tried again, as `reconnect` says; `standby`, what sinks are given meanwhile;
-            `refine`, done to the alpha of each frame instead of what its settings say;
+            silent is reconnected, as `reconnect` says; `standby` makes the frames that sinks get
+            meanwhile; `refine` is done to each alpha instead of what the settings say;
             `ring_capacity` and `sink_queue`, frames that may wait; `stall_s`, after which a stage
             counts as stuck; `metrics`, `clock` and `events`. `Engine` says more of each.
 
@@ -143,7 +143,7 @@ class Stream(Uncopyable):
         Args:
             config: what is wanted.
             progress: told of a model's download.
-            servers: of RTSP; those that all streams of this process share when None.
+            servers: RTSP servers; None: those that all streams of this process share.
 
         Raises:
             ConfigError: a background that is named cannot be read, or a sink cannot be made.
@@ -199,7 +199,7 @@ class Stream(Uncopyable):
         self._engine.request_stop()
 
     def stop(self) -> None:
-        """End the stream: no more frames are read, those that wait are worked off."""
+        """End the stream: no more frames are read, those that wait are still processed."""
         self._engine.stop()
 
     def abort(self) -> None:
@@ -225,7 +225,7 @@ class Stream(Uncopyable):
         return self._engine.statistics()
 
     def status(self) -> Status:
-        """How it stands. Takes about a millisecond; `statistics` is for asking often."""
+        """The stream's status. Takes about a millisecond; to ask often, use `statistics`."""
         return replace(self._engine.status(), fallback=self._changes.fallback)
 
     def report(self) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Stream(Uncopyable):
 
     @property
     def events(self) -> Events:
-        """What happens to it: `events.subscribe` has a function told of each `streamer.events`."""
+        """The events of this stream; `events.subscribe` adds a listener. See `streamer.events`."""
         return self._engine.events
 
     def __enter__(self) -> Self:
@@ -247,10 +247,10 @@ class Stream(Uncopyable):
     @property
     def config(self) -> Config:
         """
-        What the stream is now, with all that was changed while it ran.
+        The present configuration, with all changes made while the stream ran.
 
         Raises:
-            CommandRefused: it was made from parts, and has none.
+            CommandRefused: the stream was made from parts, and has none.
         """
         if self._of_parts:
             raise CommandRefused("this stream was made from parts: it has no configuration")
@@ -263,7 +263,7 @@ class Stream(Uncopyable):
 
     @property
     def crops(self) -> bool:
-        """Whether frames are cropped at the source: regions drawn on them are none of the frame."""
+        """Whether frames are cropped at the source: no regions can then be drawn on them."""
         return self._current.config.preprocess.output == "cropped"
 
     @property
@@ -276,7 +276,7 @@ class Stream(Uncopyable):
     @property
     def mode(self) -> MattingMode:
         """
-        How frames get their mattes now: what `auto` has chosen, where it did.
+        How frames get their mattes now; for `auto`, the mode that it has chosen.
 
         Raises:
             CommandRefused: the matting is one of the user's own, and has no mode.
@@ -297,7 +297,7 @@ class Stream(Uncopyable):
 
     @property
     def source(self) -> SourceConfig:
-        """Where frames come from now. Raises CommandRefused: the stream was made from parts."""
+        """Where frames come from now. Raises CommandRefused if the stream was made from parts."""
         return self.config.source
 
     def cameras(self) -> Sequence[int]:
@@ -310,28 +310,27 @@ class Stream(Uncopyable):
 
         `streamer.config.changing` says how each is changed: the next frame has it, the source is
         reopened, the model is loaded again, or it needs a restart. A change of the model waits
-        until that is loaded and runs, so it is not for the thread of a sink: `switch` does not
-        wait.
+        until the new one runs, so a sink's thread must not make one: `switch` does not wait.
 
         Args:
             changes: such as `{"refine.threshold": 0.6, "compose.background": {"type": "blur"}}`.
 
         Returns:
-            Whether all are made. The configuration is valid as a whole at every moment, a
-            background can be opened, and regions are in the frame, if its size is known.
+            `Applied`; or `Refused`, unless the configuration is valid as a whole, a new background
+            opens, and the regions lie in the frame, if its size is known.
         """
         return self._changes.apply(changes)
 
     def change_source(self, **changes: object) -> None:
         """
-        Go over to other settings of the source.
+        Change settings of the source.
 
-        A camera or RTSP stream is closed and opened again. A folder and a file go on: what is left
-        of the folder's round comes in its new order, and the rounds after it are whole.
+        A camera or RTSP stream is closed and opened again. A folder or file goes on: the rest of a
+        folder's round comes in the new order, and the rounds after it are whole.
 
         Args:
             changes: of its configuration, such as `device`, `width`, `height`, `max_fps` or `url`
-                (`reconnect` stays what it was); of a folder `order`, `seed` and `loop`, of a file
+                (`reconnect` cannot change); of a folder `order`, `seed` and `loop`, of a file
                 `loop`.
 
         Raises:
@@ -348,7 +347,7 @@ class Stream(Uncopyable):
         if isinstance(answer, Refused):
             raise CommandRefused(answer.why)
         if self._engine.connects and self.source == config.source:
-            self.reopen()  # with what it has: that wakes some cameras
+            self.reopen()  # nothing changed, but reopening wakes some cameras
 
     def models(self) -> Sequence[str]:
         """The registered models that need no download, and the one that was configured."""
@@ -360,19 +359,19 @@ class Stream(Uncopyable):
         self, *, model: str | ModelConfig | None = None, mode: MattingMode | None = None
     ) -> Future[Applied]:
         """
-        Go over to another model or mode, which is loaded while this one goes on.
+        Switch to another model or mode, which is loaded while the present one goes on.
 
         Args:
-            model: a name, with the other settings of the present one as far as these go with any;
-                or all of it. A path that was configured has its contract.
+            model: a whole configuration, or a name. A name keeps the present settings that fit any
+                model; the model configured at the start gets all of its settings back.
             mode: of matting.
 
         Returns:
-            As `use`. What the report says of the model is then of the new one.
+            As `use`. The report then describes the new model.
 
         Raises:
             CommandRefused: there is no such mode, the source is not open yet, another switch is
-                under way, or the stream was made from parts: those have `use`.
+                under way, or the stream was made from parts: call `use` there.
         """
         if mode is not None and mode not in get_args(MattingMode):
             why = f"matting.mode: {mode!r} is not one of {', '.join(get_args(MattingMode))}"
@@ -425,7 +424,7 @@ class Stream(Uncopyable):
 
     @property
     def speed(self) -> float:
-        """How much faster than its timestamps a paced source is delivered."""
+        """How many times faster than its timestamps a paced source is delivered."""
         return self._engine.playback.speed
 
     def set_speed(self, speed: float) -> None:
@@ -473,7 +472,7 @@ class Stream(Uncopyable):
         self._engine.playback.release()
 
     def acquire(self) -> None:
-        """Open the camera again after `release`; it is tried again as after a loss."""
+        """Open the camera again after `release`, with retries as after a loss."""
         self._engine.playback.acquire()
 
     def reopen(self) -> None:
@@ -487,7 +486,7 @@ class Stream(Uncopyable):
         self._engine.playback.reopen()
 
     def trigger(self) -> int:
-        """Tell every sink that waits for it to take its next frame; how many there are."""
+        """Tell every sink that waits for a trigger to take a frame; returns how many there are."""
         return sum([sink.trigger() for sink in self._triggered])
 
     @property
@@ -509,14 +508,14 @@ class Stream(Uncopyable):
 
     def use(self, load: LoadMatting) -> Future[None]:
         """
-        Put another matting in the place of the one that runs, which goes on meanwhile.
+        Replace the running matting, which goes on until the new one is ready.
 
         Args:
-            load: makes it, in a thread of its own; it is warmed up there and owned from then on.
+            load: makes the new one in a thread of its own, which warms it up; owned from then on.
 
         Returns:
-            Done when it is in its place, before some frame, and the old one is closed. Where it
-            cannot be loaded, that is its failure and is logged, and the old one stays.
+            Done when the new one is in place, between two frames, and the old one is closed. If
+            it cannot be loaded, the future has the failure, which is logged, and the old one stays.
 
         Raises:
             CommandRefused: the source is not open yet, the stream has ended, or another one is
@@ -525,7 +524,7 @@ class Stream(Uncopyable):
         return self._changes.use(load)
 
     def _require_connection(self) -> None:
-        """Raise CommandRefused unless the source is one that is connected again."""
+        """Raise CommandRefused unless the source is one that can be reconnected."""
         if not self._engine.connects:
             raise CommandRefused(
                 f"{self._engine.source.name}: cannot be released: only cameras and RTSP streams can"
