@@ -1,1 +1,1 @@
-"""Encoded video on its way to others: packets in, no codec and no picture. Private."""
+"""Encoded packets out to viewers and media servers; nothing is decoded or encoded. Private."""

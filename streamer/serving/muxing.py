@@ -1,8 +1,8 @@
 """
 Streams of an output that carry packets as they are: nothing is decoded or encoded.
 
-PyAV makes such a stream only as a copy of one that was demuxed, so one is demuxed from what says
-just enough of it.
+PyAV makes such a stream only as a copy of a demuxed one. So a minimal file that describes it is
+made and demuxed.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ _AUDIO: dict[str, tuple[str, int]] = {
 _WAVE_TAGS = {"pcm_alaw": 0x06, "pcm_mulaw": 0x07}
 """`wFormatTag` in a WAVEFORMATEX (RFC 2361)."""
 _TS_NONSTRICT = 0x20000
-"""`AVFMT_TS_NONSTRICT`: a muxer takes two packets of one time."""
+"""`AVFMT_TS_NONSTRICT`: the muxer accepts two packets with equal timestamps."""
 _LONGEST_S = 1
-"""What lies further apart has a gap between."""
+"""Packets that are further apart have a gap between them."""
 _OPUS_DELAY = 312
 """Samples that the common encoder needs before its first."""
 _T = TypeVar("_T", VideoCodecContext, AudioCodecContext)
 
 
 class CopiedStream:
-    """One stream of the output, and its time."""
+    """One stream of the output, and how far it has come."""
 
     def __init__(self, stream: Stream, track: VideoTrack | AudioTrack) -> None:
         self._stream = stream
@@ -83,9 +83,9 @@ class CopiedStream:
 
     def packet(self, data: bytes, pts: int, key: bool) -> Packet[Stream]:
         """
-        A packet in the muxer's own units, after the one before, as muxers demand.
+        Make a packet in the muxer's own units, after the one before, as muxers demand.
 
-        It is as long as the one before took, or the last one would end where it begins.
+        Its duration is that of the one before: with none, the last one would end where it begins.
         """
         # The muxer may choose another unit when it writes its header, with the first packet.
         base = self._stream.time_base or self._base
@@ -109,8 +109,8 @@ def add_video(output: OutputContainer, track: VideoTrack) -> Stream:
     """
     A stream for *track*, without an encoder.
 
-    PyAV copies a stream that was demuxed; the parameter sets alone are enough of one. They stay
-    in Annex B: the muxers of RTSP and FLV convert them, and then the packets, as they need.
+    The stream that PyAV copies is demuxed from the parameter sets alone. They stay in Annex B: the
+    muxers of RTSP and FLV convert them, and then the packets, as they need.
     """
     sets = b"".join(_START_CODE + unit for unit in track.parameter_sets)
     template = av.open(io.BytesIO(sets), "r", format=track.codec)
@@ -127,7 +127,7 @@ def add_audio(output: OutputContainer, track: AudioTrack) -> Stream:
     A stream for *track*, without an encoder: a copy of what a Matroska header describes.
 
     Raises:
-        ValueError: *output* does not hold that codec, or it is none that is known here.
+        ValueError: *output* cannot hold that codec, or it is unknown here.
     """
     if track.codec not in _AUDIO:
         raise ValueError(f"no audio in {track.codec}")
@@ -145,7 +145,7 @@ def _copy(output: OutputContainer, template: InputContainer, kind: type[_T]) -> 
 
 
 def _matroska(track: AudioTrack) -> bytes:
-    """A file with one track and nothing in it (RFC 9559)."""
+    """A Matroska file with one empty track (RFC 9559)."""
     codec, bits = _AUDIO[track.codec]
     private = _private(track)
     audio = _element(0xB5, struct.pack(">d", track.sample_rate)) + _element(0x9F, track.channels)

@@ -1,8 +1,8 @@
 """
 Where frames come from: camera, RTSP, file, pictures, or generated.
 
-`make_source` is the way from a configuration to a `Source`; what each one needs is imported
-only when it is made.
+`make_source` turns a configuration into a `Source`. The module of a source is imported only when
+one is made.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["make_source"]
 
 def make_source(config: SourceConfig, crop: Sequence[Region] = ()) -> Source:
     """
-    The source that *config* describes, not opened yet.
+    Make the source that *config* describes, without opening it.
 
     Args:
-        config: what is wanted.
-        crop: regions: only the box around them is delivered, where there are any.
+        config: the options of one kind of source.
+        crop: only the box around these regions is delivered; empty for whole frames.
 
     Raises:
         TypeError: *config* is no source's configuration.

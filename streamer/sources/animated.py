@@ -17,7 +17,7 @@ _ANIMATION = 0x02
 
 
 def is_played_here(path: str | Path) -> bool:
-    """Whether the file at *path* is an animation that `AnimationReader` is for."""
+    """Whether the file at *path* is an animation that `AnimationReader` plays."""
     try:
         with Path(path).open("rb") as file:
             header = file.read(_HEADER)
@@ -31,10 +31,10 @@ def is_played_here(path: str | Path) -> bool:
 
 class AnimationReader:
     """
-    The pictures of one animation on black, as a `VideoReader` gives frames; no sound.
+    The pictures of one animation on black, with the methods of a `VideoReader`; no audio.
 
     Attributes:
-        rate: as the first picture stands.
+        rate: pictures per second, from how long the first one lasts.
         end: where the latest picture ends, in units of `time_base`.
 
     Owns its file. Not thread-safe.
@@ -81,25 +81,25 @@ class AnimationReader:
         self._waiting.append(frame)
 
     def aspect(self, frame: VideoFrame) -> Fraction | None:
-        """Pixels are square."""
+        """Always None: pixels are square."""
         return None
 
     def seek(self, pts: int) -> None:
-        """Stay: each picture is made from the one before."""
+        """Do nothing: each picture is made from the one before, so none can be skipped."""
 
     def skim(self, pts: int, until_s: float) -> bool:
-        """Stay, as `seek` does."""
+        """Do nothing, as `seek`; always false."""
         return False
 
     def hear(self, until_s: Fraction) -> None:
-        """Nothing is ever heard."""
+        """Do nothing: there is no audio."""
 
     def take_audio(self) -> list[AudioPacket]:
-        """Nothing is ever heard."""
+        """Always empty: there is no audio."""
         return []
 
     def lack(self, delivered: int, *, failed: bool) -> str | None:
-        """A damaged file has been told by `step`."""
+        """Always None: `step` raises where the file is damaged."""
         return None
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ _HAS_DEVICE_CAPS = 0x80000000
 _BUFFER_TYPES = (1, 9)
 _DISCRETE = 1
 _MOST = 64
-"""Entries read of any one list: a driver that never ends it must not hold us."""
+"""Most entries read from any one list, in case a driver never ends it."""
 
 Call = Callable[[int, bytearray], bool]
 """A V4L2 request on one device: fills the buffer, or answers false where there is no more."""

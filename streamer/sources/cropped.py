@@ -1,4 +1,4 @@
-"""A source of which only the box around regions of interest is delivered."""
+"""A source that delivers only the box around the regions of interest of another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CroppedSource:
 
     @property
     def name(self) -> str:
-        """That of the source."""
+        """The name of the source that is cropped."""
         return self._source.name
 
     def open(self) -> StreamInfo:
@@ -62,7 +62,7 @@ class CroppedSource:
         return grab
 
     def adjust(self, config: SourceConfig) -> None:
-        """Let the source go over to *config*; see `AdjustableSource.adjust`."""
+        """Pass *config* on to the source; see `AdjustableSource.adjust`."""
         assert isinstance(self._source, AdjustableSource)  # noqa: S101 - callers know
         self._source.adjust(config)
 
@@ -71,7 +71,7 @@ class CroppedSource:
         self._source.close()
 
     def _cropped(self, info: StreamInfo) -> StreamInfo:
-        """Make ready for frames as *info* says, and what is delivered of them."""
+        """Prepare for frames as *info* says; return the info of the cropped ones."""
         self._box = box_around(places_in(self._regions, info.width, info.height))
         self._full = np.empty((info.height, info.width, 3), np.uint8)
         return replace(info, width=self._box.width, height=self._box.height)

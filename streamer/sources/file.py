@@ -1,8 +1,8 @@
 """
 A video file, in any container and codec that FFmpeg reads, with its own timestamps.
 
-What limits it (start, duration, rate, speed, loop) is in the file's time; the pace at which a
-`realtime` file is delivered is kept by the capture stage.
+The options that limit it (start, duration, rate, speed, loop) count in the file's own time. The
+capture stage keeps the pace of a `realtime` file.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from streamer.sources.decoding import Timeline, Upright, VideoReader, exact, now
 from streamer.sources.decoding.ffmpeg_errors import translate_open, translate_read
 
 _STILL = (".heic", ".heif", ".hif")
-"""Of these FFmpeg would show one tile."""
+"""Suffixes of pictures of which FFmpeg would show one tile only."""
 _OPEN_S = 9.0
 _OPTIONS = {"merge_pmt_versions": "1"}
-"""In a joined transport stream a track may have another number in each part."""
+"""Each part of a joined transport stream may number the same track differently."""
 _SKIM_S = 3.0
-"""How long `start_s` is looked for where the clock may leap; then that clock is trusted."""
+"""How long to read on to `start_s` where the clock may leap; after that, seek by that clock."""
 _HALF = Fraction(1, 2)
 """A container may have rounded a timestamp by this many of its units."""
 _LEADS_S = (0, 2, 10)
@@ -50,7 +50,7 @@ Reader = VideoReader | AnimationReader
 
 
 class FileSource:
-    """One video file. Timestamps are the file's, divided by `speed`; a loop goes on from them."""
+    """One video file. Timestamps are the file's, divided by `speed`; a loop continues them."""
 
     def __init__(self, config: FileSourceConfig) -> None:
         self._config = config
@@ -121,8 +121,8 @@ class FileSource:
         return Grab(pts, self._time_base, time.monotonic_ns(), audio)
 
     def adjust(self, config: SourceConfig) -> None:
-        """Take `loop` of *config* for the next end of the file. Thread-safe."""
-        assert isinstance(config, FileSourceConfig)  # noqa: S101 - as it was made
+        """Apply `loop` of *config* when the file next ends. Thread-safe."""
+        assert isinstance(config, FileSourceConfig)  # noqa: S101 - the kind it was made with
         self._config = config
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class FileSource:
         return self._opened()
 
     def _is_before_start(self, reader: Reader) -> bool:
-        """Whether the first frame to come is not after `start_s`; the frame is put back."""
+        """Whether the next frame is at or before `start_s`. That frame is put back."""
         while True:
             try:
                 frame = reader.step()
@@ -195,13 +195,13 @@ class FileSource:
 
     def _video(self) -> VideoReader:
         try:
-            # With its protocol, or FFmpeg takes a colon in the name for the end of one.
+            # Without `file:`, FFmpeg would take a colon in the name for the end of a protocol.
             container = av.open(
                 f"file:{self._config.path}", "r", options=_OPTIONS, metadata_errors="replace"
             )
         except av.FFmpegError as error:
             raise translate_open(error, self._name) from error
-        # Another speed would need another sound.
+        # The audio is copied as it is, so it fits only at normal speed.
         return VideoReader(
             container,
             self._name,
@@ -230,7 +230,7 @@ class FileSource:
         return self._pending
 
     def _step(self, reader: Reader) -> VideoFrame | None:
-        """The next decoded frame if it is one to deliver; raises EOFError after `duration_s`."""
+        """Read once; the frame, if there is one to deliver. Raises EOFError after `duration_s`."""
         frame = reader.step()
         if frame is None:
             self._listen(reader)
@@ -254,7 +254,7 @@ class FileSource:
         return frame
 
     def _hear_out(self, reader: Reader) -> None:
-        """Keep the sound, too, that comes later in the file than the pictures of its time."""
+        """Read on for the audio that is stored later in the file than the frames of its time."""
         if self._start is None or self._duration_s is None:
             return
         with suppress(av.FFmpegError):
@@ -262,7 +262,7 @@ class FileSource:
         self._listen(reader)
 
     def _listen(self, reader: Reader) -> None:
-        """Keep the audio that belongs to what is delivered, on the frames' timeline."""
+        """Keep the audio of the part that is delivered, on the frames' timeline."""
         track = reader.audio
         if track is None or self._start is None:
             return
@@ -275,7 +275,7 @@ class FileSource:
                 self._heard.append(AudioPacket(packet.data, packet.pts + offset))
 
     def _finish_pass(self, error: av.FFmpegError | None) -> None:
-        """Begin again, or raise how the file ended."""
+        """Begin the next loop; or raise EndOfStream, or the error that ended the file."""
         reader = self._reader
         assert reader is not None  # noqa: S101 - called while reading
         lost = self._cut_short(reader, error)
@@ -287,7 +287,7 @@ class FileSource:
             audio, self._heard = tuple(self._heard), []
             raise EndOfStream(audio)
         start = self._start or 0
-        # The last picture may stand longer than most.
+        # The last frame may last longer than the others.
         end = max(self._natural.next, reader.end)
         length = end - start - round(self._start_s / reader.time_base)
         if self._duration_s is not None:
@@ -296,7 +296,7 @@ class FileSource:
         self._begin_pass()
 
     def _cut_short(self, reader: Reader, error: av.FFmpegError | None) -> SourceError | None:
-        """What to say if less came than the container promised; None if it ended as it should."""
+        """The error if less came than the container promised; None if it ended as it should."""
         broken = None if error is None else translate_read(error, self._name)
         config = self._config
         if config.start_s or config.duration_s or config.fps or config.loop or self._offset:

@@ -2,8 +2,8 @@
 Pictures as a stream: one file, a folder, or a glob, by natural order of names or in another.
 
 Each picture is upright 8-bit BGR on black (`read_photo`). A folder's pictures are decoded into
-memory of their own, one at a time; a single one is decoded once. A round is every picture once,
-whatever becomes of the order meanwhile.
+memory of their own, one at a time; a single one is decoded once. A round shows every picture once,
+even if the order is changed meanwhile.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ class ImagesSource:
         """
         Take `order`, `seed` and `loop` of *config* from the next picture on.
 
-        What is left of the round comes in the new order; the rounds after it are whole.
+        The rest of this round comes in the new order; later rounds show every picture.
         Thread-safe.
         """
-        assert isinstance(config, ImagesSourceConfig)  # noqa: S101 - as it was made
+        assert isinstance(config, ImagesSourceConfig)  # noqa: S101 - the kind it was made with
         self._wanted = config
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class ImagesSource:
         self._pending = self._only = None
 
     def _heed(self) -> None:
-        """Go over to what was wanted meanwhile; a picture whose size was said is still next."""
+        """Apply adjusted settings. A picture that `FormatChanged` has announced stays next."""
         before, self._config = self._config, self._wanted
         if (before.order, before.seed) == (self._config.order, self._config.seed):
             return
@@ -125,7 +125,7 @@ class ImagesSource:
         self._left.extendleft(first)
 
     def _sorted(self, paths: list[Path]) -> deque[Path]:
-        """*paths*, which are by name, in the order of this round."""
+        """*paths*, which are sorted by name, in the order of this round."""
         match self._config.order:
             case "reverse":
                 return deque(reversed(paths))
@@ -167,7 +167,7 @@ class ImagesSource:
         except (SourceNotFound, SourceUnsupported) as error:
             self._pass()
             self._missed += 1
-            # Two rounds' worth has a whole round in it, whatever its order.
+            # Twice the number of pictures is sure to contain a whole round, whatever the order.
             if self._missed >= 2 * len(self._paths):
                 raise SourceLost(
                     f"{self._name}: none of its pictures can be read any more: {error}"
@@ -175,7 +175,7 @@ class ImagesSource:
             raise CorruptFrame(str(error)) from error
 
     def _read(self, path: Path) -> Image:
-        """The picture at *path*; what else its file holds is told once."""
+        """Read the picture at *path*; warn, once, if its file holds more."""
         photo = read_photo(path)
         if photo.more:
             way_out = ": `type: file` plays it" if photo.more == ANIMATION else ""
@@ -183,7 +183,7 @@ class ImagesSource:
         return photo.seen()
 
     def _tell_once(self, text: str) -> None:
-        """Warn of *text*, in the source's first opening or round only."""
+        """Log the warning *text*, unless this source has logged it before."""
         if text not in self._told:
             self._told.add(text)
             _log.warning("%s", text)
@@ -201,7 +201,7 @@ class ImagesSource:
 
 
 def _changed_ns(path: Path) -> int:
-    """When *path* was changed; what cannot be asked comes first, and says so when it is read."""
+    """When *path* was changed; 0 if that fails: it comes first, and fails when it is read."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -213,8 +213,8 @@ def find_pictures(path: str) -> tuple[list[Path], list[str]]:
     The file *path*, the pictures in the folder *path*, or the files that the glob *path* finds.
 
     Returns:
-        At least one path, in natural order: `2.png` before `10.png`; and in words what else is
-        there and is not read.
+        At least one path, in natural order: `2.png` before `10.png`; and a message for each reason
+        why files are left out.
 
     Raises:
         SourceNotFound: there is none, or the folder is not ours to read.
@@ -227,7 +227,7 @@ def find_pictures(path: str) -> tuple[list[Path], list[str]]:
 
 
 def _readable(place: str, paths: list[Path]) -> tuple[list[Path], list[str]]:
-    """Those of *paths* that are read here, by their suffix, and in words what is left out."""
+    """The *paths* that can be read, by suffix, and a message for each reason to leave some out."""
     left: list[str] = []
     reasons = {path: reason for path in paths if (reason := left_out(path)) is not None}
     for reason in dict.fromkeys(reasons.values()):

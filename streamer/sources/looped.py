@@ -1,4 +1,4 @@
-"""A video file as a background: its pictures for ever, each at its time of the stream."""
+"""A video file as a background: it loops for ever, in time with the stream."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from streamer.sources.file import FileSource
 _log = logging.getLogger(__name__)
 
 _MOST_NS = 40_000_000
-"""How long a call may decode; the video is late by what it has not caught up with then."""
+"""How long a call may decode. If the video has not caught up by then, it runs late."""
 _SLACK_S = 0.001
-"""A picture that is due so little later is shown: times are sums of rounded ones."""
+"""A picture that is due within this time is shown: times are sums of rounded ones."""
 
 
 class LoopedVideo:
     """
-    Gives the picture of a video that is due; it begins at the first that is asked for.
+    Gives the picture of a video that is due. The video begins with the first call.
 
-    A picture is held until the next is due, and pictures whose time is over are passed by. What
-    cannot be decoded in time makes the video late, never the stream. A file that goes bad stands
-    still, with a warning.
+    A picture is held until the next is due, and pictures whose time is over are skipped. Slow
+    decoding makes the video late, never the stream. If the file goes bad, its latest picture
+    stays, and a warning is logged.
 
     Args:
         path: in any container and codec that FFmpeg reads.
         clock: what decoding is timed with.
 
     Raises:
-        SourceError: it is not there, or no video. It is open only from the first call on.
+        SourceError: the file is missing or has no video. It stays open only from the first call on.
 
     Not thread-safe. Allocates when the video's size is new.
     """
@@ -78,13 +78,13 @@ class LoopedVideo:
         return self._shown
 
     def close(self) -> None:
-        """Release the file; the picture stays. Never raises; twice is once."""
+        """Release the file; the latest picture stays. Idempotent; never raises."""
         self._begun = True
         self._due_s = None
         self._source.close()
 
     def _begin(self, pts_s: float) -> None:
-        """Have the first picture be due now."""
+        """Open the file, and make its first picture due at *pts_s*."""
         self._begun = True
         try:
             self._source.open()
@@ -114,7 +114,7 @@ class LoopedVideo:
                 return
 
     def _set_due(self, pts_s: float) -> None:
-        """Have the next picture be due then, and all after it at their distances from it."""
+        """Make the next picture due at *pts_s*, and move all later ones by as much."""
         if self._due_s is not None:
             self._origin_s += pts_s - self._due_s
             self._due_s = pts_s

@@ -28,7 +28,7 @@ _PERIOD = 240
 
 class SyntheticSource:
     """
-    Frames of which `truth` knows the alpha; each is round(alpha * subject + (1 - alpha) * rest).
+    Frames whose alpha is known (`truth`): round(alpha * subject + (1 - alpha) * background).
 
     The same seed and size give the same frames.
     """
@@ -45,7 +45,7 @@ class SyntheticSource:
 
     @property
     def name(self) -> str:
-        """`synthetic`."""
+        """Always `synthetic`."""
         return "synthetic"
 
     def open(self) -> StreamInfo:
@@ -140,7 +140,7 @@ class _Scene:
 
 
 def _on_path(index: int, room: tuple[int, int], turns: int) -> tuple[int, int]:
-    """A point in 0..*room* on a Lissajous figure, which no two frames in a row share for long."""
+    """A point in 0..*room* on a Lissajous figure, which takes `_PERIOD` / *turns* frames."""
     angle = 2 * math.pi * turns * index / _PERIOD
     return (
         round(room[0] * (0.5 + 0.5 * math.sin(angle))),

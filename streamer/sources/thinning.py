@@ -4,17 +4,17 @@ from __future__ import annotations
 
 _EARLY = 0.4
 """
-Share of the time since the frame before by which a frame may be early: no rate is exact, and one
-that comes a little before its time is nearer to it than the one after it.
+How early a frame may be, as a share of the time since the frame before: no rate is exact, and a
+frame that is a little early is nearer to the due time than the next one.
 """
 
 
 class Thinning:
     """
-    Chooses which frames to take, so that on the average no more than so many come in a second.
+    Chooses which frames to take, so that on average no more than *max_fps* a second are taken.
 
-    What was taken too early or too late does not add up: the times at which frames are due are
-    evenly spaced, and begin anew only after a gap.
+    Early and late frames cause no drift: the due times are evenly spaced, and start over only
+    after a gap.
 
     Args:
         max_fps: frames per second; None takes all.
@@ -26,7 +26,7 @@ class Thinning:
         self._last_s = 0.0
 
     def takes(self, time_s: float) -> bool:
-        """Whether to take the frame of this time; each frame is asked about once, in order."""
+        """Whether to take the frame at *time_s*. To be called once for each frame, in order."""
         due_s = time_s if self._due_s is None else self._due_s
         early_s = _EARLY * (time_s - self._last_s)
         self._last_s = time_s

@@ -38,13 +38,13 @@ log = logging.getLogger(__name__)
 
 _TIME_BASE = Fraction(1, 1_000_000)
 _SILENCE_S = 3.0
-"""Failed grabs for so long end the source."""
+"""Seconds of failed grabs after which the source ends."""
 _RETRY_S = 0.03
 _RATE_SLACK = 0.02
 
 
 class Capture(Protocol):
-    """What is used of `cv2.VideoCapture`."""
+    """The part of `cv2.VideoCapture` that is used here."""
 
     def isOpened(self) -> bool: ...  # noqa: D102, N802 - OpenCV's
     def set(self, propId: int, value: float) -> bool: ...  # noqa: D102, N803 - OpenCV's
@@ -227,14 +227,14 @@ class UsbSource:
         log.warning("%s: %s: asked for %s, the driver gave %s", self.name, what, asked, given)
 
     def _grab_due(self, capture: Capture) -> int:
-        """Grab the next frame to take; those before it, for `max_fps`, are never decoded."""
+        """Grab the next frame to take. Frames that are skipped for `max_fps` are never decoded."""
         while True:
             captured_ns = self._grab(capture)
             if self._thinning.takes(captured_ns / 1e9):
                 return captured_ns
 
     def _grab(self, capture: Capture) -> int:
-        """Grab one frame; the time after it in nanoseconds."""
+        """Grab one frame; return the time after it in nanoseconds."""
         deadline_ns = self._clock.now_ns() + int(_SILENCE_S * 1e9)
         while not capture.grab():
             device = self._config.device

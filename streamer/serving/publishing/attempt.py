@@ -10,20 +10,20 @@ from streamer.serving.publishing.target import Target
 from streamer.serving.publishing.wire import Failure, Hello, pack_hello
 
 _START_NS = 15_000_000_000
-"""For the child to start: Python and PyAV are loaded from a disk that may be slow."""
+"""How long the child may take to start: it loads Python and PyAV, perhaps from a slow disk."""
 _HOPELESS: frozenset[Failure] = frozenset({"unsupported", "codec"})
 
 
 class Attempt:
     """
-    One child process and one connection, used by one thread; `kill` always.
+    One child process and one connection, used by one thread. Always `kill` it in the end.
 
     Attributes:
         live_ns: when the connection was made, or None.
         packets: how many the muxer took.
         bytes: in those packets.
         failure: why it ended, in a line for a user; None while it runs.
-        hopeless: the failure will be the same however often it is tried.
+        hopeless: whether every further attempt would fail the same way.
     """
 
     def __init__(self, target: Target, hello: Hello, stall_ns: int, now_ns: int) -> None:
@@ -57,7 +57,7 @@ class Attempt:
             self._written += 1
 
     def pump(self, timeout_s: float, wake: int | None, now_ns: int) -> None:
-        """Wait for something to happen, and learn from it how the attempt stands."""
+        """Wait up to *timeout_s* for the child's events; note them, and whether it has stalled."""
         for event in self._child.pump(timeout_s, wake):
             self._note(event, now_ns)
         if self._child.ended:

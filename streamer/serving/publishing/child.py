@@ -1,5 +1,5 @@
 """
-Muxes what comes on stdin to a media server; run as `python -m streamer.serving.publishing.child`.
+Muxes packets from stdin to a media server; run as `python -m streamer.serving.publishing.child`.
 
 A process of its own, because PyAV connects and writes to a network without a time-out and holds
 the interpreter's lock meanwhile: a mute server would freeze every thread. Its parent kills it.
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 class _OneLine(logging.Formatter):
-    """The first line of a record; WHIP's have its whole offer after it, with ICE's password."""
+    """Keeps only the first line of a record: WHIP's add the whole offer, with ICE's password."""
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).partition("\n")[0]
@@ -111,7 +111,7 @@ class _Publication:
         self._tracks = {VIDEO: CopiedStream(add_video(self._container, hello.video), hello.video)}
         if hello.audio is not None:
             self._tracks[AUDIO] = CopiedStream(add_audio(self._container, hello.audio), hello.audio)
-        # Not before: of the streams' templates FFmpeg says that they are empty.
+        # Only now: before, FFmpeg would warn that the streams' templates are empty.
         av.logging.set_level(av.logging.WARNING)
         self._container.start_encoding()
         self._packets = self._bytes = self._told = 0

@@ -14,10 +14,9 @@ class Outbox:
     """
     Packets on their way to the child, in order of arrival, bounded in number and bytes.
 
-    It is shut until `open`, and takes nothing then. Opened, it begins at a key frame, whose time
-    becomes 0 for both tracks; audio from before it is dropped. When full, it gives up all that it
-    holds and waits for the next key frame. Every packet that was put is taken or counted as
-    dropped.
+    Until `open` it drops everything. Then it begins at a key frame, whose time becomes 0 for both
+    tracks; earlier audio is dropped. When full, it drops all that it holds and waits for the next
+    key frame. Every packet that was put is either taken or counted as dropped.
 
     Thread-safe; nothing here waits.
     """
@@ -25,7 +24,7 @@ class Outbox:
     def __init__(
         self, video: VideoTrack, audio: AudioTrack | None, packets: int, size: int
     ) -> None:
-        """*packets* and *size*, in bytes, are what may wait."""
+        """At most *packets*, of *size* bytes together, may wait."""
         self._lock = threading.Lock()
         self._video_base = video.time_base
         self._audio_base = audio.time_base if audio is not None else None
@@ -43,11 +42,11 @@ class Outbox:
 
     @property
     def dropped(self) -> int:
-        """Packets that were put and never taken, those waiting apart."""
+        """Packets that were put and will never be taken; those waiting do not count."""
         return self._dropped
 
     def open(self) -> None:
-        """Take packets from the next key frame on, which is requested."""
+        """Request a key frame, and take packets from it on."""
         with self._lock:
             self._clear()
             self._origin_s = None
@@ -101,7 +100,7 @@ class Outbox:
             return None
 
     def take_key_request(self) -> bool:
-        """Whether a key frame is wanted that was not asked for yet; asking is once."""
+        """Whether to ask for a key frame now; true once for each need."""
         with self._lock:
             requested, self._requested = self._requested, False
             return requested

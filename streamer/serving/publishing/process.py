@@ -26,7 +26,7 @@ class ChildProcess:
     One run of `streamer.serving.publishing.child`.
 
     Used by one thread, which must outlive it: on Linux the child dies with the thread that
-    started it. `kill` always.
+    started it. Always `kill` it in the end.
     """
 
     def __init__(self, hello: bytes, hide: Callable[[str], str]) -> None:
@@ -68,17 +68,17 @@ class ChildProcess:
 
     @property
     def ended(self) -> bool:
-        """It closed its stdout: it has left, or is about to."""
+        """Whether it closed its stdout: then it has left, or is about to."""
         return self._ended
 
     @property
     def last_words(self) -> str:
-        """The last line of its stderr that was read, free of credentials; or nothing."""
+        """The last line read from its stderr, free of credentials; empty if there was none."""
         return self._last_words
 
     @property
     def idle(self) -> bool:
-        """The last message is in the pipe; the next may be given to `write`."""
+        """Whether the last message is in the pipe, so that `write` may be called again."""
         return not self._unsent and not self._ended
 
     def write(self, message: bytes) -> None:
@@ -88,7 +88,7 @@ class ChildProcess:
 
     def pump(self, timeout_s: float, wake: int | None = None) -> list[Event]:
         """
-        Move what can be moved within *timeout_s*, and return what the child told.
+        Wait up to *timeout_s* for the pipes, read and write them, and return the child's events.
 
         Args:
             timeout_s: 0 to look only.
@@ -121,8 +121,8 @@ class ChildProcess:
         """
         End its input, let it write its trailer, and `kill` it.
 
-        Two thirds of *within_s* are for the trailer; it is the most that this takes, but for the
-        kernel's own time.
+        This takes at most *within_s*, but for the kernel's own time. Two thirds of it are for the
+        trailer.
         """
         end_s = time.monotonic() + within_s * 2 / 3
         events: list[Event] = []
@@ -144,7 +144,7 @@ class ChildProcess:
 
     def kill(self) -> int | None:
         """
-        End it now, if it is still there, and close the pipes; twice is once.
+        End it now, if it is still there, and close the pipes. Idempotent.
 
         Returns its exit code, negative for a signal's; None if the kernel does not let it go.
         """
@@ -170,7 +170,7 @@ class ChildProcess:
         except BlockingIOError:
             pass
         except BrokenPipeError:
-            # It is leaving; why, its stdout will tell.
+            # It is leaving; its stdout will tell why.
             self._unsent = memoryview(b"")
 
     def _read(self, pipe: int) -> list[bytes]:

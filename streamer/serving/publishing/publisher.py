@@ -29,7 +29,7 @@ from streamer.serving.publishing.wire import Hello
 
 _log = logging.getLogger("streamer.serving.publishing")
 _HEALTHY_NS = 10_000_000_000
-"""After so long a connection, the next failure is the first again."""
+"""A connection that lasted so long resets the waits: its failure counts as the first."""
 _TICK_S = 0.1
 """The longest wait between two looks at the clock."""
 
@@ -80,10 +80,10 @@ class Publisher:
 
         Args:
             target: where to; see `parse_target`.
-            video: what the packets will be.
-            audio: likewise, or None for a stream without.
-            queue_packets: how many may wait; when there are more, all are dropped.
-            queue_bytes: likewise.
+            video: the video track.
+            audio: the audio track, or None for a stream without.
+            queue_packets: how many packets may wait; when there are more, all are dropped.
+            queue_bytes: how many bytes may wait; when there are more, all packets are dropped.
             stall_s: how long connecting, and then every packet, may take before the child is
                 killed and started anew.
             first_s: the wait after a failure; doubled after each further one.
@@ -145,8 +145,8 @@ class Publisher:
         Send *packet* when its turn comes, or drop it. Any thread; never waits.
 
         Raises:
-            SinkError: this can never be sent, as when PyAV lacks the protocol; not for a server
-                that is away.
+            SinkError: the stream can never be sent, as when PyAV lacks the protocol. Not raised
+                when the server is just away.
         """
         self._send(packet)
 
@@ -163,7 +163,7 @@ class Publisher:
         return self._outbox.take_key_request()
 
     def statistics(self) -> PublisherStatistics:
-        """How it stands. After `close`, every packet given is in `packets` or in `drops`."""
+        """Its state and counts. After `close`, `packets` and `drops` cover every packet given."""
         with self._lock:
             return {
                 "state": self._state,
@@ -176,9 +176,9 @@ class Publisher:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """
-        Send what waits, end the stream in order, and if that takes too long end it anyhow.
+        Send what waits and end the stream in order; if that takes too long, kill the child.
 
-        Returns within *timeout_s*, give or take the time of the kernel. Twice is once.
+        Returns within *timeout_s*, give or take the kernel's own time. Idempotent.
         """
         with self._lock:
             if not self._closing.is_set():
@@ -261,7 +261,7 @@ class Publisher:
                 self._backoff.reset()
 
     def _go_live(self) -> None:
-        # An end that was asked for meanwhile has closed the outbox, which must stay so.
+        # If `close` was called meanwhile, it has sealed the outbox, which must stay so.
         if not self._closing.is_set():
             self._outbox.open()
             self._state = "live"

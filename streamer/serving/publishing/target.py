@@ -1,5 +1,5 @@
 """
-Where a publisher sends to: what FFmpeg needs to get there, and what may be said of it.
+Where a publisher sends to: what FFmpeg needs to get there, and names that may be shown.
 
 A target's credentials are its user and password, all of its query, and the stream key that ends an
 RTMP path. They leave this module only in `Target.url`, which is for the child alone.
@@ -83,11 +83,11 @@ class Target:
     secrets: tuple[str, ...] = field(repr=False)
     """What `hide` hides, longest first."""
     unverified: bool = False
-    """Its certificate should be verified, and FFmpeg cannot."""
+    """Whether its certificate should be verified, but FFmpeg cannot do it."""
 
     def hide(self, text: str) -> str:
         """*text*, which is FFmpeg's or a server's, without this target's credentials."""
-        # First whole queries: FFmpeg cuts a long line anywhere, and what is cut is no longer found.
+        # Whole queries first: FFmpeg may cut a long line in a secret, which is then not found.
         text = _QUERY.sub(r"\1***", text)
         for secret in self.secrets:
             text = text.replace(secret, "***")
@@ -181,7 +181,7 @@ def parse_target(
 
 
 def _trust(scheme: str, tls_ca: str | None) -> dict[str, str]:
-    """The options that make FFmpeg verify a server's certificate; none where there are none."""
+    """The options that make FFmpeg verify a server's certificate; empty if there are none."""
     if scheme != "rtsps":
         # PyAV hands no options to RTMP's connection, nor does FFmpeg's WHIP to its own.
         if tls_ca is not None:
@@ -197,7 +197,7 @@ def _trust(scheme: str, tls_ca: str | None) -> dict[str, str]:
 
 
 def _forms(secrets: list[str]) -> tuple[str, ...]:
-    """Each as it is written and as it is meant, longest first, so that none is hidden in part."""
+    """Each secret as written and as decoded, longest first, so none is hidden only in part."""
     forms = {
         form
         for secret in secrets

@@ -34,7 +34,7 @@ from streamer.packets import AudioTrack, VideoTrack
 HEADER = struct.Struct("!BBqI")
 HELLO, VIDEO, AUDIO = b"HVA"
 PROGRESS_S = 0.1
-"""Seconds between two `progress` events; of what was muxed after the last, nobody knows."""
+"""Seconds between two `progress` events; what was muxed after the last one stays unknown."""
 
 Failure = Literal[
     "refused",

@@ -12,7 +12,7 @@ _DYNAMIC_TYPE = 97
 _PCM = {"pcm_mulaw": ("PCMU", 0), "pcm_alaw": ("PCMA", 8)}
 """Encoding name and static payload type (RFC 3551 section 6)."""
 _AAC_LONGEST = (1 << 13) - 1
-"""Bytes that AAC-hbr's 13-bit AU-size can tell."""
+"""Bytes of the longest unit: the AU-size of AAC-hbr has 13 bits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,11 @@ class Credentials:
 
 
 class Verdict(Enum):
-    """What became of a request's credentials."""
+    """The result of checking a request's credentials."""
 
     GRANTED = auto()
     STALE = auto()
-    """Right, with a nonce that has expired."""
+    """Right, but with a nonce that has expired."""
     DENIED = auto()
 
 
@@ -83,7 +83,8 @@ class DigestGuard:
         Args:
             request: with or without an `Authorization` header.
             address: the viewer's.
-            known_nonce: what was granted on the same connection before; does not expire.
+            known_nonce: the nonce that was granted on the same connection before, if any; it does
+                not expire.
         """
         given = parameters(request)
         algorithm = given.get("algorithm", "MD5").upper()
@@ -163,11 +164,11 @@ def digest_response(
 
 def _covers(given: str | None, asked: str) -> bool:
     """
-    Whether an answer for the URI *given* is one for *asked*: the same place, or the whole of it.
+    Whether an answer for the URI *given* is valid for *asked*: the same path, or a parent of it.
 
-    live555, and so VLC, answers for the whole stream's URI where it asks for one of its tracks;
-    others answer for the path alone, or for the host that they know a server behind a router by.
-    Host and query say nothing here: the response covers *given* as it is, and the nonce is ours.
+    live555, and so VLC, answers for the whole stream's URI where it asks for one of its tracks.
+    Others answer for the path alone, or with the host by which they know a server behind a router.
+    Host and query do not matter: the response covers *given* as it is, and the nonce is ours.
     """
     if not given:
         return False

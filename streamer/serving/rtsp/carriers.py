@@ -38,21 +38,21 @@ class TransportOffer:
     """The first of a viewer's proposed transports that we can serve."""
 
     protocol: str
-    """As it wrote it: `RTP/AVP`, `RTP/AVP/UDP` or `RTP/AVP/TCP`."""
+    """As the viewer wrote it: `RTP/AVP`, `RTP/AVP/UDP` or `RTP/AVP/TCP`."""
     pair: tuple[int, int] | None
-    """Its UDP ports, or channels; None where it leaves the channels to us."""
+    """The viewer's UDP ports, or channels; None where it leaves the channels to us."""
 
     @property
     def interleaved(self) -> bool:
-        """Over the RTSP connection."""
+        """Whether packets go over the RTSP connection."""
         return self.protocol.upper().endswith("/TCP")
 
 
 def choose_transport(value: str, *, udp: bool = True) -> TransportOffer | None:
     """
-    What to use of a `Transport` header (RFC 2326 section 12.39); None where nothing will do.
+    Choose from a `Transport` header (RFC 2326 section 12.39); None if no offer can be served.
 
-    A `destination=` is not read at all: packets go to who asked for them. Nor do they go to
+    `destination=` is ignored: packets go only to the viewer that asked for them, and never to
     privileged ports, where no player listens.
     """
     for alternative in value.split(","):
@@ -86,7 +86,7 @@ def _numbers(text: str, low: int, high: int) -> tuple[int, int] | None:
 
 
 class PacketQueue:
-    """What waits for one viewer, with its size."""
+    """The packets that wait for one viewer, and their size."""
 
     def __init__(self) -> None:
         self._packets: deque[Packet] = deque()
@@ -119,13 +119,13 @@ class PacketQueue:
 
 
 class Carrier(Protocol):
-    """One viewer's way."""
+    """How packets get to one viewer."""
 
     name: str
     """TCP or UDP."""
 
     def send(self, queue: PacketQueue) -> None:
-        """Take from *queue* what the network takes now. Never blocks, never raises."""
+        """Send from *queue* as much as the network takes now. Never blocks, never raises."""
         ...
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class RtspWriter(Protocol):
 
     @property
     def writable(self) -> bool:
-        """Its write buffer has room."""
+        """Whether its write buffer has room."""
         ...
 
     def writelines(self, parts: list[bytes | memoryview]) -> None:
@@ -147,7 +147,7 @@ class RtspWriter(Protocol):
 
 
 class InterleavedCarrier:
-    """RTP between RTSP messages (RFC 2326 section 10.12). Room is told by the connection."""
+    """RTP between RTSP messages (RFC 2326 section 10.12). The connection tells of room."""
 
     name = "TCP"
 
@@ -157,7 +157,7 @@ class InterleavedCarrier:
 
     @property
     def channels(self) -> set[int]:
-        """Those in use."""
+        """The channels in use."""
         return set(self._channels.values())
 
     def add(self, track: int, channels: tuple[int, int]) -> None:
@@ -177,7 +177,7 @@ class InterleavedCarrier:
             self._connection.writelines(parts)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds nothing."""
 
 
 class UdpCarrier:
@@ -186,10 +186,10 @@ class UdpCarrier:
 
     Args:
         local: our address, as the viewer's connection has it.
-        peer: the viewer's, likewise.
-        on_room: there is room again after `send` left something.
-        on_life: the viewer sent a report.
-        on_refused: nobody listens at the viewer's port any more.
+        peer: the viewer's address.
+        on_room: called when there is room again after `send` left something.
+        on_life: called when the viewer sent a report.
+        on_refused: called when nobody listens at the viewer's port any more.
     """
 
     name = "UDP"
@@ -217,7 +217,7 @@ class UdpCarrier:
         Send *track* to the viewer's *ports*, RTP and RTCP; ours are returned.
 
         Raises:
-            OSError: no ports can be had, or the viewer cannot be reached.
+            OSError: no ports are free, or the viewer cannot be reached.
         """
         self._remove(track)
         pair = _bind_pair(self._local)
@@ -273,7 +273,7 @@ class UdpCarrier:
             self._on_room()
 
     def _heard(self, end: socket.socket, reports: bool) -> None:
-        """Read reports, and what players send to open their routers' doors."""
+        """Read reports, and the packets that players send to open a port in their router."""
         for _ in range(_READS):
             try:
                 data = end.recv(2048)

@@ -22,7 +22,7 @@ from streamer.serving.rtsp.session import Session
 log = logging.getLogger("streamer.serving.rtsp")
 
 _TURN = 4
-"""Messages that are worked off before everyone else has a turn."""
+"""Messages that are handled before the other viewers have a turn."""
 _WRITE_BUFFER = 64 << 10
 _UNSENT_BYTES = 128 << 10
 """What the kernel may hold beyond what is on its way: more would only be latency."""
@@ -30,19 +30,19 @@ _UNSENT_BYTES = 128 << 10
 
 class Connection(asyncio.Protocol):
     """
-    Made at once with its socket, so that it counts during a TLS handshake too.
+    Made as soon as its socket is accepted, so that it counts during a TLS handshake too.
 
     Args:
         address: the viewer's IP.
-        directory: the server's tables; it enters and leaves them itself.
-        encrypted: it speaks TLS.
+        directory: the server's tables; it adds and removes itself.
+        encrypted: whether it speaks TLS.
     """
 
     def __init__(self, address: str, directory: Directory, *, encrypted: bool) -> None:
         self.address = address
         self.encrypted = encrypted
         self.sessions: set[Session] = set()
-        """Those set up on it."""
+        """The sessions set up on it."""
         self.parted: set[str] = set()
         """Sessions that we ended; the viewer may not have heeded the good-bye yet."""
         self._directory = directory
@@ -51,9 +51,9 @@ class Connection(asyncio.Protocol):
         self._dialogue = Dialogue(self, directory)
         self._pace = Pace(directory.limits.messages_per_s)
         self._later: asyncio.TimerHandle | None = None
-        """Goes on with what has come; until then nothing more is read."""
+        """Timer that resumes the work; until then nothing more is read."""
         self._held = b""
-        """The answer that is given then."""
+        """The answer that is sent then."""
         self._transport: asyncio.Transport | None = None
         self._writable = True
         self._unsent = 0
@@ -75,14 +75,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def known(self) -> bool:
-        """It has shown the password or, where none is asked for, has begun to play."""
+        """Whether it has shown the password or, where none is asked for, has begun to play."""
         if self._directory.guard is not None:
             return self._dialogue.granted
         return any(session.joined for session in self.sessions)
 
     @property
     def writable(self) -> bool:
-        """The write buffer has room."""
+        """Whether the write buffer has room."""
         return self._writable and self._transport is not None
 
     def writelines(self, parts: list[bytes | memoryview]) -> None:
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             options.append((socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES))
         end = transport.get_extra_info("socket")
         for option in options:
-            # Of a viewer that has hung up meanwhile macOS says EINVAL; that it is gone comes later.
+            # macOS says EINVAL if the viewer has hung up; `connection_lost` is called later.
             with suppress(OSError):
                 end.setsockopt(*option)
 
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._work()
 
     def pause_writing(self) -> None:
-        """Called by asyncio; until the viewer reads, nothing of it is read."""
+        """Called by asyncio; until the viewer reads, we read nothing from it."""
         self._writable = False
         self._unsent = self._write_buffer()
         self._accepted_s = time.monotonic()
@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
         self._work()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Called by asyncio, and where no transport came to be."""
+        """Called by asyncio, and by us where there never was a transport."""
         self._transport = None
         if self._later is not None:
             self._later.cancel()
@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _work(self) -> None:
-        """Go on with what has come, unless that is for later."""
+        """Handle the messages that have come, unless the timer is to do it."""
         if self._later is not None:
             return
         try:
@@ -202,9 +202,9 @@ class Connection(asyncio.Protocol):
 
     def _take_turn(self) -> float | None:
         """
-        Work off a few messages, as long as the viewer takes the answers.
+        Handle a few messages, as long as the viewer takes the answers.
 
-        Seconds until the rest are due; None when it is the viewer's turn.
+        Returns the seconds until the rest are due; None to wait for the viewer.
         """
         for _ in range(_TURN):
             if not self._parser.partial or not self.writable or self._is_closing():
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
         self._work()
 
     def _read_or_not(self) -> None:
-        """Read on where the viewer takes its answers, and none of its requests is for later."""
+        """Read on only while the viewer takes its answers and none of its requests is put off."""
         if self._transport is None or self._is_closing():
             return
         if self._writable and self._later is None:
@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _answer(self, request: Request) -> float:
-        """Answer, or keep the answer for as many seconds as are returned."""
+        """Answer, or hold the answer back; returns for how many seconds."""
         try:
             answer = self._dialogue.answer(request)
         except Exception:

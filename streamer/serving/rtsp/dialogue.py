@@ -56,7 +56,7 @@ class Answer:
     status: int
     data: bytes
     hold_s: float
-    """How long to hold it back, and whatever comes after it."""
+    """Seconds to hold back this response and everything after it."""
 
 
 class Refusal(Exception):
@@ -93,7 +93,7 @@ class Dialogue:
 
     @property
     def granted(self) -> bool:
-        """The right password was shown."""
+        """Whether the right password was shown."""
         return self._nonce is not None
 
     def answer(self, request: Request) -> Answer:
@@ -107,7 +107,7 @@ class Dialogue:
         return Answer(reply.status, data, hold_s)
 
     def _hold_s(self, request: Request) -> float:
-        """Who has guessed waits for the right verdict too, or silence would be the wrong one."""
+        """Suspects wait for a grant too: otherwise, no answer at once would mean a refusal."""
         tries = "authorization" in request.headers and not self.granted
         suspect = tries and self._directory.guesses.suspects(self._connection.address)
         return HOLD_S if suspect else 0.0
@@ -134,7 +134,7 @@ class Dialogue:
         if verdict is Verdict.GRANTED:
             self._nonce = parameters(request)["nonce"]
             return
-        # Without credentials it is no guess: so every player asks for the challenge.
+        # A request without credentials is no guess: that is how every player gets its challenge.
         if verdict is Verdict.DENIED and "authorization" in request.headers:
             self._directory.guesses.add(address)
         challenges = guard.challenges(address, stale=verdict is Verdict.STALE)
@@ -193,7 +193,7 @@ class Dialogue:
         )
 
     def _carry(self, session: Session, track: int, offer: TransportOffer) -> str:
-        """Give *track* its way to the viewer; the `Transport` header that says so."""
+        """Set up the carrier of *track*; return the `Transport` header that describes it."""
         if offer.interleaved:
             carrier = session.carrier or InterleavedCarrier(self._connection)
             assert isinstance(carrier, InterleavedCarrier)  # noqa: S101 - checked by _setup
@@ -223,7 +223,7 @@ class Dialogue:
         return f"{offer.protocol};unicast;{way};ssrc={ssrc:08X}"
 
     def _free_channels(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
-        """The channels that the viewer wants, or others if another track has them."""
+        """The channels that the viewer wants, or free ones if another track has these."""
         used: set[int] = set()
         for session in self._connection.sessions:
             if isinstance(session.carrier, InterleavedCarrier):
@@ -236,7 +236,7 @@ class Dialogue:
         raise Refusal(461)
 
     def _refused(self, session: Session) -> None:
-        """Nobody listens any more; while the connection is there, the viewer may yet."""
+        """Nobody listens at its ports: end *session*, unless its connection is still open."""
         if self._directory.owner(session) is None:
             session.end("its ports are closed")
 
@@ -266,7 +266,7 @@ class Dialogue:
         return Reply()
 
     def _is_over(self, request: Request) -> bool:
-        """Whether we ended its session: players report a refusal as a failure of the stream."""
+        """Whether we ended its session: players would report a refusal as a failed stream."""
         return _identity(request) in self._connection.parted
 
     def _parameter(self, request: Request) -> Reply:
@@ -289,7 +289,7 @@ class Dialogue:
         return place, mount
 
     def _session(self, request: Request) -> Session:
-        """The session that *request* names, and a sign of life of it."""
+        """The session that *request* names; the request counts as its sign of life."""
         session = self._directory.sessions.get(_identity(request))
         if session is None or session.address != self._connection.address:
             raise Refusal(454)
@@ -301,7 +301,7 @@ class Dialogue:
         return session
 
     def _aggregate(self, request: Request) -> tuple[Place, Session]:
-        """A session and its URL: the mount's, or its only track's."""
+        """The session that *request* names, and the place: the mount, or the only track set up."""
         session = self._session(request)
         place, mount = self._mount(request)
         if mount is not session.mount:

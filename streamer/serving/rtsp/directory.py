@@ -1,4 +1,4 @@
-"""What the server's thread knows: mounts, connections and sessions, and how many more it takes."""
+"""The server's tables of mounts, connections and sessions, and whether there is room for more."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Directory:
         return 2 * (tracks + 1) <= self.limits.udp_sockets
 
     def owner(self, session: Session) -> Connection | None:
-        """The connection that *session* was made on, if it is still there."""
+        """The open connection that *session* belongs to; None where that was lost."""
         return next((c for c in self.connections if session in c.sessions), None)
 
     def forget(self, session: Session) -> None:
-        """*session* has ended."""
+        """Remove *session*, which has ended."""
         self.sessions.pop(session.identity, None)
         if (owner := self.owner(session)) is not None:
             owner.sessions.discard(session)

@@ -1,4 +1,4 @@
-"""Wrong passwords by address: who guesses has to wait, and is in the log."""
+"""Wrong passwords by address: those who guess have to wait, and are logged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("streamer.serving.rtsp")
 HOLD_S = 1.0
 """How long a suspect waits for each answer."""
 _PATIENCE = 5
-"""Wrong passwords before an address is a suspect: typing errors, a player that tries again."""
+"""Wrong passwords that make a suspect; fewer may be typing errors, or a player's retries."""
 _MEMORY_S = 600.0
 _TELL_S = 60.0
 _ADDRESSES = 1024
@@ -21,10 +21,10 @@ _ADDRESSES = 1024
 @dataclass(slots=True)
 class _Record:
     refusals: int
-    """Since the address was last forgotten."""
+    """Wrong passwords since the address was last forgotten."""
     last_s: float
     untold: int
-    """Refusals that the log does not have yet."""
+    """Refusals that are not logged yet."""
     told_s: float
 
 
@@ -32,7 +32,7 @@ class Guesses:
     """
     A bounded table of refusals. Used from the server's thread.
 
-    An address is forgotten ten minutes after its last wrong password, or for room.
+    An address is forgotten ten minutes after its last wrong password, or to make room for another.
 
     Args:
         now: seconds, monotonic; for tests.
@@ -47,7 +47,7 @@ class Guesses:
         return len(self._records)
 
     def add(self, address: str) -> None:
-        """Credentials from *address* were wrong."""
+        """Count wrong credentials from *address*."""
         now_s = self._now()
         record = self._records.pop(address, None) or _Record(0, now_s, 0, now_s - _TELL_S)
         if len(self._records) >= _ADDRESSES:
@@ -64,7 +64,7 @@ class Guesses:
         return record is not None and record.refusals >= _PATIENCE
 
     def tidy(self) -> None:
-        """Log what is due, and forget who has been quiet; called now and then."""
+        """Log what is due, and forget quiet addresses; called several times a second."""
         now_s = self._now()
         for address, record in list(self._records.items()):
             self._tell_if_due(address, record)

@@ -1,4 +1,4 @@
-"""How much the server lets its viewers have: plain numbers, one place."""
+"""How much of the server its viewers may use: plain numbers, in one place."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ class Limits:
     """Bounds on what strangers can make the server hold. Every default suits a small LAN."""
 
     connections: int = 256
-    """At once, UDP sessions that outlived their connection included: so many viewers, at most."""
+    """Most connections at once, including UDP sessions that outlived theirs."""
     strangers_per_ip: int = 16
     """
     Connections from one address that have not shown the right password or, where none is asked
-    for, have not begun to play. This machine's own may be as many as there is room for.
+    for, have not begun to play. Connections from this machine are not limited so.
     """
     udp_sockets: int = 240
     """
-    At once, two for each track of each viewer; who wants more has to take TCP. With `connections`
-    they stay below what a process may open and, on Windows, below the 512 that `select` can watch.
+    Most at once, two for each track of each viewer; beyond that, viewers have to use TCP. With
+    `connections` they stay below what a process may open and, on Windows, below the 512 that
+    `select` can watch.
     """
     sessions_per_connection: int = 4
     messages_per_s: float = 50.0
-    """Requests and reports of one connection; when there are more they wait, unread."""
+    """Requests and reports of one connection; any more wait unread."""
     request_line_bytes: int = 2048
     header_bytes: int = 8192
     """A request's line and headers together."""
     body_bytes: int = 8192
     request_s: float = 10.0
-    """From a request's first byte to its last; likewise for a TLS handshake."""
+    """From a request's first byte to its last; also the longest TLS handshake."""
     idle_s: float = 30.0
     """How long a connection may stay without playing anything."""
     session_timeout_s: float = 60.0
-    """Without a sign of life, for sessions over UDP and paused ones; what viewers are told."""
+    """How long a UDP or paused session lasts without a sign of life; viewers are told it."""
     stall_s: float = 10.0
     """How long a viewer over TCP may accept nothing of what waits for it."""
     queue_packets: int = 2048

@@ -27,7 +27,7 @@ def listen(host: str, port: int) -> socket.socket:
     A socket that listens at *host* and *port*, and does not block; 0 is any port.
 
     Raises:
-        SinkError: the address cannot be had.
+        SinkError: the address cannot be used.
     """
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if not 0 <= port <= 65535:  # which some systems take modulo 65536
@@ -45,7 +45,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
     """
-    What *files* make of a connection.
+    The server's TLS settings, made from *files*.
 
     Raises:
         SinkError: they cannot be read or used.

@@ -69,7 +69,7 @@ class Request:
     uri: str
     """As sent."""
     headers: Mapping[str, str]
-    """By lower-case name; what came more than once is joined by `, `."""
+    """By lower-case name; the values of a repeated one are joined by `, `."""
     body: bytes = field(default=b"", repr=False)
 
     @property
@@ -89,7 +89,7 @@ class Interleaved:
 
 class Parser:
     """
-    An incremental parser of what a client sends. After a `MessageError` it is spent.
+    An incremental parser of what a client sends. Not to be used after a `MessageError`.
 
     Args:
         limits: sizes of line, headers and body.
@@ -103,7 +103,7 @@ class Parser:
 
     @property
     def partial(self) -> bool:
-        """A message has begun and not ended."""
+        """Whether a message has begun and not ended."""
         return bool(self._buffer) or self._head is not None
 
     @property
@@ -112,7 +112,7 @@ class Parser:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take *data*; `take` gives what it completes."""
+        """Add *data*; `take` then returns the messages that it completes."""
         self._buffer += data
 
     def take(self) -> Request | Interleaved | None:
@@ -186,7 +186,7 @@ class Parser:
 
 
 def _text(head: bytes) -> str:
-    """The lines of a head: UTF-8, or else a byte a letter, as older clients write names."""
+    """Decode a head: as UTF-8, or else as Latin-1, in which older clients write names."""
     try:
         return head.decode("utf-8")
     except UnicodeDecodeError:
@@ -221,7 +221,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
 
 
 def _unfolded(lines: list[str]) -> list[str]:
-    """Headers, each in one line: one that begins with a blank continues that before it."""
+    """Join folded headers: a line that begins with a blank continues the one before it."""
     whole: list[str] = []
     for line in lines:
         if not line.startswith((" ", "\t")):

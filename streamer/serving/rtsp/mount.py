@@ -33,7 +33,7 @@ _KEY_INTERVAL_S = 0.25
 _KEY_PATIENCE_S = 1.0
 
 Wake = Callable[[Callable[[], None]], None]
-"""Runs a function in the server's thread, soon; from any thread, without waiting."""
+"""Runs a function in the server's thread, soon. Any thread may call it; it does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,17 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a mount's packets are."""
+    """The tracks of a mount."""
 
     video: VideoTrack
     audio: AudioFormat | None
     audio_base: Fraction
-    """Of the audio's packets; means nothing without them."""
+    """Time base of the audio packets; unused without audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockPoint:
-    """A moment known in both times: the media's and the monotonic clock's."""
+    """One moment by two clocks: the media's and the monotonic one."""
 
     pts: int
     time_base: Fraction
@@ -88,23 +88,23 @@ class KeyRequests:
         self._taken_s = float("-inf")
 
     def ask(self) -> None:
-        """A viewer waits for one."""
+        """Ask for a key frame: a viewer waits for one."""
         with self._lock:
             self._wanted = True
 
     def ask_again(self) -> None:
-        """A viewer still waits: what was taken a while ago has not been fulfilled."""
+        """Ask again: a viewer still waits, and the last request was taken a while ago."""
         with self._lock:
             if self._now() - self._taken_s > _KEY_PATIENCE_S:
                 self._wanted = True
 
     def fulfil(self) -> None:
-        """A key frame went to all who waited."""
+        """Withdraw the request: a key frame went to all who waited."""
         with self._lock:
             self._wanted = False
 
     def take(self) -> bool:
-        """Whether one is wanted, at most four times a second, so joins cannot ruin the stream."""
+        """Take the request, if any; at most four a second, so that joins cannot ruin the stream."""
         with self._lock:
             if not self._wanted or self._now() - self._taken_s < _KEY_INTERVAL_S:
                 return False
@@ -118,9 +118,9 @@ class Mount:
     A stream to watch; made by `RtspServer.mount`.
 
     `begin`, `send_video`, `send_audio`, `watched`, `take_key_request`, `statistics` and `close` may
-    be called from any thread and do not wait. What else is public is for the server's thread.
+    be called from any thread and do not wait. Everything else is for the server's thread.
 
-    Before it has begun, its path is taken and viewers are told to come again.
+    Until `begin` its path is reserved, and viewers are told to try again later.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class Mount:
         self.tell = tell
         self.keys = KeyRequests()
         self.viewers: set[Session] = set()
-        """Those that play; for the server's thread."""
+        """The sessions that play; for the server's thread."""
         self.clock: ClockPoint | None = None
-        """The newest; for the server's thread."""
+        """The newest clock point; for the server's thread."""
         self._content: _Content | None = None
         self._limits = limits
         self._wake = wake
@@ -159,14 +159,14 @@ class Mount:
 
     def begin(self, video: VideoTrack, audio: AudioTrack | None = None) -> None:
         """
-        Say what its packets will be, once, and let viewers in.
+        Set its tracks, once, and let viewers in.
 
         Raises:
             SinkError: the audio cannot be relayed, or it has begun.
         """
         if self._content is not None:
             raise SinkError(f"{self.path}: a stream begins once: close the mount and make another")
-        # In one step, for the server's thread.
+        # In one assignment: the server's thread must never see a part of it.
         self._content = _Content(
             video,
             audio_format(audio) if audio else None,
@@ -175,7 +175,7 @@ class Mount:
 
     @property
     def begun(self) -> bool:
-        """It is known what the packets are."""
+        """Whether its tracks are known."""
         return self._content is not None
 
     def send_video(self, packet: VideoPacket) -> None:
@@ -200,9 +200,9 @@ class Mount:
         """
         `{path, viewers, viewers_in_all, packets_sent, bytes_sent, packets_dropped, inbox_dropped}`.
 
-        Packets and bytes are those of RTP and RTCP, to all viewers together; dropped ones were due
-        to viewers that took them too slowly. The inbox drops encoded packets, when the server's
-        thread itself is too slow.
+        Packets and bytes are those of RTP and RTCP, to all viewers together. `packets_dropped`
+        counts the RTP packets for which a viewer was too slow. `inbox_dropped` counts encoded
+        packets for which the server's thread was too slow.
         """
         return {
             "path": self.path,
@@ -215,20 +215,20 @@ class Mount:
         }
 
     def close(self) -> None:
-        """Say good-bye to the viewers and free the path. Twice is once."""
+        """Say good-bye to the viewers and free the path. Idempotent."""
         if not self._closed:
             self._closed = True
             self._inbox.clear()
             self._leave(self)
 
     def description(self, address: str) -> bytes:
-        """Its SDP, for a viewer to whom the server is *address*."""
+        """Its SDP, for a viewer that reaches the server at *address*."""
         content = self._begun_with()
         return describe(self.path, address, self._identity, content.video, content.audio)
 
     @property
     def tracks(self) -> tuple[int, ...]:
-        """Their numbers."""
+        """The numbers of its tracks."""
         return (VIDEO,) if self._begun_with().audio is None else (VIDEO, AUDIO)
 
     def format_of(self, track: int) -> tuple[int, int]:
@@ -239,12 +239,12 @@ class Mount:
         return audio.payload_type, audio.clock_rate
 
     def deliver(self) -> None:
-        """Work the inbox off; in the server's thread."""
+        """Empty the inbox to the viewers; in the server's thread."""
         self._awake = False
         while self._inbox:
             item = self._inbox.popleft()
             if self._spilled:
-                # Something is missing, and nobody knows before which of these.
+                # A packet is missing, and it is unknown before which of these: drop them all.
                 self._inbox_dropped += 1
             elif isinstance(item, VideoPacket):
                 self._deliver_video(item)
@@ -262,7 +262,7 @@ class Mount:
             self._spilled = True
             return
         self._inbox.append(packet)
-        # The flag falls before the inbox is emptied, so what comes meanwhile is never overlooked.
+        # `deliver` lowers the flag before it empties the inbox, so no packet is ever overlooked.
         if not self._awake:
             self._awake = True
             self._wake(self.deliver)

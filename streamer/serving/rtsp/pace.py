@@ -1,4 +1,4 @@
-"""How many messages a second one viewer is served."""
+"""A rate limit for the messages of one viewer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ _BURST_S = 1.0
 
 class Pace:
     """
-    So many a second, and a second's worth at once. Used from the server's thread.
+    Allows *per_s* messages a second, and bursts of one second's worth. Used from the server's
+    thread.
 
     Args:
-        per_s: the number.
+        per_s: messages per second.
         now: seconds, monotonic; for tests.
     """
 
@@ -27,5 +28,5 @@ class Pace:
         return self._used_up_to_s + self._step_s - self._now() - max(_BURST_S, self._step_s)
 
     def count(self) -> None:
-        """One was served."""
+        """Count one message as served."""
         self._used_up_to_s = max(self._used_up_to_s, self._now()) + self._step_s

@@ -1,4 +1,4 @@
-"""What the URI of a request names."""
+"""The mount and track that the URI of a request names."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def locate(uri: str, host: str) -> Place | None:
     """
     What *uri* names; None where it is no URL.
 
-    Queries and slashes at the end mean nothing. A track comes last, also behind a query, where
-    players put it that glue it to the URL they were given.
+    Queries and slashes at the end are ignored. The track comes last, even after a query: some
+    players append it to the URL they were given.
     """
     authority = _AUTHORITY.match(uri)
     rest = uri[authority.end() :] if authority else uri

@@ -1,4 +1,4 @@
-"""What a mount is, in the words of RFC 4566: the answer to DESCRIBE."""
+"""The session description (SDP, RFC 4566) of a mount: the answer to DESCRIBE."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def describe(
     Args:
         name: the mount's path.
         address: the server's, as the viewer sees it.
-        identity: of the mount, as long as it lives.
-        video: its track.
-        audio: its other track.
+        identity: a number of the mount, which never changes.
+        video: its video track.
+        audio: the format of its audio track; None if there is none.
     """
     family = "IP6" if ":" in address else "IP4"
     anywhere = "::" if ":" in address else "0.0.0.0"  # noqa: S104 - as RTSP demands, not a bind

@@ -53,9 +53,9 @@ class RtspServer:
         host: the address to listen on; `127.0.0.1` is this machine only, `0.0.0.0` every IPv4 one.
         port: to listen on; 0 takes any.
         credentials: what viewers must know; None lets everyone in.
-        tls: None speaks in the clear. With it there is no UDP, which would.
-        limits: what viewers may use up. TLS handshakes have none but the number of connections:
-            each takes a few milliseconds of the one thread.
+        tls: None for no encryption. With TLS there is no UDP, which would not be encrypted.
+        limits: what viewers may use up. TLS handshakes are limited only by the number of
+            connections: each takes a few milliseconds of the one thread.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RtspServer:
         Bind, then serve in a thread.
 
         Raises:
-            SinkError: the address cannot be had, or the certificate not be used.
+            SinkError: the address or the certificate cannot be used.
         """
         if self._thread is not None:
             raise SinkError("an RTSP server starts only once: make another")
@@ -115,14 +115,14 @@ class RtspServer:
         tell: Tell = nobody,
     ) -> Mount:
         """
-        A new stream at *path*, such as `/masked`, before the start or after.
+        Add a stream at *path*, such as `/masked`, before or after the start.
 
         Args:
-            path: no other mount's.
-            video: None where it is not known yet: the path is kept, and viewers are told to come
-                again, until `Mount.begin`.
+            path: not that of another mount.
+            video: None if not known yet: until `Mount.begin`, the path is reserved and viewers are
+                told to try again later.
             audio: goes with *video*.
-            tell: is told of viewers, by the server's thread.
+            tell: called for viewers that join or leave, in the server's thread.
 
         Raises:
             SinkError: the path is taken or cannot be one, or the audio cannot be relayed.
@@ -150,7 +150,7 @@ class RtspServer:
         }
 
     def stop(self) -> None:
-        """Say good-bye to every viewer, and end; within about a second. Twice is once."""
+        """Say good-bye to every viewer, and end; within about a second. Idempotent."""
         self._wake(self._stopping.set)
         if self._thread is not None:
             self._thread.join()
@@ -173,7 +173,7 @@ class RtspServer:
                 self._part(session, "the stream ended")
 
     def _part(self, session: Session, reason: str) -> None:
-        """End *session*, and hang up if it was its connection's last; first the viewer may."""
+        """End *session*. If it was its connection's last, hang up, unless the viewer does first."""
         connection = self._directory.owner(session)
         session.end(reason)
         if connection is None or connection.sessions:
@@ -207,7 +207,7 @@ class RtspServer:
             task.add_done_callback(_tell_failure)
         await self._stopping.wait()
         listener.close()
-        # Nobody is accepted any more before those who were, and are not greeted yet, are let go.
+        # First stop accepting; then let go of those that were accepted and are not greeted yet.
         for group in (tasks, self._greetings):
             for task in group:
                 task.cancel()
@@ -255,7 +255,7 @@ class RtspServer:
             raise
 
     def _turn_away(self, end: socket.socket, encrypted: bool) -> None:
-        """Refuse a connection; what it would have to decrypt is not said."""
+        """Refuse a connection: with a response, or by closing it at once if it is encrypted."""
         if encrypted or len(self._turned_away) >= _TURNED_AWAY:
             end.close()
             return

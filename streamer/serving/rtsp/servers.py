@@ -23,8 +23,8 @@ class RtspServers:
     One server for each address, from its first user to its last. Thread-safe.
 
     Args:
-        named: has those at ports that are named, for others to share too; port 0, which is any free
-            one, is this one's own.
+        named: servers at a fixed port are taken from there, so that others can share them. Those
+            at port 0, which is any free port, are this object's own.
     """
 
     def __init__(self, named: RtspServers | None = None) -> None:
@@ -36,10 +36,10 @@ class RtspServers:
         self, host: str, port: int, credentials: Credentials | None, tls: TlsFiles | None
     ) -> RtspServer:
         """
-        The running server at that address, for which the caller must `give_back`.
+        The running server at that address; the caller must `give_back` it.
 
         Raises:
-            SinkError: the address cannot be had, or is shared on other terms.
+            SinkError: the address cannot be used, or another user or certificate is set for it.
         """
         if self._named is not None and port:
             return self._named.take(host, port, credentials, tls)
@@ -73,4 +73,4 @@ class RtspServers:
 
 
 PROCESS_SERVERS = RtspServers()
-"""Those that all pipelines of this process share."""
+"""The servers that all pipelines of this process share."""

@@ -45,11 +45,11 @@ class _Stream:
     report_due_s: float = 0.0
 
     def rtp_time(self, timestamp: int) -> int:
-        """What the mount's *timestamp* is to this viewer."""
+        """The viewer's RTP time for the mount's *timestamp*."""
         return self.start + timestamp - (self.begin or 0)
 
     def restart(self, paused_s: float) -> None:
-        """Announce an RTP time that real time has passed to, since the last packet."""
+        """Move the announced RTP time on, from the last packet's, by the time paused."""
         if self.begin is not None:
             self.start = self.rtp_time(self.last) + max(1, int(paused_s * self.clock_rate))
             self.begin = None
@@ -76,9 +76,9 @@ class Session:
         self.carrier: Carrier | None = None
         self.playing = False
         self.joined = False
-        """It has played."""
+        """Whether it has ever played."""
         self.waits = False
-        """It plays, and gets nothing before the next key frame."""
+        """Whether it plays, but gets nothing before the next key frame."""
         self.ended = False
         self._limits = limits
         self._on_end = on_end
@@ -91,11 +91,11 @@ class Session:
 
     @property
     def tracks(self) -> tuple[int, ...]:
-        """Those set up."""
+        """The tracks that are set up."""
         return tuple(self._streams)
 
     def add(self, track: int) -> int:
-        """Have *track*; its SSRC is returned. Numbers begin at random (RFC 3550 section 5.1)."""
+        """Add *track*; return its SSRC. Numbers begin at random (RFC 3550 section 5.1)."""
         payload_type, clock_rate = self.mount.format_of(track)
         self._streams[track] = _Stream(
             track,
@@ -109,9 +109,9 @@ class Session:
 
     def play(self) -> list[tuple[int, int, int]]:
         """
-        Begin, with the next key frame; the first packets' (track, sequence, RTP time).
+        Begin with the next key frame; return (track, sequence, RTP time) of the first packets.
 
-        Nothing where it plays already: its next packets' times are not known before they come.
+        Returns an empty list if it plays already: its next packets' times are not known yet.
         """
         if self.playing:
             return []
@@ -144,7 +144,7 @@ class Session:
             self.mount.keys.ask()
 
     def offer(self, unit: Unit) -> None:
-        """Send *unit*, if it is its turn. Never waits."""
+        """Send *unit*, unless a key frame must come first or the queue is full. Never waits."""
         stream = self._streams.get(unit.track)
         if stream is None or (self.waits and not unit.key):
             return
@@ -163,7 +163,7 @@ class Session:
         self._flush()
 
     def has_room(self) -> None:
-        """Its carrier takes packets again."""
+        """Go on: its carrier takes packets again."""
         if self._choked:
             self._choked = False
             if self.playing:
@@ -171,17 +171,17 @@ class Session:
         self._flush()
 
     def touch(self) -> None:
-        """It has given a sign of life."""
+        """Note a sign of life."""
         self._seen_s = time.monotonic()
 
     def expired(self) -> bool:
-        """Its time is over. Playing over TCP needs no sign of life: the connection is one."""
+        """Whether its time is over. The connection of one that plays over TCP is a sign of life."""
         if self.playing and self.carrier is not None and self.carrier.name == "TCP":
             return False
         return time.monotonic() - self._seen_s > self._limits.session_timeout_s
 
     def end(self, reason: str) -> None:
-        """Say good-bye, if it was ever begun, and let go of everything. Twice is once."""
+        """Say good-bye for each track that was sent, and release everything. Idempotent."""
         if self.ended:
             return
         self.ended = True
@@ -203,7 +203,7 @@ class Session:
             self._choke(len(unit.payloads))
             return
         stream.last = unit.timestamp
-        # Before the first packet: with it a player knows from the start when that was captured.
+        # Also before the first packet: then a player knows from the start when it was captured.
         if (now_s := time.monotonic()) >= stream.report_due_s:
             stream.report_due_s = now_s + _REPORT_S
             self._queue.append(self._report(stream))
@@ -236,7 +236,7 @@ class Session:
         return (2 * stream.track + 1, report, b"")
 
     def _overflows(self, unit: Unit) -> bool:
-        """Whether *unit* is too much; one alone never is."""
+        """Whether *unit* is too much for the queue; an empty queue takes any."""
         size = self._queue.size + sum(payload.size for payload in unit.payloads)
         packets = len(self._queue) + len(unit.payloads)
         full = size > self._limits.queue_bytes or packets > self._limits.queue_packets
@@ -244,9 +244,9 @@ class Session:
 
     def _choke(self, refused: int) -> None:
         """
-        Drop the queue; the viewer goes on with a key frame, once its carrier takes packets again.
+        Drop the queue. Once the carrier takes packets again, the viewer goes on with a key frame.
 
-        Only then is one asked for, or whoever reads nothing would have key frames made for it.
+        It is requested only then: a viewer that reads nothing must not cause key frames.
         """
         self.mount.packets_dropped += len(self._queue) + refused
         self._queue.clear()

@@ -1,5 +1,5 @@
 """
-What every source on PyAV shares: packets to frames, frames to pictures as they are meant to be
+Shared by all sources on PyAV: packets to frames, frames to pictures as they are meant to be
 seen, timestamps that grow, and FFmpeg's errors in our words.
 """
 

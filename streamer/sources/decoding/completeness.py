@@ -1,4 +1,4 @@
-"""Whether all came that a container promised, so that a file which was cut short is told."""
+"""Whether a file gave all that its container promises, to detect files that were cut short."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from streamer.sources.decoding.reader import VideoReader
 
 _MISSING_PART = 20
-"""A lack of up to this part of a file is a rounding, not a file cut short…"""
+"""A lack of up to one part in this many is a rounding, not a file cut short…"""
 _MISSING_FEW = 2
 """…and so is a lack of so many packets, …"""
 _MISSING_S = Fraction(1, 2)
@@ -30,7 +30,7 @@ def shown_frames(stream: VideoStream) -> int | None:
 
 def shortfall(reader: VideoReader, delivered: int, *, failed: bool) -> str | None:
     """
-    What a file lacks, in words that go on from its name.
+    What a file lacks, as words to put after its name.
 
     Args:
         reader: at its end.
@@ -38,7 +38,7 @@ def shortfall(reader: VideoReader, delivered: int, *, failed: bool) -> str | Non
         failed: it ended by an error.
 
     Returns:
-        None where what came is what the container says, but for roundings.
+        The words, or None if all came that the container promises, but for roundings.
     """
     suspect = reader.cut or failed
     promised = _promised(reader.stream)
@@ -61,8 +61,8 @@ def _promised(stream: VideoStream) -> int:
     """
     How many packets the container says it has for *stream*; 0 where it does not say.
 
-    An edit list hides some of a QuickTime file's: FFmpeg's index holds those that it shows, and
-    those that they are decoded from.
+    The edit list of a QuickTime file may hide some. FFmpeg's index has only those that are shown,
+    and those that they are decoded from.
     """
     if stream.frames and _is_quicktime(stream):
         return min(stream.frames, len(stream.index_entries))
@@ -70,7 +70,7 @@ def _promised(stream: VideoStream) -> int:
 
 
 def _came(reader: VideoReader) -> int:
-    """How many of the promised packets came: AVI counts those too that a longer picture skips."""
+    """How many of the promised packets came. AVI also counts those that a longer frame skips."""
     is_avi = reader.stream.container.format.name == "avi"
     return max(reader.packets, reader.end) if is_avi else reader.packets
 

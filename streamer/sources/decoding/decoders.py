@@ -13,7 +13,7 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def decoder_of(stream: VideoStream) -> VideoCodecContext:
-    """The stream's own, ready to be used, or one that gives its alpha too."""
+    """The stream's own decoder, set up, or another one that also decodes its alpha."""
     # Slices add no delay and cost the least CPU; frame threads were measured no faster.
     stream.thread_type = "SLICE"
     stream.thread_count = library_threads()

@@ -20,9 +20,9 @@ from streamer.errors import (
 )
 
 _NEARLY = 0.9
-"""A failure after this share of the time-out is the time-out: FFmpeg reports it as bad data."""
+"""A failure after this share of the time-out counts as one: FFmpeg may report it as bad data."""
 _NO_VIDEO = (errno.EPERM, errno.EINVAL)
-"""What FFmpeg makes of an answer that leads to what it may not open."""
+"""FFmpeg's errors for an answer that leads to something it may not open."""
 _UNREACHABLE = (
     ConnectionRefusedError,
     ConnectionResetError,
@@ -58,10 +58,10 @@ def translate_connect(
     Args:
         error: FFmpeg's.
         name: the URL without credentials, of RTSP or HTTP.
-        elapsed_s: seconds since it was tried.
+        elapsed_s: seconds since the attempt began.
         timeout_s: seconds that each step of it may take.
         secure: over TLS.
-        knows_host: whether its host's name has an address; FFmpeg has one error for that and more.
+        knows_host: whether the host's name has an address; FFmpeg's error does not say.
     """
     reason = ffmpeg_reason(error)
     kind: type[SourceError] = SourceRefused

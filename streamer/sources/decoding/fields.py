@@ -45,12 +45,12 @@ class Deinterlacer:
         return [*ready, *self._filtered(self._graph, frame)]
 
     def finish(self) -> list[VideoFrame]:
-        """What is still inside; the next frame begins anew."""
+        """The frames that are still in the filter; the next frame starts a new one."""
         graph, self._graph = self._graph, None
         return [] if graph is None else self._filtered(graph, None)
 
     def clear(self) -> None:
-        """Forget what is inside, as after a seek."""
+        """Forget the frames in the filter, as after a seek."""
         self._graph = None
 
     def _built(self, frame: VideoFrame) -> Graph:

@@ -35,7 +35,7 @@ _HELD_S = 2
 _APART_S = 1
 """How far from each other in time the packets of two tracks may be in a file."""
 _MOST_SHIFTS = 8
-"""Clocks that a track may come back to."""
+"""How many earlier clocks a track may come back to."""
 
 
 def may_leap(container: InputContainer) -> bool:
@@ -56,8 +56,8 @@ def on_one_clock(
     Args:
         packets: of one container, in the order of the file; changed in place.
         step_s: seconds of a packet that does not say how long it is.
-        forward: its format may leap at all (`may_leap`). In others a clock that goes back by more
-            than 1 s begins anew, and there is no leap forward that is not meant.
+        forward: whether the format's clock may leap at all (`may_leap`). In other formats, a step
+            back by more than 1 s begins a new clock, and a leap forward is always meant.
     """
     clock = _Clock(step_s, forward=forward)
     for packet in packets:
@@ -66,7 +66,7 @@ def on_one_clock(
 
 @dataclass(slots=True)
 class _Track:
-    """Where one track is, in its own units after the shift."""
+    """How far one track has come, in its own units, after the shift."""
 
     time_base: Fraction
     shift: int = 0
@@ -90,10 +90,10 @@ class _Clock:
         self._shifts_s = [Fraction(0)]
         self._held: list[TrackPacket] = []
         self._ahead: dict[int, _Track] = {}
-        """Of held packets, by the new clock."""
+        """The tracks of held packets, by the new clock."""
 
     def take(self, packet: TrackPacket) -> Iterator[TrackPacket]:
-        """What may be handed on now that *packet* has come."""
+        """Take *packet*; yield the packets that may be handed on now."""
         index, dts = packet.stream.index, _decoded_at(packet)
         if packet.is_discard:  # hidden by an edit list, at times of no meaning
             yield packet
@@ -115,7 +115,7 @@ class _Clock:
             self._pass(track, packet, dts)
             yield packet
             return
-        # Elsewhere pictures that are decoded out of turn may have no better time than their own.
+        # In other formats only key frames may: frames decoded out of order may have only a PTS.
         may_leap = self._forward or packet.is_keyframe
         if may_leap and not self._follows(track, dts + track.shift, self._others_s(index)):
             known = self._known(track, dts, self._others_s(index))
@@ -128,7 +128,7 @@ class _Clock:
         yield packet
 
     def _follows(self, track: _Track, at: int, others_s: Fraction | None = None) -> bool:
-        """Whether a packet decoded *at* goes on from the track's last."""
+        """Whether a packet with the decoding time *at* continues the track."""
         if at < track.last:
             return track.seconds(track.last - at) <= self._back_s
         if not self._forward or at <= track.due or track.seconds(at - track.due) <= _FORWARD_S:
@@ -141,7 +141,7 @@ class _Clock:
         return max(others, default=None)
 
     def _known(self, track: _Track, dts: int, others_s: Fraction | None) -> int | None:
-        """The shift of a clock that was met before and that *dts* belongs to; None if it is new."""
+        """The shift of the earlier clock that *dts* belongs to; None if its clock is new."""
         fitting = []
         for shift_s in self._shifts_s:
             shift = track.units(shift_s)
@@ -166,7 +166,7 @@ class _Clock:
             yield from self._settle()
 
     def _settle(self) -> Iterator[TrackPacket]:
-        """Let what is held follow on what came before."""
+        """Hand on the held packets, moved to follow on what came before."""
         if not self._held:
             return
         shift_s = max(map(self._lack_s, self._ahead))
@@ -181,13 +181,13 @@ class _Clock:
         yield from held
 
     def _lack_s(self, index: int) -> Fraction:
-        """What a track's held packets need to be moved by to begin where its others ended."""
+        """The shift that lets a track's held packets begin where its earlier ones ended."""
         track = self._tracks[index]
         shown = [_shown_at(p) for p in self._held if p.stream.index == index]
         return track.seconds((track.end or 0) - min(at for at in shown if at is not None))
 
     def _pass(self, track: _Track, packet: TrackPacket, dts: int) -> None:
-        """Move *packet* as its track is moved, and learn how far that has come."""
+        """Shift *packet* with its track, and note how far the track has come."""
         duration = self._duration(track, packet)
         shown = _shown_at(packet)
         if track.shift:

@@ -37,7 +37,7 @@ _FOR_PRIMARIES = {
 _OF_BT2020 = frozenset({10, 11, 14, 15})
 _CHROMA_DERIVED = frozenset({12, 13})
 HDR = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
-"""The transfer characteristics of pictures brighter than white, and their names."""
+"""The transfer characteristics of HDR, and their names."""
 
 
 class Matrix(NamedTuple):
@@ -46,7 +46,7 @@ class Matrix(NamedTuple):
     code: int
     """AVColorSpace."""
     instead_of: str | None
-    """What the frame is tagged with, if that is something else."""
+    """Name of the frame's own tag, if swscale lacks that matrix; else None."""
 
     @property
     def name(self) -> str:

@@ -9,14 +9,14 @@ from av.video.stream import VideoStream
 _MOST_ASPECT = 4
 """Pixels that are longer than that are a mistake of the encoder; the longest in use are 32:11."""
 _MOST_PX = 16384
-"""No side is made longer than that for the shape of its pixels."""
+"""No side is made longer than that to make pixels square."""
 
 
 class PixelAspect:
     """
-    Width by height of a stream's pixels, for each frame: PyAV shows only the decoder's latest.
+    The pixel aspect (width by height) of each frame; PyAV tells only the decoder's latest.
 
-    What the container says goes before what the codec says, until the codec changes its mind.
+    The container's aspect goes before the codec's, until the codec's changes.
     """
 
     def __init__(self, stream: VideoStream) -> None:
@@ -27,7 +27,7 @@ class PixelAspect:
         self._since: int | None = None
 
     def follow(self, pts: int | None) -> None:
-        """A packet of *pts* was decoded: frames before it keep the shape they had."""
+        """Note that the packet of *pts* was decoded; frames before it keep their aspect."""
         told = self._context.sample_aspect_ratio
         if not told or told == self._told:
             return
@@ -36,7 +36,7 @@ class PixelAspect:
         self._told = told
 
     def at(self, pts: int | None) -> Fraction | None:
-        """That of the frame of *pts*."""
+        """The aspect of the frame at *pts*; None if unknown."""
         late = pts is not None and self._since is not None and pts < self._since
         return self._before if late else self._now
 

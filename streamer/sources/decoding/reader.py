@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from streamer.sources.decoding.joined import TrackPacket
 
 _FASTEST_FPS = 1000
-"""What FFmpeg guesses beyond this is the time base, for want of a rate."""
+"""If FFmpeg guesses a higher rate, it is the time base, for want of a rate."""
 _APART_S = 2
 _MOST_KEPT = 4000
-"""Packets from a key frame on that are kept while the place to begin is looked for."""
+"""Most packets that are kept from a key frame on, while looking for the place to begin."""
 
 
 class VideoReader:
@@ -44,11 +44,11 @@ class VideoReader:
     Owns the container. Not thread-safe.
 
     Attributes:
-        audio: what the sound beside the video is, where that is wanted and there is some.
-        packets: how many packets with data came so far.
+        audio: the format of the audio; None if it is not wanted, missing or unknown.
+        packets: how many video packets with data came so far.
         cut: the latest packet was marked as incomplete by the demuxer.
         end: where the latest packet in time ends, in units of `time_base`.
-        leaps: its clock may begin anew within the file; here it goes on (`on_one_clock`).
+        leaps: the file's clock may begin anew; timestamps here go on (`on_one_clock`).
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class VideoReader:
             name: how it is called in messages.
             audio: keep the packets of its best audio stream, for `take_audio`.
             deinterlace: which frames are made progressive.
-            live: nothing is held back: neither frames for the end, which is a failure to be told at
-                once, nor packets of a new clock. Otherwise one clock goes on where the container's
+            live: hold nothing back: no frames at the end, which is a failure to report at once, and
+                no packets of a new clock. Otherwise timestamps go on where the container's clock
                 begins anew (`on_one_clock`).
 
         Raises:
             SourceUnsupported: it has no video, or nothing here decodes it.
         """
         stream = container.streams.best("video")
-        # The cover of a song or an album is best where there is nothing else.
+        # Without a video, the best stream may be the cover of a song or an album.
         if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
             kinds = _kinds(container)
             container.close()
@@ -112,14 +112,14 @@ class VideoReader:
 
     @property
     def announced_size(self) -> tuple[int, int] | None:
-        """(width, height) in square pixels, but for a rotation; None if that is not known yet."""
+        """(width, height) in square pixels, before any rotation; None if not known yet."""
         context = self.stream.codec_context
         if not context.width or not context.height:
             return None
         return square_size(context.width, context.height, self._pixels.at(None))
 
     def aspect(self, frame: VideoFrame) -> Fraction | None:
-        """Width by height of the pixels of *frame*, which came of late; None if nobody says."""
+        """Pixel aspect (width by height) of *frame*, a recent one; None if unknown."""
         return self._pixels.at(frame.pts)
 
     def step(self) -> VideoFrame | None:
@@ -177,17 +177,16 @@ class VideoReader:
 
     def skim(self, pts: int, until_s: float) -> bool:
         """
-        Pass over packets, undecoded, up to the last key frame that is not shown after *pts*.
+        Skip packets, undecoded, up to the last key frame that is shown at or before *pts*.
 
-        This is how to go to a place of a file whose clock leaps: `seek` would look for *pts* by
-        the file's own clock.
+        For files whose clock leaps: `seek` would look for *pts* by the file's own clock.
 
         Args:
             pts: by the one clock, in units of `time_base`.
             until_s: when to give up, as `now_s` counts.
 
         Returns:
-            Whether it is there.
+            Whether it got there.
 
         Raises:
             av.FFmpegError: the container could not be read on.
@@ -210,11 +209,11 @@ class VideoReader:
         return True
 
     def resume(self) -> None:
-        """Read on after an error of the container's that was none of the stream's."""
+        """Read on after an error that did not end the stream, such as a read without data."""
         self._demuxer = self._demuxed()
 
     def forget_audio(self, before: int | None) -> None:
-        """Drop the packets of `audio` from before the video's *before*, in units of `time_base`."""
+        """Drop audio packets from before *before*, which is in units of the video's `time_base`."""
         if self._sound is not None and before is not None:
             self._sound.forget(before * self.time_base)
 
@@ -239,7 +238,7 @@ class VideoReader:
                     return
 
     def take_audio(self) -> list[AudioPacket]:
-        """The packets of `audio` that came since this was asked last."""
+        """The audio packets that came since the last call."""
         return [] if self._sound is None else self._sound.take()
 
     @property
@@ -287,7 +286,7 @@ class VideoReader:
 
 
 def _until_end(packets: Iterator[TrackPacket]) -> Iterator[TrackPacket]:
-    """*packets*; PyAV looks in vain for streams that came up on the way when it ends with them."""
+    """*packets*, without PyAV's IndexError at the end for streams that appeared on the way."""
     with suppress(IndexError):
         yield from packets
 

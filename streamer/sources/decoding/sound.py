@@ -22,7 +22,7 @@ from av.packet import Packet
 from streamer.packets import AudioPacket, AudioTrack
 
 _AHEAD = 500
-"""Packets of all kinds that are read ahead at most, until the sound says what it is."""
+"""Most packets, of all kinds, that are read ahead to learn the format of the audio."""
 _AAC_LC = 2
 _AAC_RATES = (
     96000,
@@ -49,7 +49,7 @@ class Sound:
 
     Attributes:
         stream: the stream that they come from.
-        track: what they are; None where nobody knows.
+        track: the format of the packets; None if unknown.
     """
 
     def __init__(self, stream: AudioStream) -> None:
@@ -73,7 +73,7 @@ class Sound:
 
     def read_ahead(self, packets: Iterator[_T]) -> Iterator[_T]:
         """
-        Learn from the first packet what the sound is, where its container does not say it.
+        Learn the format of the audio from its first packet, where the container does not say it.
 
         Args:
             packets: of the container, from its beginning.
@@ -101,7 +101,7 @@ class Sound:
         return chain(ahead, packets) if failure is None else _up_to(ahead, failure)
 
     def _configure(self, first: bytes) -> None:
-        assert self.track is not None  # noqa: S101 - its caller knows
+        assert self.track is not None  # noqa: S101 - checked by read_ahead
         config = b""
         if has_adts(first):
             self._unwrap = BitStreamFilterContext("aac_adtstoasc", in_stream=self.stream)
@@ -125,7 +125,7 @@ class Sound:
         self._heard.extend(AudioPacket(bytes(p), pts) for p in plain if p.size)
 
     def forget(self, before_s: Fraction | None = None) -> None:
-        """Drop what was heard, or of it only what is from before *before_s*."""
+        """Drop all packets that are kept, or only those from before *before_s*."""
         if before_s is None or self.track is None:
             self._heard.clear()
             return
@@ -133,13 +133,13 @@ class Sound:
         self._heard = [packet for packet in self._heard if packet.pts >= begins]
 
     def take(self) -> list[AudioPacket]:
-        """The packets that came since this was asked last."""
+        """The packets that came since the last call."""
         heard, self._heard = self._heard, []
         return heard
 
 
 def _up_to(packets: list[_T], failure: av.FFmpegError) -> Iterator[_T]:
-    """*packets*, and then *failure* for the one who reads on."""
+    """Yield *packets*, then raise *failure*."""
     yield from packets
     raise failure
 

@@ -42,10 +42,10 @@ class Timeline:
 
     def offset_of(self, pts: Fraction) -> int:
         """
-        Units that are added to the time *pts* of what goes with the frames, such as sound.
+        Units to add to *pts*, the time of something that goes with the frames, such as audio.
 
-        As the clock is set back, some of it still says the old time: it keeps the offset that
-        brings it nearest to the latest frame.
+        Just after the clock was set back, some of it still has the old time: it gets the offset
+        that brings it nearest to the latest frame.
         """
         last = self._last or 0
         offsets = (self.offset, self._former_offset)

@@ -25,7 +25,7 @@ _Code = TypeVar("_Code", np.uint8, np.uint16)
 
 _WHITE_NITS = 203.0
 _HLG_NITS = 1000.0
-"""The peak of the screen that HLG is shown for."""
+"""The peak of the screen that HLG is rendered for."""
 _PEAK = 10_000 / _WHITE_NITS
 _KNEE = 0.7
 """Linear light of SDR up to which nothing is compressed; diffuse white comes out at 0.85."""
@@ -40,7 +40,7 @@ _NODE = 8
 _COMPUTED = 65
 """Nodes of luma that are computed; the table's steps are interpolated between them."""
 _LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
-"""Of red and blue, for each matrix; those of BT.601 for the others."""
+"""Weights of red and blue for each matrix; for all others `_BT601`."""
 _BT601 = (0.299, 0.114)
 _CHROMATICITIES = {
     int(ColorPrimaries.BT709): ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
@@ -102,7 +102,7 @@ class ToneMap:
 
 
 class _Scratch(NamedTuple):
-    """Arrays of a frame's size, and of its chroma's, that are used again and again."""
+    """Arrays for one size of frame, which are used again and again."""
 
     small: NDArray[np.uint16]
     x: NDArray[np.float32]
@@ -127,22 +127,23 @@ class _Scratch(NamedTuple):
         )
 
     def twice(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """*shift* in both directions twice, cut to *shape*; borrowed."""
-        for row in (0, 1):  # Copied from one to the other, numpy would make a copy between.
+        """*shift* doubled in both directions, cut to *shape*; borrowed."""
+        for row in (0, 1):  # To copy one row to the other, numpy would make a copy in between.
             np.multiply(self.shift, np.uint16(0x0101), out=self.pairs[:, row])
         height, width = shape
         return self.pairs.view(np.uint8).reshape(2 * len(self.pairs), -1)[:height, :width]
 
 
 class _Tables(NamedTuple):
-    """What each code of an HDR signal of one kind becomes."""
+    """The SDR values for the codes of one kind of HDR signal."""
 
     curve: NDArray[np.uint8]
-    """(65536,): luma of SDR for each luma of a grey, as 10 bits in 16."""
+    """(65536,): SDR luma for each HDR luma of a grey, which has 10 bits in 16."""
     atlas: NDArray[np.uint8]
     """
-    (128 * 129, 129, 4): for each step of luma a table over Cb (rows) and Cr (columns) of how much
-    luma is off the curve (beyond 128), Cb and Cr; the last channel only makes it faster.
+    (128 * 129, 129, 4): for each step of luma, a table over Cb (rows) and Cr (columns). Its
+    channels are the difference of luma from the curve (plus 128), Cb, Cr, and one that only makes
+    it faster.
     """
 
 
@@ -157,7 +158,7 @@ def _planes(frame: VideoFrame, code: type[_Code]) -> list[NDArray[_Code]]:
 
 @lru_cache(maxsize=4)
 def _tables(transfer: int, primaries: int, matrix: int, full: bool) -> _Tables:
-    """For a signal of those tags; *full*: whether it uses the whole range of codes."""
+    """The tables for a signal with these tags; *full*: whether it has full range."""
     codes = np.arange(1 << 16, dtype=np.float32).clip(0, (1 << _BITS) - 1)
     black, luma_range, chroma_range = (0, 1023, 1023) if full else (64, 876, 896)
 
@@ -250,7 +251,7 @@ def _within(light: _Floats) -> _Floats:
 
 
 def _to_bt709(primaries: int) -> _Floats:
-    """The matrix from linear RGB of *primaries*, or of BT.2020, to BT.709's."""
+    """The matrix from linear RGB of *primaries*, BT.2020 where unknown, to BT.709's."""
     wide = _CHROMATICITIES.get(primaries, _CHROMATICITIES[int(ColorPrimaries.BT2020)])
     narrow = _CHROMATICITIES[int(ColorPrimaries.BT709)]
     return np.linalg.inv(_to_xyz(narrow)) @ _to_xyz(wide)

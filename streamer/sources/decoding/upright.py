@@ -44,7 +44,7 @@ class Turn(NamedTuple):
     mirrored: bool
     """Left and right change places."""
     flipped: bool
-    """Top and bottom do."""
+    """Top and bottom change places."""
 
 
 _AS_IT_IS = Turn(transposed=False, mirrored=False, flipped=False)
@@ -83,7 +83,7 @@ class Upright:
 
         Args:
             frame: as decoded.
-            aspect: its pixels' width by their height; None where nobody says.
+            aspect: its pixels' width by their height; None if unknown.
         """
         width, height = square_size(frame.width, frame.height, aspect)
         return (height, width) if self._turn_of(frame).transposed else (width, height)
@@ -97,8 +97,8 @@ class Upright:
             out: (height, width, 3) uint8 of its `size`, C-contiguous; overwritten.
 
         Raises:
-            SourceUnsupported: FFmpeg cannot convert it, nor anything before it.
-            CorruptFrame: FFmpeg cannot convert it.
+            SourceUnsupported: FFmpeg cannot convert it, and has converted no frame before.
+            CorruptFrame: FFmpeg cannot convert it, but has converted others.
         """
         self._learn(frame)
         turn = self._turn_of(frame)
@@ -119,10 +119,10 @@ class Upright:
 
     def _turn_of(self, frame: VideoFrame) -> Turn:
         """
-        How *frame* is put upright; what a key frame says lasts for those that say nothing after it.
+        How *frame* is put upright. What a key frame says holds for later frames that say nothing.
 
-        The whole matrix is read only where the rotation in it is new, for to look at its side data
-        makes a frame part of a cycle, which only the garbage collector frees.
+        The whole matrix is read only when its rotation is new: reading side data makes a frame part
+        of a reference cycle, which only the garbage collector frees.
         """
         rotation = frame.rotation
         if rotation != self._rotation and (rotation or frame.key_frame or self._rotation is None):
@@ -164,7 +164,7 @@ class Upright:
             _log.log(level, "%s: %s", self._name, text)
 
     def _converted(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """*frame* as (h, w, 3) BGR, as it was coded; borrowed until the next."""
+        """*frame* as (h, w, 3) BGR, not turned or scaled; borrowed until the next call."""
         if frame.format.name in _FATAL:
             raise ValueError(frame.format.name)
         shown = frame if self._tone is None else self._tone.apply(frame)
@@ -199,7 +199,7 @@ def _sized(array: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8
 
 
 def _turn_said(frame: VideoFrame) -> Turn:
-    """How the nearest of eight orientations to *frame*'s display matrix is put upright."""
+    """The turn for the one of eight orientations that is nearest to *frame*'s display matrix."""
     try:
         matrix = cast("Mapping[str, SideData]", frame.side_data)["DISPLAYMATRIX"]
     except KeyError:
@@ -214,7 +214,7 @@ def _turn_said(frame: VideoFrame) -> Turn:
 
 
 def _copy_turned(rows: NDArray[np.uint8], turn: Turn, out: Image) -> None:
-    """Copy (h, w, 3) *rows* into *out*, which has the shape that it has once turned."""
+    """Copy (h, w, 3) *rows*, turned, into *out*, which has the shape after the turn."""
     if turn == _AS_IT_IS:
         np.copyto(out, rows)
         return

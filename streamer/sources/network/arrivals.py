@@ -1,4 +1,4 @@
-"""Frames of an open connection as they arrive, and what it means when none does."""
+"""The frames of an open connection as they arrive, and the error when none does."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from streamer.sources.decoding import VideoReader, now_s
 from streamer.sources.decoding.ffmpeg_errors import translate_read
 
 _LONG_S = 3.0
-"""After so many seconds without a first picture it is said in the log."""
+"""Seconds without a first picture after which the log says so."""
 _PATIENCE_S = 300.0
-"""For how long a connection is kept that sends and gives no picture; few key frames are rarer."""
+"""How long a connection may send without a picture; few streams have rarer key frames."""
 
 logger = logging.getLogger(__name__)
 
 
 class Arrivals:
     """
-    The frames of a live stream, each when it is there. Not thread-safe.
+    The frames of a live stream, each as it arrives. Not thread-safe.
 
-    Until the first key frame, what comes is undecodable and no fault: it is passed by.
+    Packets before the first key frame cannot be decoded; they are skipped without an error.
 
     Args:
         reader: just opened; the caller closes it.
@@ -41,7 +41,7 @@ class Arrivals:
         resumes: whether the connection can be read on after such a read.
 
     Attributes:
-        arrived_ns: `time.monotonic_ns()` when the latest frame was there.
+        arrived_ns: `time.monotonic_ns()` when the latest frame arrived.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Arrivals:
 
     def next(self, turn_s: float) -> VideoFrame:
         """
-        The next frame. For the first, no read is begun after *turn_s*; a later one may take as long
-        as the silence that counts as a loss.
+        Wait for the next frame. For the first one, no read begins after *turn_s*; a later one may
+        take as long as the silence that counts as a loss.
 
         Raises:
-            SourceWaiting: the turn is over, and the stream sends.
+            SourceWaiting: *turn_s* is over, and the stream sends.
             SourceTimeout: it is silent, or sends nothing that can be decoded.
-            SourceLost: it ended; so it stays.
+            SourceLost: it ended; every later call raises this again.
             CorruptFrame: one frame was lost.
         """
         began_s = now_s()
@@ -79,7 +79,7 @@ class Arrivals:
         raise type(self._lost)(str(self._lost))
 
     def _step(self) -> VideoFrame | None:
-        """Read once: a frame, or None where there was none and where the stream is lost."""
+        """Read once: a frame, or None if there was none or the stream is lost."""
         began_s, packets = now_s(), self._reader.packets
         try:
             frame = self._reader.step()
@@ -90,12 +90,12 @@ class Arrivals:
                 raise
             return None
         except EOFError:
-            # What PyAV raises itself, av.EOFError, is an EOFError too.
+            # PyAV's own av.EOFError is an EOFError too.
             silent = now_s() - began_s >= 0.9 * self._step_s
             self._lost = self._silent() if silent else self._gone()
             return None
         except av.ExitError:
-            # A read without data, which need not be the end of what is waited for.
+            # A read without data; the silence may not be long enough yet to count as a loss.
             if self._resumes and now_s() - self._heard_s < self._silence_s:
                 self._reader.resume()
             else:
@@ -121,7 +121,7 @@ class Arrivals:
             self._reader.forget_audio(before=frame.pts)
 
     def _without_picture(self) -> SourceError:
-        """What to say of a connection that sends, and gave no picture in its time."""
+        """The error for a connection that sends, but gave no picture in time."""
         waited_s = now_s() - self._since_s
         if self._seen or waited_s > _PATIENCE_S:
             return SourceTimeout(f"{self._name}: sends, but no frame came whole in time")
@@ -131,7 +131,7 @@ class Arrivals:
         return SourceWaiting(f"{self._name}: sends, but its first key frame is yet to come")
 
     def _unreadable(self, lost: SourceError) -> SourceError:
-        """What *lost* means of a connection that never gave a picture."""
+        """The error to raise instead of *lost* if the connection never gave a picture."""
         if isinstance(lost, SourceTimeout):
             return lost
         return SourceUnsupported(

@@ -36,15 +36,15 @@ from streamer.sources.network.stream_options import (
 from streamer.sources.thinning import Thinning
 
 _OPEN_S = 9.8
-"""No step of opening is begun that might end after so many seconds."""
+"""Seconds in which opening ends: no step begins that might take longer."""
 _TURN_S = 0.25
 """How long one call waits for the first picture of a connection that sends."""
 _PROMPT = 0.8
-"""A frame that comes after a smaller part of the time between frames was there before."""
+"""A frame that comes within this part of the frame interval was waiting in a buffer."""
 _QUICK_FPS = 5
-"""Of fewer frames a second, none is passed by for being late: the next may be far."""
+"""At lower rates no late frame is skipped: the next one may be far off."""
 _CLOCK = Fraction(1, 90_000)
-"""The time base of streams that have no times of their own."""
+"""The time base of streams without timestamps of their own."""
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class RtspSource:
             SourceNotFound: 404, or an unknown host.
             SourceRefused: nobody takes the connection, or the server refuses.
             SourceTlsError: the server's certificate is not trusted.
-            SourceWaiting: it sends, and the size comes with a key frame that is yet to come.
+            SourceWaiting: it sends, but the key frame that tells the size is yet to come.
             SourceTimeout: no answer, or no frame; within 10 s in all.
             SourceUnsupported: the answer is no video, or is not live.
         """
@@ -89,7 +89,7 @@ class RtspSource:
         if self._reader is None:
             started_s = now_s()
             self._connect()
-            # Each step may take `_step_s`, so that none may begin later than that before the end.
+            # A step may take `_step_s`: none may begin later than that before the end.
             turn_s = _OPEN_S - self._step_s - (now_s() - started_s)
         assert self._reader is not None  # noqa: S101 - just connected
         announced = self._reader.announced_size
@@ -103,7 +103,7 @@ class RtspSource:
         return self._info()
 
     def read(self, out: Image) -> Grab:
-        """Write the newest frame that arrived into *out*; see `Source.read`."""
+        """Write the next frame into *out*; see `Source.read`."""
         if self._reader is None or self._frames is None:
             raise SourceLost(f"{self._name}: is not open")
         frame, pts = self._pending or self._next_due(_TURN_S)
@@ -127,7 +127,7 @@ class RtspSource:
         self._pending = None
 
     def _connect(self) -> None:
-        """Open the connection; sets what is known of the stream from then on."""
+        """Open the connection, and note what it says of the stream."""
         timeout_s = self._config.open_timeout_s
         url = whole_url(self._config)
         # RTSP can be read on after a step without data; so a long silence is waited for in short
@@ -210,7 +210,7 @@ class RtspSource:
         return self._reader.rate if self._timed else None
 
     def _audio(self, reader: VideoReader) -> tuple[AudioPacket, ...]:
-        """What came beside the video, each packet moved as the pictures of its clock were."""
+        """The audio that came, each packet with the same offset as the frames of its clock."""
         packets = reader.take_audio()
         if reader.audio is None or not self._timeline.offset:
             return tuple(packets)
@@ -223,7 +223,7 @@ class RtspSource:
 
     def _next_due(self, turn_s: float) -> tuple[VideoFrame, int]:
         """
-        The next frame to take, with its timestamp; those before it, for `max_fps`, cost no
+        The next frame to take, with its timestamp. Frames that are skipped for `max_fps` cost no
         conversion.
         """
         assert self._frames is not None  # noqa: S101 - called while open
@@ -240,7 +240,7 @@ class RtspSource:
         """
         The last of the frames that FFmpeg read while connecting, of which *frame* is the first.
 
-        Those before it are late: stamped now, they would put the stream's clock ahead of ours.
+        The earlier ones are late: stamped now, they would put the stream's clock ahead of ours.
         """
         fps = self._fps
         waited_s = now_s() - self._since_s

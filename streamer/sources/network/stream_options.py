@@ -1,4 +1,4 @@
-"""What FFmpeg is told when it connects to a live stream, and what the answer is like."""
+"""FFmpeg's options for connecting to a live stream, and checks of the answer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from streamer.errors import SourceTlsError, SourceUnsupported
 
 _RTSP = "rtsp,rtsps,rtp,srtp,udp,tcp,tls"
 _HTTP = "http,https,httpproxy,tcp,tls,crypto"
-"""The protocols that an answer may lead to. No playlist and no redirection reads a local file."""
+"""The only protocols that an answer may lead to: no playlist or redirection reads a local file."""
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc", "m4v"})
-"""Formats without times: FFmpeg would count 25 frames a second, whatever comes."""
+"""Formats without timestamps: FFmpeg would assume 25 frames a second, whatever comes."""
 
 
 def whole_url(config: RtspSourceConfig) -> str:
@@ -31,7 +31,7 @@ def whole_url(config: RtspSourceConfig) -> str:
 
 
 def is_rtsp(url: str) -> bool:
-    """Whether *url* is one of RTSP; else it is one of HTTP."""
+    """Whether *url* is an RTSP one; otherwise it is HTTP."""
     return scheme_of(url).startswith("rtsp")
 
 
@@ -40,7 +40,7 @@ def options_for(config: RtspSourceConfig, name: str) -> dict[str, str]:
     FFmpeg's options for the connection.
 
     Raises:
-        SourceTlsError: the authorities to trust cannot be had.
+        SourceTlsError: the authorities to trust cannot be found.
     """
     url = config.url.get_secret_value()
     options = {
@@ -54,7 +54,7 @@ def options_for(config: RtspSourceConfig, name: str) -> dict[str, str]:
         options["rtsp_transport"] = config.transport
         options["allowed_media_types"] = "video+audio" if config.audio else "video"
     if config.audio or not is_rtsp(url):
-        # Or it would listen for 5 s to sound that is announced and does not come.
+        # Or FFmpeg would wait 5 s for audio that is announced but does not come.
         options["analyzeduration"] = "500000"
     if scheme_of(url) in SECURE:
         options["tls_verify"] = "1" if config.tls_verify else "0"
@@ -68,7 +68,7 @@ def options_for(config: RtspSourceConfig, name: str) -> dict[str, str]:
 
 def check_is_live(container: InputContainer, name: str) -> None:
     """
-    Refuse what is no stream. Of RTSP everything is one.
+    Refuse an answer that is not a live stream. RTSP always is one.
 
     Raises:
         SourceUnsupported: a single picture, or a recording.
@@ -87,10 +87,10 @@ def check_is_live(container: InputContainer, name: str) -> None:
 
 
 def has_times(container: InputContainer) -> bool:
-    """Whether its packets say when they are to be shown."""
+    """Whether its packets have timestamps."""
     return container.format.name not in _UNTIMED
 
 
 def comes_in_bursts(container: InputContainer) -> bool:
-    """Whether it comes by the segment, many frames at once."""
+    """Whether it comes in segments (HLS), many frames at once."""
     return str(container.format.name) == "hls"
