@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands, the flags that all of them take, and `main`."""
+"""The whole command line: its commands, the flags that all of them take, and `main`."""
 
 from __future__ import annotations
 
@@ -83,15 +83,15 @@ app.add_typer(config.app, name="config")
 
 
 def main() -> None:
-    """Run the command line; the console script."""
-    # OpenCV's own warnings would stand beside our errors, which say the same with a way out.
+    """Run the command line; entry point of the console script."""
+    # OpenCV's own warnings would repeat our errors, which also say what to do.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     lend_our_cache()
-    # OpenCV and numba count cores, but no quota.
+    # OpenCV and numba count cores, but ignore a CPU quota.
     if threads := library_threads():
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))
         os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
-    # A silent camera would hold a read for 10 s.
+    # By default a silent camera blocks a read for 10 s.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     failures.hold_standard_streams()
     try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamer.cli.measuring import Figures
 
 _VERSION = 1
-"""Of the JSON file; grows when a field changes its meaning or goes away."""
+"""Version of the JSON file: raised when a field changes its meaning or is removed."""
 
 
 def bench(
@@ -44,7 +44,7 @@ def bench(
     """
     Run a configuration with its sinks and print what it costs: rate, latency, CPU, memory.
 
-    With --compare, each run has a process of its own, and the ratios are those of medians.
+    With --compare, each run has a process of its own, and the ratios compare medians.
 
     Example: streamer bench config/headless.yaml --seconds 20 --compare tracked.yaml
     """
@@ -72,7 +72,7 @@ def bench(
 
 
 def lines(figures: Figures) -> Iterator[str]:
-    """The figures of one run for people, a line at a time."""
+    """The figures of one run, as lines of text."""
     from streamer.cli.summary import summary_lines
 
     yield from summary_lines(figures["report"])
@@ -100,7 +100,7 @@ def print_comparison(names: Sequence[str], runs: Sequence[Sequence[Figures]]) ->
 
 
 def _rows(figures: Figures) -> Iterator[tuple[str, float | None]]:
-    """What is compared."""
+    """Label and value of each figure that is compared; None if it is not known."""
     yield "frames/s", figures["frames_per_s"]
     yield "CPU ms a frame", figures["cpu_ms"]
     yield "cores in use", figures["cores"]
@@ -112,7 +112,7 @@ def _rows(figures: Figures) -> Iterator[tuple[str, float | None]]:
 
 
 def median(runs: Sequence[Any]) -> Any:
-    """Of numbers their median, of objects that of each field; of anything else the first."""
+    """The median of numbers; of objects, that of each field; else the first. Skips None."""
     known = [run for run in runs if run is not None]
     if not known:
         return None
@@ -127,7 +127,7 @@ def median(runs: Sequence[Any]) -> Any:
 def _in_turns(
     paths: Sequence[Path], overrides: Sequence[str], seconds: float, rounds: int
 ) -> list[list[Figures]]:
-    """The figures of each configuration, measured in turns by processes of their own."""
+    """The figures of each configuration's runs; they take turns, each in its own process."""
     runs: list[list[Figures]] = [[] for _ in paths]
     with TemporaryDirectory(prefix="streamer-bench-") as folder:
         out = Path(folder) / "figures.json"
@@ -137,7 +137,7 @@ def _in_turns(
                 command = [sys.executable, "-m", "streamer", "bench", str(path)]
                 command += ["--seconds", str(seconds), "--json", str(out)]
                 command += [part for override in overrides for part in ("--set", override)]
-                # In a session of its own Ctrl-C does not reach it; we pass it on, once.
+                # In a session of its own, the process gets no Ctrl-C; we pass it on, once.
                 with subprocess.Popen(
                     command, stdout=subprocess.DEVNULL, start_new_session=True
                 ) as process:

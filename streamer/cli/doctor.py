@@ -1,4 +1,4 @@
-"""`streamer doctor`: what of this machine serves, what does not, and what to do about it."""
+"""`streamer doctor`: what works on this machine, what does not, and what to do about it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ PACKAGES = (
     ("yaml", ("PyYAML",)),
     ("filelock", ("filelock",)),
 )
-"""Modules that must import, and the distributions that may bring them."""
+"""Modules that must import, and the distributions that may provide them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. A `problem` keeps the main job from running; `advice` does not."""
+    """Result of one check. A `problem` keeps the main job from running; `advice` does not."""
 
     verdict: Verdict
     what: str
     text: str
-    """What was found; where it is not `ok`, with the way out."""
+    """What was found, and, if it is not `ok`, what to do."""
 
 
 def installed(distribution: str) -> str | None:
@@ -51,7 +51,7 @@ def installed(distribution: str) -> str | None:
 
 
 def _versions() -> Iterator[Finding]:
-    # As in streamer.models, which is not imported yet: a broken onnxruntime is a finding.
+    # streamer.models sets this, but is not imported yet: a broken onnxruntime is a finding.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     yield Finding("ok", "python", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("ok", "streamer", __version__)
@@ -151,7 +151,7 @@ def _models() -> Iterator[Finding]:
     ]
     if cached:
         yield Finding("ok", "models", f"{', '.join(cached)} in the cache")
-    # Without a model, one that can be fetched is what the main job needs.
+    # Without a model in the cache, the main job needs to fetch one.
     when_closed: Verdict = "advice" if cached else "problem"
     try:
         folders = [cache_folder(), Path(constants.HF_HUB_CACHE)]
@@ -203,15 +203,15 @@ def _npm() -> Iterator[Finding]:
 Check = Callable[[], Iterator[Finding]]
 
 NEEDED: tuple[Check, ...] = (_versions, _cores, _providers, _encoder)
-"""What the main job cannot do without."""
+"""Checks of what the main job needs."""
 
 USEFUL: tuple[Check, ...] = (_window, _cameras, _models, _openvino, _npm)
-"""What some jobs need; looked at after what is needed."""
+"""Checks of what only some jobs need; run after `NEEDED`."""
 
 
 def doctor() -> None:
     """
-    Look at what this machine has and say what is missing; fails if the main job cannot run.
+    Check what this machine has and what is missing; fails if the main job cannot run.
 
     Example: streamer doctor
     """
@@ -230,7 +230,7 @@ def doctor() -> None:
 
 
 def _findings(check: Check, when_broken: Verdict) -> Iterator[Finding]:
-    """What *check* finds; one that breaks is itself a finding, and the others still run."""
+    """The findings of *check*; a check that raises is a finding, and the others still run."""
     try:
         yield from check()
     except Exception as error:

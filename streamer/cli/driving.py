@@ -31,14 +31,14 @@ def drive(
 
     Args:
         config: what to run.
-        interruption: asked whether to stop; given the pipeline's own stop meanwhile.
+        interruption: says whether to stop; while this runs, its first signal stops the pipeline.
         report_file: where the report goes, also after a failure.
-        for_s: seconds after its first frame at which it ends, or without any.
-        fast: on a CPU, make a faster file of the model first, where there is none.
+        for_s: ends this long after the first frame, or after this long without any; None: never.
+        fast: on a CPU, first make a faster file of the model if there is none.
 
     Raises:
-        StreamerError: there was nothing to run yet: no model of that name, no place for the report.
-        typer.Exit: it failed while it ran, which has been said.
+        StreamerError: the run could not begin: no model of that name, no place for the report.
+        typer.Exit: the run failed, or its report could not be written; the error is printed.
     """
     from streamer import Pipeline
 
@@ -65,7 +65,7 @@ def drive(
                 line.tick()
                 return interruption.requested or lasting.over()
 
-            # Until the report is written: the first signal must not cost that either.
+            # Kept until the report is written, so that the first signal does not cost that either.
             finishing.enter_context(interruption.stopping(pipeline.request_stop))
             try:
                 pipeline.run(should_stop=should_stop)
@@ -83,7 +83,7 @@ def drive(
 
 
 def _ask_for_a_screen(config: Config) -> None:
-    """Raise SinkError now where a window would fail only after a long wait."""
+    """Raise SinkError now if a window cannot be shown: it would fail only after a long wait."""
     if any(isinstance(sink, DisplaySinkConfig) for sink in config.sinks):
         from streamer.control.window import window_problem
 
@@ -98,7 +98,7 @@ def _conclude(
     *,
     aside: bool,
 ) -> int:
-    """Write the report, print it, on stderr if *aside*, say what failed; return the exit code."""
+    """Write the report; print its summary (on stderr if *aside*) and failures; return the code."""
     unwritten: Exception | None = None
     if report_file is not None:
         try:

@@ -1,4 +1,4 @@
-"""`streamer eval`: how good the mattes of a configuration are, against known truth."""
+"""`streamer eval`: how good the mattes of a configuration are, compared with known truth."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def evaluate(
     listing: Annotated[bool, typer.Option("--list", help="Show the clips.")] = False,
 ) -> None:
     """
-    Measure a configuration's mattes against clips whose alpha is known, or files against files.
+    Measure a configuration's mattes on clips with known alpha, or alpha files against true ones.
 
     Examples: streamer eval config/webcam.yaml --clips moving,crossing --frames 30;
     streamer eval --prediction out/alpha --truth truth.mp4
@@ -216,7 +216,7 @@ def _measure(
     frames: int | None,
     results: dict[str, dict[str, Measured]],
 ) -> dict[str, Any]:
-    """Run one configuration over all clips; its results go into *results* by clip and name."""
+    """Run one configuration over all clips; adds to *results*, by clip and then by *name*."""
     from dataclasses import asdict
 
     from streamer.evaluation import evaluate, make_clip
@@ -268,7 +268,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """What each configuration is called in tables: its file's name, told apart where need be."""
+    """A name for each configuration in tables: its file's stem, numbered if it occurs again."""
     names: list[str] = []
     for path in paths:
         number, name = 1, path.stem

@@ -1,5 +1,5 @@
 """
-What the user is told when something fails, and the exit code: decided here and nowhere else.
+The error message and the exit code of every failure: decided here and nowhere else.
 
 One line on standard error, without credentials; the traceback only with `--debug`.
 """
@@ -23,10 +23,10 @@ from streamer.errors import StreamerError, redact
 
 def explain(error: BaseException) -> int | None:
     """
-    Say what failed on standard error and return the exit code.
+    Print what failed on standard error and return the exit code.
 
-    None, and nothing said, for what the command line's own machinery ends with: its exits, its
-    usage errors, and a reader of our output that went away.
+    Returns None and prints nothing for what the command line's framework handles itself: exits,
+    usage errors, and a reader of our output that has gone.
     """
     if isinstance(error, Interrupted):
         say("interrupted")
@@ -54,24 +54,24 @@ def explain(error: BaseException) -> int | None:
 
 def say(text: str, *, err: bool = True) -> None:
     """
-    Write *text* to standard error, or output, without credentials.
+    Write *text* without credentials to standard error, or to standard output if not *err*.
 
-    Where that cannot be written nothing happens: it is beside the work, which counts. A command
-    whose work is to print uses `typer.echo`.
+    A failure to write is ignored, because the message is not the command's result. A command
+    whose result is printed uses `typer.echo`.
     """
-    with suppress(OSError, ValueError):  # a full disk, a reader or a terminal that is gone; closed
+    with suppress(OSError, ValueError):  # disk full, reader or terminal gone, closed
         typer.echo(redact(text), err=err)
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once, whatever threads still hang; what was printed is flushed."""
+    """End the process at once, even if threads hang; what was printed is flushed."""
     logging.shutdown()
     settle()
     os._exit(code)
 
 
 def hold_standard_streams() -> None:
-    """Open those of 0, 1 and 2 that are closed: into a file of such a number would be printed."""
+    """Open those of 0, 1 and 2 that are closed; else our output could end up in a file."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -81,9 +81,9 @@ def hold_standard_streams() -> None:
 
 def settle() -> None:
     """
-    Flush what was printed, and drop what cannot be: Python would end in 120 over it.
+    Flush what was printed, and drop what cannot be written, or Python would exit with 120.
 
-    Where that matters, it has been said by whoever printed it.
+    If the loss matters, the code that printed has reported it already.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -99,7 +99,7 @@ def _one_line(text: str) -> str:
 
 
 class GuardedGroup(TyperGroup):
-    """The command at the top: explains what fails below it, and takes its flags anywhere."""
+    """The top-level command: reports failures of its subcommands, and takes its flags anywhere."""
 
     _FLAGS = ("--debug", "-v", "--verbose")
 

@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from streamer.remover import BackgroundRemover
 
 _STREAM = "-"
-"""Standard input among the pictures, standard output as the folder."""
+"""Means standard input as a picture, and standard output as the folder."""
 _AHEAD = 4
-"""Pictures that are decoded ahead at most; also, together, no more pixels than one may have."""
+"""Pictures decoded ahead, at most; together they have no more pixels than one picture may."""
 _FAULTS_OF_A_NAME = (errno.EINVAL, errno.EILSEQ, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR)
-"""Of one result, whose name the file system does not take, or has for a folder."""
+"""Errors of one result only: the file system refuses its name, or it is a folder's."""
 
 
 class Cutout(StrEnum):
-    """What a cutout is."""
+    """Values of `--cutout`."""
 
     rgba = "rgba"
     rgb_on_black = "rgb_on_black"
 
 
 class Form(StrEnum):
-    """The format of cutouts."""
+    """Values of `--format`: the file format of cutouts."""
 
     png = "png"
     webp = "webp"
@@ -47,7 +47,7 @@ class Form(StrEnum):
 
 
 class Colours(StrEnum):
-    """Of soft edges."""
+    """Values of `--colours`: where the colours of soft edges come from."""
 
     plain = "plain"
     clean = "clean"
@@ -105,9 +105,9 @@ def image(
     ] = 100_000_000,
 ) -> None:
     """
-    Cut the subject out of pictures: <name>.png, and <name>-mask.png with --mask.
+    Cut the subject out of pictures. Writes <name>.png, and with --mask also <name>-mask.png.
 
-    A picture that cannot be read is reported and left out; the exit code is then 3.
+    A picture that cannot be read is reported and skipped; the exit code is then 3.
 
     Example: streamer image portrait.jpg holiday/ --out out --mask
     """
@@ -180,7 +180,7 @@ def _look(
     colours: Colours,
     max_pixels: int,
 ) -> Look:
-    """What the options mean. Raises ConfigError where they contradict each other."""
+    """The look that the options ask for. Raises ConfigError if they contradict each other."""
     from streamer.pictures import Look
 
     if background is not None and cutout is not None:
@@ -228,7 +228,7 @@ def _backdrop(text: str, max_pixels: int) -> Image:
 
 
 class _Work:
-    """Does jobs, one after the other, and says which could not be done."""
+    """Does jobs one after the other, and reports those that fail."""
 
     def __init__(self, look: Look, *, mask: bool, to_stdout: bool, max_pixels: int) -> None:
         self._look = look
@@ -277,7 +277,7 @@ class _Work:
         return open_picture(content, name="standard input", max_pixels=self._max_pixels)
 
     def _one(self, job: Job, photo: Photo | SourceError, remover: BackgroundRemover) -> str | None:
-        """Cut one *photo* out and write the results; returns why it cannot be done, or None."""
+        """Cut out one *photo* and write the results. Returns the problem, or None on success."""
         import cv2
 
         from streamer.pictures import lacks_memory
@@ -306,14 +306,14 @@ class _Work:
 
 
 def _named(job: Job) -> str:
-    """What the picture of *job* is called in messages."""
+    """The name of *job*'s picture in messages."""
     from streamer.pictures import shown
 
     return "standard input" if job.source is None else shown(job.source)
 
 
 def _written(path: Path, content: bytes) -> str | None:
-    """Write a file; returns why not where that is its name's fault. Raises SinkError."""
+    """Write a file; returns the problem if its name is at fault. Raises SinkError for others."""
     from streamer.pictures import shown, write_whole
     from streamer.sinks.shared.paths import refusal
 
@@ -328,7 +328,7 @@ def _written(path: Path, content: bytes) -> str | None:
 
 
 def _to_stdout(content: bytes) -> None:
-    """Write to standard output. Raises SinkError, and BrokenPipeError where its reader left."""
+    """Write to standard output. Raises SinkError, and BrokenPipeError if its reader has gone."""
     from streamer.sinks.shared.paths import refusal
 
     try:
@@ -342,7 +342,7 @@ def _to_stdout(content: bytes) -> None:
 
 @contextmanager
 def _without_pillows_warnings() -> Iterator[None]:
-    """Within this nothing is said of what is odd in a picture; whether it can be read, we say."""
+    """Silence Pillow's warnings about odd pictures: our errors say whether one can be read."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield

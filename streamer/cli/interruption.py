@@ -1,9 +1,9 @@
 """
 SIGINT, SIGTERM and SIGHUP: the first one ends a run with its files finished, the second at once.
 
-Where no run is in progress the first one already ends the command, by an exception from wherever
-it is, so that temporary files are removed on the way. One that was ignored when the command was
-started stays ignored: `nohup` does so with SIGHUP, and shells with SIGINT for what runs behind `&`.
+With no run in progress the first one already ends the command: it raises an exception, so that
+temporary files are removed on the way. A signal that was ignored when the command started stays
+ignored: `nohup` does so with SIGHUP, and shells do so with SIGINT for commands behind `&`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIGNALS = tuple(
 )
 _ONE_REQUEST_NS = 200_000_000
 """
-Signals so close to each other are one request.
+Signals closer together than this count as one request.
 
 `timeout` sends its signal to the command and then to the command's group; a terminal that closes
 sends SIGHUP, as does the shell in it.
@@ -33,10 +33,10 @@ sends SIGHUP, as does the shell in it.
 
 class Interrupted(BaseException):
     """
-    A signal asked for the end while nothing had to be finished.
+    A signal asked to stop while there was nothing to finish.
 
     Attributes:
-        exit_code: 128 and the signal's number, as shells have it.
+        exit_code: 128 plus the signal's number, as in shells.
     """
 
     def __init__(self, signum: int) -> None:
@@ -46,11 +46,11 @@ class Interrupted(BaseException):
 
 class Interruption:
     """
-    The process's handling of these signals while it is entered; for the main thread.
+    Handles these signals for the process while it is entered. For the main thread.
 
     Args:
         leave: ends the process at once with an exit code.
-        clock: time, for tests to pass in.
+        clock: the clock; tests pass their own.
     """
 
     def __init__(self, leave: Callable[[int], Any] = os._exit, clock: Clock | None = None) -> None:
@@ -62,7 +62,7 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has asked for the end."""
+        """Whether a signal has asked to stop."""
         return self._first_ns is not None
 
     @contextmanager
@@ -94,7 +94,7 @@ class Interruption:
         self._before.clear()
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """Take one signal; as `signal.signal` wants it. Takes no lock."""
+        """Handle one signal, as a handler of `signal.signal`. Takes no lock."""
         now_ns = self._clock.now_ns()
         if self._first_ns is not None:
             if now_ns - self._first_ns >= _ONE_REQUEST_NS:
@@ -109,6 +109,6 @@ class Interruption:
 
 
 def _note(text: str) -> None:
-    """Write a line past Python's buffers, which the signal may have interrupted."""
+    """Write to stderr without Python's buffers, whose use the signal may have interrupted."""
     with suppress(OSError):
         os.write(2, f"\n{text}\n".encode())

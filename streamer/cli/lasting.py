@@ -11,7 +11,7 @@ import typer
 from streamer.core.clock import Clock, SystemClock
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
-# What follows hours without a unit could be minutes: it is refused.
+# A number without a unit after hours is refused: it could mean minutes.
 _SPAN = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s|(?<!h){_NUMBER})?", re.ASCII)
 _LONGEST_S = 100_000_000
 
@@ -39,16 +39,16 @@ For = Annotated[
 
 class Lasting:
     """
-    Whether a run has lasted *span_s*; for ever where that is None.
+    Tells when a run has lasted *span_s*; never if that is None.
 
-    That is counted from its first frame; until there is one, from when mattes could be made, so
-    that a camera that is never there keeps no run for ever.
+    Time counts from the first frame. Until there is one, it counts from when mattes can be made,
+    so that a run ends even if its camera never appears.
 
     Args:
-        span_s: seconds by the clock, those in which the source is away too.
+        span_s: seconds by the clock, including those in which the source is away.
         ready: whether mattes can be made; asked until they can.
-        captured: how many frames there were; asked until there is one.
-        clock: time, for tests to pass in.
+        captured: how many frames were captured; asked until there is one.
+        clock: the clock; tests pass their own.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Lasting:
         self._seen = False
 
     def over(self) -> bool:
-        """Ask this often: the first frame counts from when it is seen here."""
+        """Whether the time is up. Ask often: the first frame counts from when it is seen here."""
         if self._span_ns is None:
             return False
         if self._began_ns is None and self._ready():

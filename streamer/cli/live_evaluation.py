@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamer.evaluation.measuring import Figures
 
 THIS = "this"
-"""The simulated machine that is like the present one."""
+"""Name of the simulated machine whose costs are measured on this one."""
 
 _HEADINGS = {
     "shown": "in time",
@@ -42,7 +42,7 @@ Watch = Callable[["Clip", Callable[[], None]], "Watched"]
 
 
 def check_machine(name: str | None) -> None:
-    """Raises ConfigError where no machine is called so."""
+    """Raises ConfigError if there is no machine of that name."""
     from streamer.evaluation.live import MACHINES
 
     if name is not None and name not in (*MACHINES, THIS):
@@ -60,9 +60,9 @@ def watch_configurations(
     Play *clips* live to each configuration, print what was seen, and draw it into *out*.
 
     Args:
-        configurations: names and what they stand for; their sources and sinks do not matter.
+        configurations: names and configurations; nothing is read from sources or sent to sinks.
         clips: what is played.
-        machine: which one is simulated; the real pipeline on the present one when None.
+        machine: the machine to simulate; None: the real pipeline on this machine.
         out: a folder.
 
     Returns:
@@ -129,7 +129,7 @@ def _as_on(machine: Machine, config: Config) -> Config:
 def _watching(
     name: str, config: Config, machine: str | None
 ) -> Iterator[tuple[Watch, Callable[[], dict[str, Any]]]]:
-    """What plays a clip to *config*, and what there is to say of it afterwards."""
+    """A function that plays a clip to *config*, and one that returns facts about it afterwards."""
     from dataclasses import asdict
 
     from streamer.evaluation.live import MACHINES, Judge, Queues, Simulation, VirtualAsking

@@ -1,4 +1,4 @@
-"""Logging to standard error: warnings, or more where asked for, and never a credential."""
+"""Logging to standard error: warnings, more if asked for, and never a credential."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamer.errors import redact
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats the whole record, its traceback too, before it takes the credentials out."""
+    """Removes credentials from the whole formatted record, including its traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's line or lines, free of credentials."""
@@ -17,7 +17,7 @@ class RedactingFormatter(logging.Formatter):
 
 
 class _StandardError(logging.Handler):
-    """Writes to what `sys.stderr` is at that moment, as a progress bar replaces it meanwhile."""
+    """Writes to the current `sys.stderr`, which a progress bar replaces while it is shown."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -27,11 +27,11 @@ class _StandardError(logging.Handler):
 
 
 _ANSWERS = "streamer.control.window.display"
-"""What it says answers a key that was pressed, so it is always said."""
+"""A logger whose messages answer key presses, so they are always shown."""
 
 
 def set_up(*, verbose: bool, debug: bool) -> logging.Handler:
-    """Log our messages from `WARNING` up, or more, and others' warnings. For `tear_down`."""
+    """Log our messages from `WARNING` up, or more, and others' warnings; see `tear_down`."""
     pattern = (
         "%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s" if debug else "%(message)s"
     )
@@ -46,7 +46,7 @@ def set_up(*, verbose: bool, debug: bool) -> logging.Handler:
 
 
 def tear_down(handler: logging.Handler) -> None:
-    """Undo `set_up`."""
+    """Undo `set_up`, which returned *handler*."""
     logging.getLogger().removeHandler(handler)
     for name in ("streamer", _ANSWERS):
         logging.getLogger(name).setLevel(logging.NOTSET)

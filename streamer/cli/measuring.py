@@ -1,4 +1,4 @@
-"""Runs one pipeline for `streamer bench` and tells what it cost."""
+"""Runs one pipeline for `streamer bench` and measures its cost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SAMPLE_S = 0.1
 
 Figures = dict[str, Any]
 """
-What a run cost, as plain JSON values: `frames_per_s`; `cpu_ms`, of all cores, a frame;
-`cpu_by_thread_ms`, likewise; `cores` in use on average; `latency_ms`, `rss_peak_mb` and `report`,
-the run report.
+The cost of a run, as plain JSON values: `frames_per_s`; `cpu_ms` per frame, over all cores;
+`cpu_by_thread_ms`, also per frame; `cores` in use on average; `latency_ms`; `rss_peak_mb`; and
+`report`, the run report.
 """
 
 
 class _Watch:
-    """Asked every few milliseconds whether to stop: samples the threads, and ends after a time."""
+    """Polled every few milliseconds: samples the threads' CPU time, and says when to stop."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -32,7 +32,7 @@ class _Watch:
         self._began = self._sampled = 0.0
 
     def over(self, frames: int) -> bool:
-        """Whether the time is over; it begins with the first of *frames*."""
+        """Whether the time is up; it begins when *frames* is first above 0."""
         now = time.monotonic()
         if self._times is None:
             if frames:
@@ -44,16 +44,16 @@ class _Watch:
         return now - self._began >= self._seconds
 
     def by_thread_s(self) -> dict[str, float]:
-        """CPU seconds by thread, largest first; empty where they are not known."""
+        """CPU seconds by thread, largest first; empty if not known."""
         return self._times.seconds() if self._times is not None else {}
 
 
 def measure(config: Config, interruption: Interruption, seconds: float) -> Figures:
     """
-    Run *config* with its sinks for *seconds* from its first frame, or to its end before.
+    Run *config* with its sinks for *seconds* from its first frame, or until it ends earlier.
 
     Raises:
-        StreamerError: it cannot be run, it failed, or no frame came.
+        StreamerError: it cannot run, it failed, or no frame came through.
     """
     from streamer import Pipeline
 
@@ -92,7 +92,7 @@ def measure(config: Config, interruption: Interruption, seconds: float) -> Figur
 
 
 def figures_of(report: dict[str, Any], by_thread_s: dict[str, float], children_s: float) -> Figures:
-    """What the run of *report* cost a frame, where its threads and children spent so much."""
+    """Figures from a run's *report* and the CPU seconds of its threads and child processes."""
     frames = report["frames"]["emitted"]
     by_thread_s = dict(by_thread_s)
     if by_thread_s:
@@ -114,7 +114,7 @@ def figures_of(report: dict[str, Any], by_thread_s: dict[str, float], children_s
 
 
 def _short(name: str, stream: str) -> str:
-    """What a thread of *stream* does, by its *name*."""
+    """The *name* of a thread without the prefixes of the package and *stream*."""
     if name == "MainThread":
         return "main"
     return name.removeprefix(f"streamer-{stream}-").removeprefix("streamer-")

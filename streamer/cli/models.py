@@ -1,4 +1,4 @@
-"""`streamer models`: what there is, fetching it, and where it lies."""
+"""`streamer models`: lists, fetches and optimises models, and says where they lie."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(help="A name of `streamer models list`.")]
 
 
 class PrecisionChoice(StrEnum):
-    """Which of a model's files."""
+    """Values of `--precision`: which of a model's files."""
 
     auto = "auto"
     fp32 = "fp32"
@@ -92,7 +92,7 @@ def pull(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> None:
 @app.command("path")
 def path_of(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> None:
     """
-    Print the path of a model's file, and nothing else; it must have been pulled.
+    Print the path of a model's file, and nothing else; it must have been pulled or made before.
 
     Example: cp "$(streamer models path isnet)" isnet.onnx
     """
@@ -156,7 +156,7 @@ def optimize(
 
 
 def _runs_int8(choice: PrecisionChoice) -> bool:
-    """Whether a run here would take an int8 file that there is."""
+    """Whether *choice* means, on this machine, an int8 file if there is one."""
     from streamer.models.runtime.session import loadable_providers
 
     on_cpu = loadable_providers()[:1] == ("cpu",)

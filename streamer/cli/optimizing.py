@@ -1,4 +1,4 @@
-"""Making a model's int8 file for a command: pictures, progress, and what was proved."""
+"""Makes a model's int8 file for a command: pictures, progress, and the proof."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def optimise(
     keep: bool = False,
 ) -> Artefact:
     """
-    The int8 file of *model*, made now or before, with progress bars.
+    The int8 file of *model*, made now or earlier, with progress bars.
 
     Args:
-        model: its name, and its size where the graph takes any.
+        model: its name, and its input size if the graph takes any.
         calibrate: what to calibrate on, see `pictures`; None for the default set.
-        limit: mean difference of alpha to fp32 that is too much; None for the usual one.
+        limit: the most that alpha may differ from fp32 on average; None for the usual limit.
         force: make it anew.
-        keep: take one that was made with other pictures or settings too.
+        keep: accept an existing file that was made with other pictures or settings.
 
     Raises:
         MissingDependency: the package onnx is not installed.
-        StreamerError: the pictures or the model cannot be had, or it did not pass.
+        StreamerError: the pictures or the model are not available, or the proof failed.
     """
     from streamer.cli.calibrating import pictures
     from streamer.models.optimizing.optimize import MAD_LIMIT, optimize, require_packages
@@ -59,12 +59,12 @@ def optimise(
 
 def make_fast(model: ModelConfig) -> None:
     """
-    See that there is an int8 file of *model* where a run would take one; without it, warn.
+    Make an int8 file of *model* if a run would use one and there is none; warn if that fails.
 
-    On a CPU the file as it is shipped takes several times as long: of a live stream too long.
+    On a CPU the file as shipped takes several times as long: too long for a live stream.
 
     Raises:
-        ModelError: the model cannot be had.
+        ModelError: the model is not available.
     """
     from streamer.models.optimizing.optimize import lacks_fast_file
 
@@ -79,7 +79,7 @@ def make_fast(model: ModelConfig) -> None:
 
 
 def tell_proof(made: Artefact) -> None:
-    """What was proved, on standard error."""
+    """Print the results of the proof on standard error."""
     proof = made.proof
     for entry in proof["comparisons"]:
         height, width = entry["size"]

@@ -1,4 +1,4 @@
-"""How far long work is, on standard error where that is a terminal and nowhere else."""
+"""Progress of long work on standard error: bars on a terminal, else at most a line for each."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 class Downloads:
     """
-    A bar for each model that is fetched: call it with (done bytes, total or None, label).
+    A progress bar for each download: call it with (done bytes, total or None, label).
 
-    Without a terminal it says once that it downloads what. Thread-safe.
+    Without a terminal it prints one line for each download. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Downloads:
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
-        """Show how much of *label* is here."""
+        """Show how much of *label* has been downloaded."""
         with self._lock:
             if label not in self._tasks:
                 self._tasks[label] = self._begin(label, total_bytes)
@@ -59,7 +59,7 @@ class Downloads:
         return self._progress.add_task(label, total=total_bytes)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         with self._lock:
             if self._progress is not None:
                 with suppress(OSError):  # the terminal is gone
@@ -90,7 +90,7 @@ class FrameLine:
         self._wrote = False
 
     def tick(self) -> None:
-        """Rewrite the line if its time has come."""
+        """Rewrite the line if it is due."""
         if time.monotonic() < self._next or not _on_a_terminal():
             return
         self._next = time.monotonic() + self._PERIOD_S
@@ -107,7 +107,7 @@ class FrameLine:
         self._write(f"\r{line}\x1b[K")
 
     def close(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._wrote:
             self._write("\r\x1b[K")
 
@@ -119,10 +119,10 @@ class FrameLine:
 
 
 class Count:
-    """A bar over things: call it after each. Without a terminal there is none."""
+    """A progress bar over items: call it after each one. Without a terminal there is no bar."""
 
     def __call__(self) -> None:
-        """One more is done."""
+        """Count one more item as done."""
 
     def say(self, text: str) -> None:
         """Write *text* to standard error, above the bar, without credentials."""
@@ -138,14 +138,14 @@ class _CountOnTerminal(Count):
         self._progress.advance(self._task)
 
     def say(self, text: str) -> None:
-        # Through the bar's own console: what is written past it stays beside the bar.
+        # Through the bar's own console, which keeps the text apart from the bar.
         with suppress(OSError):
             self._progress.console.out(redact(text), highlight=False)
 
 
 @contextmanager
 def counting(label: str, total: int) -> Iterator[Count]:
-    """A bar over *total* things, for as long as this lasts."""
+    """Show a bar over *total* items for the time of a `with` block."""
     if not _on_a_terminal():
         yield Count()
         return
@@ -167,9 +167,9 @@ def _on_a_terminal() -> bool:
 
 class Steps:
     """
-    A bar for each step of a long work: call it with (step, done, total).
+    A progress bar for each step of long work: call it with (step, done, total).
 
-    Without a terminal it says once that the step begins.
+    Without a terminal it prints one line when a step begins.
     """
 
     def __init__(self) -> None:
@@ -203,7 +203,7 @@ class Steps:
         return self._progress.add_task(step, total=total)
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Remove the bars."""
         if self._progress is not None:
             with suppress(OSError):  # the terminal is gone
                 self._progress.stop()

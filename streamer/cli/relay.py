@@ -1,4 +1,4 @@
-"""`streamer relay`: a source in, a stream for others to watch out."""
+"""`streamer relay`: serves or publishes a source without its background as a stream."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def relay(
     """
     Relay a source with its background removed, until --for is over or Ctrl-C.
 
-    URLs with passwords are better off in the environment, where other users do not see them.
+    Put URLs with passwords into the environment, where other users do not see them.
 
     Example: streamer relay rtsp://camera/stream --serve rtsp://127.0.0.1:8554/masked
     """

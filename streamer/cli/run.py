@@ -1,4 +1,4 @@
-"""`streamer run` and `streamer preview`."""
+"""`streamer run` and `streamer preview`, and options that other commands share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Optimize = Annotated[
 ]
 
 _RECORDINGS = "out/{stream}-{start:%Y%m%d-%H%M%S}"
-"""Where the preview's key v records, without the suffix."""
+"""Path of the recordings that the preview's key v starts, without the suffix."""
 
 
 def run(
@@ -71,7 +71,7 @@ def preview(
     optimize: Optimize = True,
 ) -> None:
     """
-    Show a source in a window, subject beside mask. h shows the keys, q quits.
+    Show a source in a window, subject beside mask. Press h for the keys, q to quit.
 
     Example: streamer preview clip.mp4 --layout composite --set compose.background=blur
     """
@@ -100,7 +100,7 @@ def guess_source(text: str) -> dict[str, Any]:
     The `source:` of a configuration that *text* most likely means.
 
     Raises:
-        ConfigError: a URL that no stream can be read from.
+        ConfigError: it is a URL that no stream can be read from.
         SourceNotFound: it looks like a path and nothing is there.
     """
     from streamer.config import PICTURE_SUFFIXES
@@ -118,7 +118,7 @@ def guess_source(text: str) -> dict[str, Any]:
         return {"type": "usb", "device": text}
     path = expanded(text)
     if "@" in text and ":" in text.partition("@")[0] and not path.exists():
-        # Not repeated: it may have a password in it.
+        # The text is not repeated: it may contain a password.
         raise ConfigError(
             "the source is no file, and no URL: a stream's begins with rtsp:// or http://"
         )
@@ -136,7 +136,7 @@ def guess_source(text: str) -> dict[str, Any]:
 
 
 def literal(value: Any) -> Any:
-    """*value* with its texts escaped, so that no `${…}` of a path is taken for a variable."""
+    """*value* with its strings escaped, so that `${…}` in a path is not taken for a variable."""
     if isinstance(value, dict):
         return {key: literal(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The configurations that come with the package: its own data, or a checkout's `config/`."""
+"""The shipped configurations: from the package's data, or from a checkout's `config/`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamer.errors import ConfigError
 
 
 def templates() -> dict[str, Traversable]:
-    """The shipped configurations by name, without `.yaml`. Raises ConfigError when none are."""
+    """The shipped configurations by name, without `.yaml`. Raises ConfigError if none exist."""
     packaged = importlib.resources.files("streamer") / "data" / "config"
     folder: Traversable = packaged if packaged.is_dir() else Path(__file__).parents[2] / "config"
     found = (
@@ -28,7 +28,7 @@ def templates() -> dict[str, Traversable]:
 
 
 def template(name: str) -> Traversable:
-    """The shipped configuration of that name. Raises ConfigError, naming those there are."""
+    """The shipped configuration of that name. Raises ConfigError, which lists all names."""
     found = templates()
     try:
         return found[name.removesuffix(".yaml")]

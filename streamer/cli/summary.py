@@ -1,4 +1,4 @@
-"""The run report for people, as lines, and for programs, as a JSON file."""
+"""The run report: as lines of text for people, and as a JSON file for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamer.errors import StreamerError, redact
 
 
 def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """The report's essence, a line at a time; fields that are missing are left out."""
+    """The report's main figures, as lines of text; missing fields are left out."""
     frames = report.get("frames") or {}
     yield _line(
         "frames",
@@ -87,7 +87,7 @@ def _line(label: str, text: str) -> str:
 
 
 def prepare_folder(path: Path) -> None:
-    """Make the folder that *path* will stand in. Raises StreamerError."""
+    """Make the folder for the file *path*. Raises StreamerError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,7 +103,7 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
     text = redact(json.dumps(report, indent=2, ensure_ascii=False, default=str)) + "\n"
     part: Path | None = None
     try:
-        # A name of a file may have bytes that are no text: JSON has an escape for each.
+        # A file's name may have bytes that are no valid text: they become JSON escapes.
         with tempfile.NamedTemporaryFile(
             "w",
             encoding="utf-8",

@@ -1,4 +1,4 @@
-"""Tables on standard output, as wide as the terminal; wide, where there is none."""
+"""Tables on standard output: as wide as the terminal, or 200 columns without one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamer.errors import redact
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print *rows* under *columns*; cells are plain text and longer ones fold."""
+    """Print *rows* under *columns*; cells are plain text, and long ones wrap."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

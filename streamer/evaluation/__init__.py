@@ -1,4 +1,4 @@
-"""How good mattes are: clips with known alpha, figures, and what drives a matting over them."""
+"""How good mattes are: clips with known alpha, figures, and the code that runs a matting."""
 
 from streamer.evaluation.clips import check_size, clip_catalogue, clip_names, make_clip
 from streamer.evaluation.driving import Answer, run_matting

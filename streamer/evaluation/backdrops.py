@@ -1,4 +1,4 @@
-"""What truth clips have behind their subjects: nothing that a model should take for one."""
+"""Backdrops of truth clips; a model should take nothing in them for a subject."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def meadow(width: int, height: int, random: np.random.Generator) -> Image:
 
 
 def lawn(width: int, height: int, random: np.random.Generator) -> Image:
-    """Grass, in focus, and nothing else: every blade may be taken for another."""
+    """Grass, in focus, and nothing else: optical flow may take any blade for another."""
     return _bytes(_tinted("grass.png", width, height, random, (62, 122, 96), 0.9))
 
 
@@ -68,7 +68,7 @@ def _tinted(
     tint: tuple[int, int, int],
     contrast: float,
 ) -> NDArray[np.float32]:
-    """A grey texture, mirrored to the size, in a colour."""
+    """A grey texture, tiled in mirror images to the size, and tinted."""
     picture = photograph(file)
     if picture is None:
         picture = clouds(512, 512, random, 40)
@@ -91,4 +91,4 @@ BACKDROPS: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
     "gravel": gravel,
     "bokeh": bokeh,
 }
-"""Backdrops by name; each is made for a size, the same for the same random numbers."""
+"""Makers of backdrops by name; the same size and random numbers give the same backdrop."""

@@ -1,4 +1,4 @@
-"""Who plays in the live clips: a person's parts put together, and how its head and arms move."""
+"""The people of the live clips: a person's parts put together, and how head and arms move."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from streamer.evaluation.staging import Stage, eased
 
 
 def _drawn(stage: Stage, waving: bool = False) -> Sitter:
-    # A webcam's picture is some 510 units high; a fifth more for who leans in.
+    # A webcam's picture is some 510 units high; a fifth more for those who lean in.
     return sitter(1.2 * stage.height / 510, stage.random(), waving)
 
 
 def _bodied(way: Way) -> Way:
-    """The way of a body alone, where *way* is that of a person from the head to the anchor."""
+    """The way of the body alone, from the *way* of the person, whose height begins at the head."""
 
     def at(t: float) -> Pose:
         pose = way(t)
@@ -29,7 +29,7 @@ def _bodied(way: Way) -> Way:
 def seated(
     stage: Stage, way: Way, *, waving: bool = False, talks: bool = True
 ) -> tuple[Actor, ...]:
-    """A drawn person: the body, its head, which nods and turns a little, and arms that wave."""
+    """A drawn person: the body, a head that nods and turns a little, and, if *waving*, arms."""
     drawn = _drawn(stage, waving)
     phase = float(stage.random().uniform(0, 6))
     body = _bodied(way)
@@ -38,7 +38,7 @@ def seated(
         return 2.6 * math.sin(0.13 * t + phase) + 1.4 * math.sin(0.31 * t)
 
     def speaks(t: float) -> int:
-        """Which mouth: shut between words and between sentences."""
+        """Index of the mouth: shut between words and between sentences."""
         if not talks or math.sin(0.05 * t + phase) < -0.5:
             return 0
         return int(np.clip(1 + math.sin(0.9 * t + phase) + math.sin(0.53 * t), 0, 2))

@@ -104,7 +104,7 @@ def _nobody(stage: Stage) -> Sequence[tuple[int, Scene]]:
 
 
 def _lights(index: int) -> float:
-    """On, off within three frames at 30, on again within three at 60."""
+    """The gain: on, off within three frames at 30, on again within three at 60."""
     off = min(max((index - 29) / 3, 0), 1) - min(max((index - 59) / 3, 0), 1)
     return 1 - 0.985 * off
 
@@ -191,12 +191,12 @@ def make_clip(
         name: one of `clip_names()`.
         width: pixels, even.
         height: pixels, even.
-        frames: how many; the clip goes on for as long as it is asked to. 90 when None, 240 of live
-            clips, and 48 of families.
+        frames: how many; clips may be of any length. None: 90, or 240 for live clips and 48 for
+            families.
         seed: of all that is random.
 
     Raises:
-        ConfigError: no such clip, or sizes that cannot be.
+        ConfigError: no such clip, or an impossible size or length.
     """
     found = [entry for entry in CATALOGUE if entry.name == name]
     if not found:

@@ -22,7 +22,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Sprite:
-    """A subject in its own pixels, to be warped into a frame."""
+    """A subject in its own pixels, ready to be warped into a frame."""
 
     lit: NDArray[np.uint8]
     """(H, W, 4) uint8: BGR already weighted by alpha, and alpha."""
@@ -35,8 +35,8 @@ class Sheet:
     Colours and alpha, drawn at twice the size of the sprite that it becomes.
 
     Args:
-        colours: (H, W, 3) uint8 BGR; drawn upon from here on.
-        zoom: pixels in a unit, in which all places and lengths are given.
+        colours: (H, W, 3) uint8 BGR; the sheet draws on this array.
+        zoom: pixels per unit; all places and lengths are given in units.
 
     Nothing is opaque at first.
     """
@@ -97,7 +97,7 @@ class Sheet:
         self._shade(mask, (float(middle[0]), float(middle[1])), 3 * radius, colour)
 
     def solid(self, points: Points, colour: Colour, bulge: float) -> None:
-        """Draw a body within a smooth line through *points*, rounded off *bulge* from its rim."""
+        """Draw a body within a smooth line through *points*, its rim rounded off over *bulge*."""
         outline = _rounded(points)
         place = self._place(outline, 1)
         if not self.alpha[place].size:
@@ -143,7 +143,7 @@ class Sheet:
         Draw *count* bent strands that leave an ellipse between two angles; *lengths* is how far
         the shortest and the longest reach, in mean radii.
 
-        They are as wide as half a pixel of the sprite up to a pixel and a half, so their alpha is
+        They are half a pixel to one and a half pixels of the sprite wide, so their alpha is
         partial nearly everywhere.
         """
         first, last = np.array(colours)
@@ -159,7 +159,7 @@ class Sheet:
             self._strand(curve, width, first + (last - first) * random.uniform(0, 1))
 
     def grain(self, random: np.random.Generator, strength: int) -> None:
-        """Give what is drawn a texture, as cloth and skin have one."""
+        """Add a texture like that of cloth or skin."""
         coarse = clouds(self.size[0] // 4, self.size[1] // 4, random, 24)
         texture = cv2.resize(coarse, self.size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
         grained = self.colours + (texture - 128) * (strength / 40)
@@ -176,7 +176,7 @@ class Sheet:
         return Sprite(np.rint(small).astype(np.uint8), (anchor[0] * scale, anchor[1] * scale))
 
     def _strand(self, curve: Points, width: int, colour: NDArray[np.floating]) -> None:
-        """Draw a line; on its own small mask, for there are many."""
+        """Draw a line, on a small mask of its own because there are many."""
         corner = np.maximum(np.floor(curve.min(axis=0) * self.zoom).astype(int) - 4, 0)
         end = np.ceil(curve.max(axis=0) * self.zoom).astype(int) + 5
         place = np.s_[corner[1] : end[1], corner[0] : end[0]]
@@ -193,7 +193,7 @@ class Sheet:
         return np.s_[top:bottom, left:right]
 
     def _filled(self, outline: Points, place: tuple[slice, ...]) -> NDArray[np.uint8]:
-        """The mask of what is within an outline, of a part of the sheet."""
+        """The mask of an outline's inside, for the part of the sheet at *place*."""
         mask = np.zeros_like(self.alpha[place])
         corner = np.array([place[1].start, place[0].start]) * 16
         cv2.fillPoly(
@@ -235,7 +235,7 @@ class Sheet:
         colour: NDArray[np.floating],
         place: tuple[slice, ...] = np.s_[:, :],
     ) -> None:
-        """Lay *colour*, one or one a pixel, where *mask* is; *place* is the mask's."""
+        """Lay *colour*, one for all or one per pixel, where *mask* is, which lies at *place*."""
         paint = np.clip(colour, 0, 255)
         colours, alpha = self.colours[place], self.alpha[place]
         part = mask.astype(np.float32)[..., None] / 255
@@ -246,7 +246,7 @@ class Sheet:
 
 
 def oval(x: float, y: float, wide: float, tall: float) -> Points:
-    """An ellipse's rim, by its middle and its half axes."""
+    """An ellipse's rim, given its centre and half axes."""
     angles = np.linspace(0, 2 * math.pi, 16, endpoint=False)
     return np.stack([x + np.cos(angles) * wide, y + np.sin(angles) * tall], axis=1)
 
@@ -257,7 +257,7 @@ def moved(points: Points, x: float, y: float) -> Points:
 
 
 def _rounded(points: Points) -> Points:
-    """A closed Catmull-Rom spline through *points*, four steps between each two."""
+    """A closed Catmull-Rom spline through *points*, with four steps from each to the next."""
     before, after, beyond = (np.roll(points, shift, axis=0) for shift in (1, -1, -2))
     steps = [
         points

@@ -1,4 +1,4 @@
-"""Frames through a matting, as the pipeline gives them, and what it costs."""
+"""Runs frames through a matting as the pipeline does, and measures the cost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Answer:
     origin: Origin
     age: int
     cpu_s: float
-    """CPU seconds of this process in the call that took the frame, or that gave the last ones."""
+    """CPU seconds of this process in `matte` with this frame; for the last, in `flush` as well."""
 
 
 def run_matting(
@@ -37,10 +37,10 @@ def run_matting(
         matting: warmed up; it stays open.
         images: (H, W, 3) uint8 BGR each, not written to until its answer has come.
         fps: of the stamps.
-        epoch: of the stamps; another one for another clip.
+        epoch: of the stamps; each clip needs another one.
 
     Raises:
-        SegmentError: a matte could not be made, or did not come in its turn.
+        SegmentError: a matte could not be made, came out of order, or did not come.
 
     Making the images is not counted as CPU time.
     """

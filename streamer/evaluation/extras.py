@@ -1,4 +1,4 @@
-"""What moves in the background of truth clips, as sprites: none of it counts in the alpha."""
+"""Sprites that move in the background of truth clips; none of them counts in the alpha."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _dress(random: np.random.Generator) -> tuple[tuple[int, int, int], tuple[int
 
 
 def _blurred(sprite: Sprite, sigma: float) -> Sprite:
-    """Out of focus, with room for what spreads."""
+    """*sprite* out of focus, with a margin for the blur."""
     room = math.ceil(3 * sigma)
     wide = cv2.copyMakeBorder(sprite.lit, room, room, room, room, cv2.BORDER_CONSTANT)
     soft = cv2.GaussianBlur(wide, (0, 0), max(sigma, 0.3))

@@ -1,4 +1,4 @@
-"""The families of the catalogue: files of the kinds that strangers bring."""
+"""The families of the catalogue: clips like the many kinds of files that users bring."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from streamer.evaluation.things import bench, bicycle, umbrella
 from streamer.frame import Image
 
 FAMILY_FRAMES = 48
-"""Of each, where not said otherwise."""
+"""Default length of a family's clip, in frames."""
 
 Scenes = Callable[[Stage, int], Sequence[tuple[int, Scene]]]
-"""Of a clip, for its stage and a number that follows from its seed and its place."""
+"""Makes the scenes of a clip for its stage and its number: its seed plus its place."""
 
 
 def _texture(stage: Stage) -> Image:
-    """What repeats itself: grass, gravel or bricks."""
+    """A backdrop that repeats itself: grass, gravel or bricks."""
     return stage.backdrop(("lawn", "gravel", "bricks")[int(stage.random().integers(3))])
 
 
@@ -34,7 +34,7 @@ def _room(stage: Stage) -> Image:
 
 
 def _textured(rate: float) -> Scenes:
-    """Somebody who moves from side to side, *rate* times as far a frame as at 30 a second."""
+    """Somebody who moves from side to side, *rate* times as far per frame as at 30 fps."""
 
     def scenes(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
         way = sways(0.5, 1.03, 0.88, 0.2, 96 / rate)
@@ -44,7 +44,7 @@ def _textured(rate: float) -> Scenes:
 
 
 def _comes(first: float, last: float) -> Way:
-    """In from the left between two frames."""
+    """In from the left between frames *first* and *last*."""
     return lambda t: Pose(-0.35 + 0.85 * eased((t - first) / (last - first)), 1.04, 0.88)
 
 
@@ -73,7 +73,7 @@ def _thing(make: Callable[[int, np.random.Generator], Sprite], way: Way) -> Scen
 
 
 def _short(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
-    """Three scenes of somebody who moves fast; none ends on a multiple of the key interval."""
+    """Three scenes of somebody who moves fast; none ends at a multiple of the key interval."""
     way = sways(0.5, 1.03, 0.88, 0.22, 44)
     return [
         (first, Scene(_room(stage), person(stage, number + first, way))) for first in (0, 17, 34)
@@ -105,7 +105,7 @@ def _ticker(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
 
 
 def _fade(index: int) -> float:
-    """From darkness by frame 20, and into it from frame 30 on."""
+    """The gain: up from darkness until frame 20, and back into it from frame 30 on."""
     return eased(index / 20) - eased((index - 30) / 16)
 
 
@@ -115,7 +115,7 @@ def _zooming(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
 
 
 def _group(stage: Stage, _: int) -> Sequence[tuple[int, Scene]]:
-    """Two, and a third who comes and stands between them."""
+    """Two people, and a third who comes and stands between them."""
     between = seated(stage, lambda t: Pose(0.5, 1.75 - 0.7 * eased((t - 10) / 24), 0.6))
     left = seated(stage, breathes(0.24, 1.05, 0.66))
     right = seated(stage, breathes(0.77, 1.05, 0.7))
@@ -123,7 +123,7 @@ def _group(stage: Stage, _: int) -> Sequence[tuple[int, Scene]]:
 
 
 def _panned(stage: Stage, number: int) -> Sequence[tuple[int, Scene]]:
-    """The camera follows somebody who runs: what is behind passes by a fortieth a frame."""
+    """The camera follows a runner: the backdrop passes by a fortieth of the width per frame."""
 
     def drift(t: float) -> tuple[float, float]:
         return -stage.width * 0.025 * t, 0.0
@@ -146,7 +146,7 @@ class _Family:
     shrunk: float = 1.0
     empty_will_do: Callable[[int], bool] = lambda _: False
     like: int | None = None
-    """The place in the catalogue of one with the same person and background."""
+    """The place in `_FAMILIES` of the family with the same person and background."""
 
 
 _TALKS = _alone(breathes(0.5, 1.03, 0.9))

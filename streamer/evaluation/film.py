@@ -13,7 +13,7 @@ from streamer.frame import Image
 
 def encode(pictures: Iterable[Image], width: int, height: int, fps: int, bitrate: int) -> bytes:
     """
-    Compress as a camera does: no frames out of order, one thread, so the same bytes every time.
+    Compress as a camera does, without reordered frames; one thread, so always the same bytes.
 
     Args:
         pictures: (height, width, 3) uint8 BGR, even sides.

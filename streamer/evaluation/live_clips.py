@@ -1,4 +1,4 @@
-"""The live clips of the catalogue: who sits before a webcam, before still rooms and what moves."""
+"""The live clips of the catalogue: people before a webcam, in still rooms or before movement."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from streamer.evaluation.streets import park, street
 from streamer.frame import Image
 
 LIVE_FRAMES = 240
-"""Of each live clip, where not said otherwise: eight seconds."""
+"""Default length of a live clip: eight seconds."""
 
 Cast = Callable[[Stage, int], tuple[Actor, ...]]
-"""The subjects of a clip, for its stage and a number that follows from its seed and its place."""
+"""Makes the subjects of a clip for its stage and its number: its seed plus its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Motion:
-    """What subject and camera do, before any background."""
+    """What the subject and the camera do, whatever the background."""
 
     name: str
     description: str
     cast: Cast
     camera: Camera = field(default_factory=Camera)
     tremor: float = 0.0
-    """Of the hand that holds the camera, in heights of the frame."""
+    """Tremor of the hand that holds the camera, in heights of the frame."""
 
 
 def _sits(x: float = 0.5, height: float = 0.92, y: float = 1.04) -> Way:
-    """One who talks: slight and slow movements, never quite at rest."""
+    """The way of somebody who talks: slight and slow movements, never quite at rest."""
     return lambda t: Pose(
         x + 0.014 * math.sin(0.043 * t) + 0.004 * math.sin(0.17 * t),
         y + 0.005 * math.sin(0.2 * t),
@@ -70,7 +70,7 @@ def _leaves(t: float) -> Pose:
 
 
 def _walks(start: float, end: float, first: float, last: float, height: float) -> Way:
-    """From one side to another between two frames, up and down with each step."""
+    """From x *start* to *end* between frames *first* and *last*, up and down with each step."""
 
     def at(t: float) -> Pose:
         done = min(max((t - first) / (last - first), 0.0), 1.0)
@@ -137,7 +137,7 @@ _MOTIONS = (
 
 
 def _room(stage: Stage, number: int) -> Image:
-    """Drawn rooms, two walls of the other clips, and what is out of focus, in turn."""
+    """By *number*: a drawn room, a wall of the other clips, or a backdrop out of focus."""
     size = (round(stage.width * 1.4), round(stage.height * 1.4))
     match number % 5:
         case 0 | 2:
@@ -153,7 +153,7 @@ def _room(stage: Stage, number: int) -> Image:
 def _runs(
     loop: extras.Loop, height: float, y: float, speed: float, phase: float, rate: float
 ) -> Actor:
-    """An extra that comes by again and again, *speed* widths a frame; its phases pass at *rate*."""
+    """An extra that passes again and again, *speed* widths and *rate* phases per frame."""
     facing = loop if speed > 0 else tuple(_mirrored(sprite) for sprite in loop)
 
     def way(t: float) -> Pose:
@@ -214,7 +214,7 @@ def _monitor(stage: Stage, _: int) -> tuple[Actor, ...]:
 
 
 def _before(motion: _Motion, place: int, moving: bool) -> Entry:
-    """The entry of a motion, its *place* among them, before a room or outdoors."""
+    """The entry of the motion at *place*, in a room or, where things are *moving*, outdoors."""
 
     def scenes(stage: Stage) -> Sequence[tuple[int, Scene]]:
         stage, number = stage.of(place), stage.seed + place

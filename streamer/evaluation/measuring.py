@@ -1,4 +1,4 @@
-"""A matting over a truth clip, or predictions beside their truth: figures frame by frame."""
+"""Figures, frame by frame, of a matting on a truth clip or of predictions with their truth."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class Sample:
     truth: Alpha
     prediction: Alpha
     motion: Motion | None
-    """How it came from the frame before; None where it has nothing to do with that."""
+    """How it came from the frame before; None if it does not continue that, or must not count."""
     cpu_s: float | None = None
     origin: str | None = None
 
 
 @dataclass(slots=True)
 class Measured:
-    """What was found for one clip."""
+    """The results for one clip."""
 
     name: str
     frames: dict[str, list[float | None]] = field(
         default_factory=lambda: {column: [] for column in COLUMNS}
     )
-    """A list of values by figure, one a frame; None where a figure has no meaning."""
+    """By figure, a value for each frame; None where the figure has no meaning."""
     origins: dict[str, int] = field(default_factory=dict)
     """How many mattes were inferred, propagated or empty."""
     worst: list[Sample] = field(default_factory=list)
@@ -60,10 +60,10 @@ class Measured:
 
     def means(self) -> Figures:
         """
-        The mean of each figure over the frames where it has a meaning; None where it has nowhere.
+        The mean of each figure over the frames where it has a meaning; None if there are none.
 
-        The edge lag keeps its sign: edges that are a little outside or inside the truth's lead
-        while a subject grows as much as they trail while it shrinks.
+        The edge lag keeps its sign, so that edges a little outside or inside the truth's cancel
+        out: they lead while a subject grows as much as they trail while it shrinks.
         """
         return {column: _mean(values) for column, values in self.frames.items()}
 
@@ -95,7 +95,7 @@ def evaluate(
         clip: where frames, truth and motion come from.
         matting: warmed up; it stays open.
         frames: how many; all of them when None.
-        epoch: of the stamps: another one for each clip that the matting sees.
+        epoch: of the stamps; each clip that the matting sees needs another one.
         advance: called after each frame.
 
     Raises:
@@ -127,7 +127,7 @@ def measure(name: str, samples: Iterable[Sample], advance: Advance = lambda: Non
 
 
 def average(clips: Iterable[Measured]) -> Figures:
-    """The mean over clips of their means, each clip counting the same; of lags, their sizes."""
+    """The mean of the clips' means; all clips count the same, and lags without their sign."""
     rows = [clip.means() for clip in clips]
     for row in rows:
         lag = row["edge_lag_px"]
@@ -140,14 +140,14 @@ def _samples(clip: Clip, matting: Matting, count: int, epoch: int) -> Iterator[S
 
     def images() -> Iterator[Image]:
         for index in range(count):
-            # Made together, so that a clip need not make a frame twice for a matting that waits.
+            # Made with the frame: else a clip makes it twice if the matting looks ahead.
             truths.append((clip.alpha(index), clip.motion(index)))
             yield clip.frame(index)
 
     for index, answer in enumerate(run_matting(matting, images(), fps=clip.fps, epoch=epoch)):
         truth, motion = truths.popleft()
         if clip.empty_will_do(index):
-            # Either is right; it is held to the one that it is nearer to.
+            # An empty matte and the truth are both right: the nearer one counts.
             motion = None
             if mad(answer.alpha, np.zeros_like(truth)) < mad(answer.alpha, truth):
                 truth = np.zeros_like(truth)
@@ -181,5 +181,5 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def rounded(figures: Figures) -> Figures:
-    """*figures* as they are written, to five places."""
+    """*figures* rounded to five places, as they are written."""
     return {key: None if value is None else round(value, _PLACES) for key, value in figures.items()}

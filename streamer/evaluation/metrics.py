@@ -3,11 +3,11 @@ How far one alpha is from the truth.
 
 MAD, MSE, Grad, Conn and dtSSD are those of Robust Video Matting (Lin, Yang, Saleemi, Sengupta
 2022), as its `evaluation/evaluate_hr.py` and, for Conn, `evaluate_lr.py` compute and scale them.
-Grad is that of the former, which does not stretch each alpha to 0..1 first: where nobody is in the
-picture that would make noise into a subject. Grad and Conn go back to Rhemann et al. 2009, dtSSD to
+Grad is that of the former, which does not stretch each alpha to 0..1 first: in a picture without a
+subject that would turn noise into one. Grad and Conn go back to Rhemann et al. 2009, dtSSD to
 Erofeev et al. 2015.
 
-All take alphas as (H, W) uint8 of one size and give a float; 0 is perfect but for `iou` and
+All take alphas as (H, W) uint8 of one size and return a float. 0 is perfect, except for `iou` and
 `boundary_f`, where 1 is.
 """
 
@@ -37,12 +37,12 @@ def mad(prediction: Alpha, truth: Alpha) -> float:
 
 
 def leak(prediction: Alpha, truth: Alpha) -> float:
-    """Share of the picture that is shown, above one half, and not to be seen, up to 0.05."""
+    """Share of the picture that is shown but should not be: alpha over 0.5, truth up to 0.05."""
     return float(np.count_nonzero((truth <= _BARE) & (prediction > _HALF))) / truth.size
 
 
 def loss(prediction: Alpha, truth: Alpha) -> float:
-    """Share of the picture that is to be seen, from 0.95, and not shown, up to one half."""
+    """Share of the picture that should be shown but is not: alpha up to 0.5, truth from 0.95."""
     return float(np.count_nonzero((truth >= _FULL) & (prediction <= _HALF))) / truth.size
 
 
@@ -62,8 +62,8 @@ def conn(prediction: Alpha, truth: Alpha) -> float:
     Sum of differences of connectivity, over 1e3.
 
     A pixel is connected up to the highest of ten levels at which it belongs to the largest
-    4-connected part that both alphas share; what it has above that, if it is 0.15 or more, is
-    what it is disconnected by.
+    4-connected part that both alphas share. Its alpha above that level, if it is 0.15 or more, is
+    how far it is disconnected.
     """
     x, y, wide, tall = cv2.boundingRect(cv2.max(prediction, truth))
     if not wide:
@@ -97,7 +97,7 @@ def iou(prediction: Alpha, truth: Alpha) -> float:
 
 def boundary_f(prediction: Alpha, truth: Alpha) -> float:
     """
-    F-measure of the masks' boundaries, which may be 2 px apart; 1 where there are none.
+    F-measure of the masks' boundaries, which may be 2 px apart; 1 if neither mask has any.
 
     After Perazzi et al. 2016 (DAVIS), with a tolerance in pixels.
     """
@@ -113,7 +113,7 @@ def boundary_f(prediction: Alpha, truth: Alpha) -> float:
 
 
 def _gradient(alpha: Alpha) -> Floats:
-    """Magnitude of the gradient, by derivatives of a Gaussian that are scaled to unit norm."""
+    """Magnitude of the gradient, from derivatives of a Gaussian, scaled to unit norm."""
     reach = math.ceil(_SIGMA * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * _SIGMA * 1e-2)))
     x = np.arange(-reach, reach + 1, dtype=np.float64)
     bell = np.exp(-(x**2) / (2 * _SIGMA**2))
@@ -141,7 +141,7 @@ def _miss(alpha: Alpha, connected: Floats) -> Floats:
 
 
 def _boundary(alpha: Alpha) -> NDArray[np.uint8]:
-    """255 at the mask's pixels that have a neighbour outside it; the frame's edge is none."""
+    """255 at the mask's pixels with a neighbour outside it; the frame's edge does not count."""
     mask = np.where(alpha >= 128, 255, 0).astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     return cv2.subtract(mask, cv2.erode(mask, cross)).astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Photographs that an optional package ships, and textures that are drawn where it is not."""
+"""Photographs from an optional package, and drawn textures for where it is not installed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def photograph(file: str) -> Image | None:
 
 
 def has_photographs() -> bool:
-    """Whether clips are made of photographs; else all that is in them is drawn."""
+    """Whether clips use photographs; if not, everything in them is drawn."""
     return photograph("astronaut.png") is not None
 
 
 def clouds(width: int, height: int, random: np.random.Generator, cells: int) -> Image:
-    """(height, width, 3) uint8: noise of several octaves, the broadest of *cells* patches."""
+    """(height, width, 3) uint8: noise in four octaves, the coarsest *cells* patches wide."""
     total = np.zeros((height, width, 3), np.float32)
     for octave in range(4):
         count = cells << octave

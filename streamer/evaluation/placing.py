@@ -1,4 +1,4 @@
-"""Where a sprite lies in a frame, and how it gets there: affine maps, and exact resampling."""
+"""Places sprites in frames: affine maps, and exact resampling."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Layer:
         return self.lit[..., 3]
 
     def over(self, picture: NDArray[np.float32]) -> None:
-        """Lay it over *picture*, (H, W, 3)."""
+        """Blend it over *picture*, (H, W, 3), in place."""
         if self.lit.size:
             rest = cv2.cvtColor(1 - self.alpha / 255, cv2.COLOR_GRAY2BGR)
             own = cv2.cvtColor(self.lit, cv2.COLOR_BGRA2BGR)
@@ -41,9 +41,9 @@ def layer(
     placed: Sequence[tuple[Sprite, Affine]], size: tuple[int, int], density: int = 2
 ) -> Layer:
     """
-    The mean of one sprite at several moments, each with its place, in a frame of that size.
+    The mean of one sprite at several moments, each with its place, in a frame of *size*, (W, H).
 
-    It is sampled *density* times in each direction of a pixel: 1 will do for what is out of focus.
+    Each pixel is sampled *density* times, 1 or 2, in each direction: 1 will do out of focus.
     """
     if _stands(placed):
         placed = placed[len(placed) // 2 :][:1]
@@ -65,7 +65,7 @@ def layer(
 
 
 def chain(then: Affine, first: Affine) -> Affine:
-    """The one affine map that does *first* and *then*."""
+    """The affine map that applies *first*, and after it *then*."""
     both = np.vstack([then, (0, 0, 1)]) @ np.vstack([first, (0, 0, 1)])
     return np.asarray(both[:2], np.float64)
 
@@ -81,7 +81,7 @@ def shift(x: float, y: float) -> Affine:
 
 
 def _stands(placed: Sequence[tuple[Sprite, Affine]]) -> bool:
-    """Whether no corner moves as far as half a pixel, so that one moment shows it all."""
+    """Whether no corner moves as far as half a pixel, so that one moment is enough."""
     corners = [
         np.array([(0, 0, 1), (w, 0, 1), (0, h, 1), (w, h, 1)]) @ place.T
         for (h, w), place in ((sprite.lit.shape[:2], place) for sprite, place in placed)
@@ -90,7 +90,7 @@ def _stands(placed: Sequence[tuple[Sprite, Affine]]) -> bool:
 
 
 def _box(sprite: Sprite, place: Affine, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what the sprite may touch; None where it is outside."""
+    """Left, top, right and bottom of what the sprite may touch; None if outside the frame."""
     tall, wide = sprite.lit.shape[:2]
     corners = np.array([(0, 0, 1), (wide, 0, 1), (0, tall, 1), (wide, tall, 1)]) @ place.T
     x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2, 0)
@@ -102,7 +102,7 @@ def _box(sprite: Sprite, place: Affine, size: tuple[int, int]) -> tuple[int, int
 def _sampled(
     sprite: Sprite, place: Affine, box: tuple[int, int, int, int], density: int
 ) -> NDArray[np.float32]:
-    """The sprite within *box*."""
+    """The sprite, resampled within *box*."""
     x0, y0, x1, y1 = box
     if density == 1:
         near = chain(shift(-x0, -y0), place)

@@ -58,7 +58,7 @@ def chart(title: str, lines: Mapping[str, Sequence[float | None]]) -> Image:
 
 
 def worst_sheet(samples: Sequence[Sample]) -> Image:
-    """One row a sample: the source if there is one, truth, prediction, and their difference."""
+    """A row for each sample: the source if there is one, truth, prediction, their difference."""
     rows = []
     for sample in samples:
         cells = [] if sample.image is None else [_cell(sample.image, f"frame {sample.index}")]
@@ -92,7 +92,7 @@ def _write(
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10 … that is not below *value*, or 1 where it is 0."""
+    """The smallest of 1, 2, 5, 10 … (by powers of ten) from *value* up; 1 if that is 0."""
     if value <= 0:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))

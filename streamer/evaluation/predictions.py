@@ -1,4 +1,4 @@
-"""Alphas from files: a picture, a folder of pictures, or a video, in grey."""
+"""Reads alphas from files: a picture, a folder of pictures, or a video, in grey."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_alphas(path: Path) -> Iterator[Alpha]:
     """
     The alphas of *path*, one after the other, (H, W) uint8; each the receiver's own.
 
-    A folder's pictures are taken by name, 2 before 10. Of a picture with transparency that is the
-    alpha.
+    A folder's pictures are sorted by name, 2 before 10. A picture with transparency gives its
+    alpha channel.
 
     Raises:
         SourceNotFound: no such file, or a folder with no pictures.
@@ -44,7 +44,7 @@ def read_alphas(path: Path) -> Iterator[Alpha]:
 
 def pair(prediction: Path, truth: Path) -> Iterator[Sample]:
     """
-    Predictions with their truths, in order. Their motion is not known: pixels stay in place.
+    Predictions with their truths, in order. Motion is not known: pixels count as still.
 
     Raises:
         SourceError: one of them cannot be read, or they differ in size or length.

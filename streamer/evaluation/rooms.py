@@ -1,4 +1,4 @@
-"""Drawn rooms behind a webcam's user, furnished by the random numbers."""
+"""Drawn rooms behind a webcam's user, furnished at random."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _wall(width: int, height: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _finished(picture: np.ndarray, random: np.random.Generator) -> Image:
-    """Light that falls off across the room, and a lens that is focused nearer."""
+    """Add light that falls off across the room, and the blur of a lens that is focused nearer."""
     height, width = picture.shape[:2]
     fall = random.uniform(-0.25, 0.25)
     picture *= np.linspace(1 + fall, 1 - fall, width, dtype=np.float32)[None, :, None]
@@ -60,7 +60,7 @@ def _finished(picture: np.ndarray, random: np.random.Generator) -> Image:
 
 
 def _fill(picture: np.ndarray, box: _Box, colour: tuple[float, float, float]) -> None:
-    """A rectangle, lit from above."""
+    """Draw a rectangle, lit from above."""
     left, top, right, bottom = box
     part = picture[max(top, 0) : bottom, max(left, 0) : right]
     light = np.linspace(1.04, 0.94, max(len(part), 1), dtype=np.float32)[: len(part)]
@@ -68,7 +68,7 @@ def _fill(picture: np.ndarray, box: _Box, colour: tuple[float, float, float]) ->
 
 
 def _shadow(picture: np.ndarray, box: _Box) -> None:
-    """What stands before a wall darkens it below and to the right."""
+    """Darken the wall below and to the right of what stands before it."""
     height, width = picture.shape[:2]
     reach = max(1, height // 50)
     mask = np.zeros((height, width), np.float32)

@@ -14,9 +14,9 @@ class Pose:
     """Where a subject is at a moment."""
 
     x: float
-    """Of its anchor, in widths of the frame."""
+    """Of the anchor, in widths of the frame."""
     y: float
-    """Of its anchor, in heights of the frame."""
+    """Of the anchor, in heights of the frame."""
     height: float
     """Of the whole subject, in heights of the frame."""
     degrees: float = 0.0
@@ -24,7 +24,7 @@ class Pose:
 
 
 Way = Callable[[float], Pose]
-"""A pose by time in frames, which need not be whole."""
+"""The pose at a time in frames, which need not be whole."""
 
 Drift = Callable[[float], tuple[float, float]]
 """How far something has moved by a time in frames: x and y in pixels."""
@@ -37,9 +37,9 @@ class Actor:
     sprite: Sprite
     pose: Way
     looks: Callable[[float], Sprite] | None = None
-    """By time, where its looks change; each as large as `sprite`, with the same anchor."""
+    """The sprite at a time, if its looks change; as large as `sprite`, with the same anchor."""
     part: bool = False
-    """It is a limb or a head of the actor before it: no motion but its own pixels' is its own."""
+    """It is a limb or head of the actor before it: actors' pixels around it keep their motion."""
 
     def look(self, moment: float) -> Sprite:
         """What it looks like at a moment."""
@@ -49,7 +49,7 @@ class Actor:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """
-    What is before the camera, from one cut to the next. Later actors stand before earlier.
+    What is before the camera, from one cut to the next. Later actors hide earlier ones.
 
     All actors are subjects; extras are part of the background.
     """
@@ -62,31 +62,31 @@ class Scene:
     shake: Drift = lambda _: (0.0, 0.0)
     """How far the whole view has moved, in pixels."""
     zoom: Callable[[float], float] = lambda _: 1.0
-    """By time: how much larger the whole view is, about the middle of the frame."""
+    """By time: the factor by which the whole view is enlarged, about the middle of the frame."""
     extras: tuple[Actor, ...] = ()
     """
     What moves in the background, behind every actor. It does not count in the alpha, is out of
     focus, and is not blurred by the shutter.
     """
     overlays: tuple[Actor, ...] = ()
-    """What is laid over the finished picture, such as a ticker: no subject, and it hides them."""
+    """Laid over the finished picture, such as a ticker: no subjects, but they hide subjects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What becomes of the light."""
+    """What the camera does to the view."""
 
     noise: float = 2.0
     """Standard deviation of the sensor's noise, in levels of 255."""
     gain: Callable[[int], float | tuple[float, float, float]] = lambda _: 1.0
-    """By frame: 0 is darkness. Three factors are those of blue, green and red."""
+    """By frame: 0 is darkness. Three factors are for blue, green and red."""
     covered: Callable[[int], bool] = lambda _: False
-    """By frame: something lies on the lens; no subject is to be seen."""
+    """By frame: something covers the lens; no subject is visible."""
     shutter: float = 0.0
-    """How long it is open, in frames: what moves meanwhile is blurred."""
+    """How long it is open, in frames: subjects that move meanwhile are blurred."""
     exposures: int = 1
     """Moments that are averaged while the shutter is open."""
     bitrate: int | None = None
-    """Bits a second of H.264 that the frames have been through; None: none."""
+    """Bits per second of H.264 that the frames have been through; None: not compressed."""
     grey: bool = False
     """It sees no colours."""

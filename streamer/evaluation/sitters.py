@@ -1,8 +1,8 @@
 """
-Drawn people before a webcam: the random numbers vary skin, hair, clothes and build.
+Drawn people before a webcam; skin, hair, clothes and build are random.
 
-Each is in parts that turn about joints: a body from the neck down, a head, and for those who wave
-upper arms and forearms. A unit of their sheets is about 1.4 mm of a grown person.
+A person has parts that turn about joints: a body from the neck down, a head, and, for those who
+wave, upper arms and forearms. A unit of the sheets is about 1.4 mm on an adult.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _HAIRS = ((28, 30, 38), (34, 48, 74), (52, 84, 124), (96, 142, 186), (44, 70, 14
 
 @dataclass(frozen=True, slots=True)
 class Sitter:
-    """A person's parts, all of one scale."""
+    """A person's parts, all at one scale."""
 
     body: Sprite
     """The anchor is where a webcam's picture ends, SEEN_UNITS below the top of the head."""
     heads: tuple[Sprite, ...]
     """With the mouth shut, half open and open. The anchor is in the neck."""
     neck: tuple[float, float]
-    """Where the head's anchor belongs, in the body's pixels."""
+    """Where the head's anchor goes, in the body's pixels."""
     upper_arm: Sprite
     """Hanging down; the anchor is in the shoulder."""
     forearm: Sprite
@@ -47,7 +47,7 @@ class Sitter:
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """What tells one from another."""
+    """What distinguishes one person from another."""
 
     skin: Colour
     hair: Colour
@@ -65,7 +65,7 @@ class _Looks:
 
 
 def sitter(scale: float, random: np.random.Generator, waving: bool = False) -> Sitter:
-    """Draw somebody, *scale* pixels to a unit; who waves has no arms on the body itself."""
+    """Draw a person at *scale* pixels per unit. If *waving*, the body itself has no arms."""
     looks = _chosen(random)
     shoulders = tuple(
         ((260 + side * (looks.shoulder - 34)) * scale, 160 * scale) for side in (-1, 1)
@@ -134,7 +134,7 @@ def _body(scale: float, looks: _Looks, random: np.random.Generator, waving: bool
 
 
 def _heads(scale: float, looks: _Looks, random: np.random.Generator) -> tuple[Sprite, ...]:
-    """About the middle (180, 150) of a sheet of 360 by 400."""
+    """The heads, each drawn about (180, 150) on a sheet of 360 by 400 units."""
     sheet = Sheet.blank(360, 400, scale)
     middle = np.array([180.0, 150.0])
     _mane(sheet, looks, random)
@@ -266,7 +266,7 @@ def _sleeve(
 
 
 def _mirrored(half: Sequence[tuple[float, float]], middle: float) -> Points:
-    """A closed line: *half* of it, given from the axis to the right, and the same to the left."""
+    """A closed outline: *half*, given to the right of the axis, and its mirror image."""
     right = np.array(half, float)
     left = right[::-1] * (-1, 1)
     both = np.vstack([right, left[left[:, 0] != 0]])
@@ -274,7 +274,7 @@ def _mirrored(half: Sequence[tuple[float, float]], middle: float) -> Points:
 
 
 def _band(x: float, y: float, wide: float, tall: float) -> Points:
-    """A bar with rounded corners, by its middle and half sides."""
+    """A bar with rounded corners, given its centre and half its sides."""
     return np.array(
         [(x - wide, y - tall), (x, y - tall), (x + wide, y - tall), (x + wide, y + tall),
          (x, y + tall), (x - wide, y + tall)], float,
@@ -282,7 +282,7 @@ def _band(x: float, y: float, wide: float, tall: float) -> Points:
 
 
 def _line(sheet: Sheet, points: Points, wide: float) -> None:
-    """A dark line on what is opaque."""
+    """Draw a dark line on the opaque parts."""
     for a, b in pairwise(points):
         way = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
         side = np.array([-way[1], way[0]]) * wide

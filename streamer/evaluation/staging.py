@@ -1,4 +1,4 @@
-"""What the catalogues of truth clips are made of: entries, the parts of a scene, and ways."""
+"""What the catalogues of truth clips are made from: entries, parts of scenes, and ways."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamer.evaluation.truth import Kind
 from streamer.frame import Image
 
 FRAMES = 90
-"""Of each clip, where not said otherwise: three seconds."""
+"""Default length of a clip: three seconds."""
 
 
 class Stage:
@@ -28,20 +28,20 @@ class Stage:
         self._made = 0
 
     def of(self, place: int) -> Stage:
-        """Another stage, whose random numbers differ by the *place* of a clip too."""
+        """Another stage, whose random numbers also depend on the *place* of a clip."""
         return Stage(self.width, self.height, self.seed, place)
 
     def actor(self, subject: str, way: Way) -> Actor:
-        """A *subject* on its *way*, with pixels enough to be as tall as the frame."""
+        """A *subject* on its *way*, with enough pixels to be as tall as the frame."""
         return Actor(MAKERS[subject](round(1.6 * self.height), self.random()), way)
 
     def backdrop(self, name: str) -> Image:
-        """A backdrop with room to move in."""
+        """A backdrop, 1.4 times the frame's size to leave room for movement."""
         size = (round(self.width * 1.4), round(self.height * 1.4))
         return BACKDROPS[name](*size, self.random())
 
     def shake(self, strength: float) -> Drift:
-        """A hand's tremor of some *strength* in heights of the frame: a sum of slow sines."""
+        """A hand's tremor, a sum of slow sines; *strength* is in heights of the frame."""
         random = self.random()
         rates = random.uniform(0.1, 0.55, (2, 4))
         phases = random.uniform(0, 2 * math.pi, (2, 4))
@@ -61,7 +61,7 @@ class Stage:
         part: Sprite,
         turn: Callable[[float], float],
     ) -> Way:
-        """The way of a *part* whose anchor is kept at a *point* of a *body*, in its pixels."""
+        """The way of a *part* whose anchor stays at a *point* of *body*, in the body's pixels."""
         ratio = part.lit.shape[0] / body.lit.shape[0]
         offset = np.subtract(point, body.anchor) / body.lit.shape[0]
 
@@ -99,7 +99,7 @@ class Entry:
     frames: int = FRAMES
     fps: int = 30
     shrunk: float = 1.0
-    """How many times smaller than asked for it is, in each direction."""
+    """By what factor it is smaller than asked for, in each direction."""
 
 
 def stays(x: float, y: float, height: float) -> Way:
@@ -108,7 +108,7 @@ def stays(x: float, y: float, height: float) -> Way:
 
 
 def breathes(x: float, y: float, height: float) -> Way:
-    """Slight movements of one who sits before a camera."""
+    """Makes the slight movements of somebody who sits before a camera."""
     return lambda t: Pose(
         x + 0.012 * math.sin(0.11 * t),
         y + 0.006 * math.sin(0.23 * t),
@@ -118,11 +118,11 @@ def breathes(x: float, y: float, height: float) -> Way:
 
 
 def sways(x: float, y: float, height: float, reach: float, period: float) -> Way:
-    """From side to side, there and back in *period* frames."""
+    """Moves from side to side, there and back in *period* frames."""
     return lambda t: Pose(x + reach * math.sin(2 * math.pi * t / period), y, height)
 
 
 def eased(t: float) -> float:
-    """From 0 to 1 while *t* does, beginning and ending slowly."""
+    """A smooth step: goes from 0 to 1 as *t* does, with a slow start and end."""
     t = min(max(t, 0.0), 1.0)
     return t * t * (3 - 2 * t)

@@ -1,4 +1,4 @@
-"""What an alpha does from frame to frame that the truth does not: flicker, and edges that trail."""
+"""Changes of an alpha over time that the truth does not make: flicker, and edges that trail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SAMPLES = 40_000
 
 
 def still(height: int, width: int) -> Motion:
-    """No motion, for what has no known one: each pixel is compared with itself."""
+    """No motion, for where it is not known: each pixel is compared with itself."""
     return Motion(
         np.zeros((height, width, 2), np.float32),
         np.ones((height, width), bool),
@@ -31,7 +31,7 @@ def flicker(
     """
     Mean change of alpha along the true motion, in excess of the truth's own change, times 1e3.
 
-    The alphas before are carried forward by *motion*; what was not to be seen before does not
+    The alphas before are carried forward by *motion*; pixels that were not visible before do not
     count. A prediction that is wrong but moves with its subject does not flicker.
     """
     height, width = truth.shape
@@ -60,15 +60,15 @@ def edge_lag_px(prediction: Alpha, truth: Alpha, motion: Motion) -> float | None
     """
     How far the prediction's edges trail the truth's, along their motion.
 
-    The truth is moved back along its motion, each pixel in proportion to its own speed, to where it
-    is nearest to the prediction around the truth's edges (least squares, within 24 px, between
-    pixels by a parabola); that way at the edges' mean speed is the lag. Negative where edges run
-    ahead. An edge that is a little outside the truth's all around has none: what is ahead before a
-    subject that moves or turns is behind after it.
+    The truth is moved back along its motion, each pixel in proportion to its own speed, until it
+    fits the prediction best around the truth's edges (least squares, within 24 px, between pixels
+    by a parabola). The lag is how far that is at the edges' mean speed; it is negative where edges
+    run ahead. A prediction that is a little too large all around has no lag: it is ahead on
+    one side of a subject that moves or turns, and behind on the other.
 
     Returns:
-        Pixels; None where no edge moves across itself by half a pixel or more, or where what is
-        predicted around the edges is too much or too little to have an edge of its own.
+        Pixels; None where too few edges move across their own direction by half a pixel or more,
+        or where the prediction has too much or too little alpha there to have an edge.
     """
     near = _around_edges(truth, motion)
     if near is None:
@@ -98,7 +98,7 @@ def edge_lag_px(prediction: Alpha, truth: Alpha, motion: Motion) -> float | None
 def _around_edges(
     truth: Alpha, motion: Motion
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]] | None:
-    """Columns and rows of moving pixels near the truth's edges, and their motion over its mean."""
+    """Columns, rows and motion, over the edges' mean speed, of moving pixels near the edges."""
     speed = np.hypot(motion.flow[..., 0], motion.flow[..., 1])
     moving = motion.subject & (speed >= _SLOW_PX)
     across = cv2.Sobel(truth, cv2.CV_32F, 1, 0, scale=1 / 4)
@@ -121,7 +121,7 @@ def _around_edges(
 
 
 def _sampled(alpha: Alpha, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float32]:
-    """*alpha* between its pixels; OpenCV takes no list longer than 32767, so it is folded."""
+    """*alpha* between its pixels. OpenCV takes no list above 32767, so the points are folded."""
     count = len(x)
     rows = -(-count // 1024)
     folded = np.zeros((2, rows * 1024), np.float32)

@@ -1,4 +1,4 @@
-"""Drawn places outdoors behind a subject, far away and out of focus."""
+"""Drawn outdoor backdrops, far away and out of focus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from streamer.frame import Image
 
 
 def street(width: int, height: int, random: np.random.Generator) -> Image:
-    """Houses in a row with windows and shops, a pavement and a road before them."""
+    """A row of houses with windows and shops, and a pavement and a road before them."""
     picture = np.empty((height, width, 3), np.float32)
     picture[:] = np.linspace((232, 214, 196), (240, 234, 226), height)[:, None]
     foot, x = round(0.62 * height), 0

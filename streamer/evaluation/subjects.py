@@ -1,8 +1,8 @@
 """
 The subjects of truth clips: colours, and an alpha that is exact because it was drawn.
 
-A photograph is cut along a fixed outline, a little inside the subject's edge, so that what is cut
-out is the truth by construction. (The outlines are `isnet`'s masks, mended, shrunk by 2 px and made
+A photograph is cut along a fixed outline, a little inside the subject's edge: the cutout is the
+truth by construction. (The outlines are `isnet`'s masks, repaired, shrunk by 2 px and turned into
 polygons.) Hair is drawn on top, in strands finer than a pixel.
 """
 
@@ -150,4 +150,4 @@ MAKERS: dict[str, Callable[[int, np.random.Generator], Sprite]] = {
     "horse": horse,
     "figure": figure,
 }
-"""Subjects by name; each is made for a height in pixels, the same for the same random numbers."""
+"""Makers of subjects by name; the same height in pixels and random numbers give the same one."""

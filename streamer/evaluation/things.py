@@ -1,4 +1,4 @@
-"""Thin things, drawn with exact alpha: what a matte breaks at first."""
+"""Thin things, drawn with exact alpha: where a matte breaks first."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """
-Clips whose alpha and motion are known exactly, because they are made by them.
+Clips whose alpha and motion are known exactly, because the frames are made from them.
 
 A frame is `round(alpha * subject + (1 - alpha) * backdrop)`, then what a camera does to it: gain,
 noise, compression. Everything follows from the clip's name, size and seed. Frames are made when
-they are asked for; no picture is kept but the latest few.
+they are asked for, and only the layers of the latest few are kept.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from streamer.frame import Alpha, Image
 
 Kind = Literal["normal", "safety", "live", "live_moving", "families"]
 """
-`normal`: a subject that a model should find; `safety`: the right matte or an empty one; `live`:
-people before a webcam in a still room; `live_moving`: the same before what moves; `families`: files
-of the kinds that strangers bring.
+`normal`: a subject that a model should find; `safety`: the matte must be right or empty; `live`:
+people before a webcam in a still room; `live_moving`: the same with movement behind; `families`:
+like the many kinds of files that users bring.
 """
 
 _KEPT = 3
@@ -42,14 +42,14 @@ class Motion:
     flow: NDArray[np.float32]
     """(H, W, 2) x and y in pixels: what is at p now was at `p - flow[p]`."""
     seen: NDArray[np.bool_]
-    """(H, W): it was to be seen there, neither uncovered since nor out of the frame."""
+    """(H, W): it was visible there: not uncovered since, and not outside the frame."""
     subject: NDArray[np.bool_]
     """(H, W): on a subject or within some 32 px of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cover:
-    """One frame before the camera's part."""
+    """What one frame shows, before gain, noise and compression."""
 
     extras: tuple[Layer, ...]
     actors: tuple[Layer, ...]
@@ -69,8 +69,8 @@ class Clip:
     """
     A clip with its truth. Frames and alphas that are returned are new arrays.
 
-    Not thread-safe. Any frame may be asked for at any time; compressed clips are quick only in
-    order.
+    Not thread-safe. Any frame may be asked for at any time; compressed clips are fast only if
+    frames are asked for in order.
     """
 
     name: str
@@ -83,10 +83,10 @@ class Clip:
     """How many; the first is 0."""
     seed: int
     scenes: Sequence[tuple[int, Scene]]
-    """Each with its first frame; the first has 0."""
+    """Each with the index of its first frame, 0 for the first scene."""
     camera: Camera = field(default_factory=Camera)
     empty_will_do: Callable[[int], bool] = lambda _: False
-    """By frame: an empty matte is as right as the truth, for hardly anything can be seen."""
+    """By frame: an empty matte is as right as the truth, as hardly anything can be seen."""
     fps: int = 30
 
     def __post_init__(self) -> None:
@@ -159,7 +159,7 @@ class Clip:
         return self._covers[index]
 
     def _expose(self, scene: Scene, index: int) -> _Cover:
-        """Average what is seen while the shutter is open."""
+        """Compose the frame: actors are averaged while the shutter is open."""
         size = (self.width, self.height)
         alpha = np.zeros(size[::-1], np.float32)
         labels = np.zeros(size[::-1], np.uint8)
@@ -221,7 +221,7 @@ class Clip:
         return np.asarray(turn, np.float64)
 
     def _seen(self, scene: Scene, moment: float, place: Affine) -> Affine:
-        """*place*, as large as the camera shows it."""
+        """*place*, with the scene's zoom applied."""
         zoom = scene.zoom(moment)
         if zoom == 1:
             return place
@@ -240,7 +240,7 @@ class Clip:
         if self.camera.noise:
             grain = random.standard_normal(picture.shape, np.float32)
             grain *= self.camera.noise
-            # It rounds to even and clips, as below, in one pass.
+            # Rounds to even and clips in one pass, with the same result as below.
             shown = np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
         else:
             shown = np.clip(np.rint(picture), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What the pieces of work cost on this machine: the simulated machine `this`."""
+"""Measures what each piece of work costs here, for the simulated machine `this`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Work = Callable[[], object]
 
 def calibrate(segmenter: Segmenter) -> Machine:
     """
-    Measure this machine, in some seconds; idle, if the figures are to be of use.
+    Measure this machine, which takes some seconds; it must be idle for useful figures.
 
     Args:
         segmenter: the model, warmed up; borrowed.
@@ -60,7 +60,7 @@ def calibrate(segmenter: Segmenter) -> Machine:
 
 
 def _codec(clip: Clip, pictures: list[Image]) -> tuple[float, float]:
-    """Of decoding a frame, and of composing and encoding one."""
+    """Costs in ms: of decoding a frame, and of composing and encoding one."""
     with TemporaryDirectory(prefix="streamer-") as name:
         film = Path(name, "film.mp4")
         film.write_bytes(encode(pictures, clip.width, clip.height, clip.fps, _BITRATE))
@@ -95,7 +95,7 @@ def _codec(clip: Clip, pictures: list[Image]) -> tuple[float, float]:
 
 
 def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[str, float]]:
-    """Of work on small pictures and of work on whole frames, by name."""
+    """Costs in ms of work on small pictures and of work on whole frames, by name."""
     shrinker = Shrinker(clip.height, clip.width)
     lumas = [np.empty(shrinker.size, np.uint8) for _ in range(2)]
     for picture, luma in zip((pictures[0], pictures[-1]), lumas, strict=True):
@@ -144,7 +144,7 @@ def _matting(clip: Clip, pictures: list[Image]) -> tuple[dict[str, float], dict[
 
 
 def _model(segmenter: Segmenter, picture: Image) -> tuple[float, float]:
-    """Of an inference at 1024x1024, and the part of it that does not grow with the input."""
+    """Cost of an inference in ms: the part that grows with the input, at 1024x1024; the rest."""
     alpha = np.empty(picture.shape[:2], np.uint8)
 
     def cost(size: tuple[int, int]) -> float:
@@ -160,7 +160,7 @@ def _model(segmenter: Segmenter, picture: Image) -> tuple[float, float]:
 
 
 def _crowding(pictures: list[Image]) -> float:
-    """How many times as long work takes while every core does it."""
+    """How many times as long work takes while every core is busy with it."""
 
     def work() -> float:
         grey = cv2.cvtColor(pictures[0], cv2.COLOR_BGR2GRAY)
@@ -182,7 +182,7 @@ def _crowding(pictures: list[Image]) -> float:
 
 
 def _cost(work: Work, rounds: int = _ROUNDS) -> float:
-    """Milliseconds of CPU time, of all threads; the median."""
+    """The median CPU time of *work*, over all threads, in milliseconds."""
     spent = []
     for _ in range(rounds):
         before = time.process_time()

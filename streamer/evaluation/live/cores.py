@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _WEIGHT_OF_LESSER = 0.003
-"""Of a thread that gives way, beside an ordinary one: 3 of 1024, as Linux weighs SCHED_IDLE."""
+"""Weight of a thread that gives way; an ordinary one has 1. 3 / 1024, as Linux's SCHED_IDLE."""
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a job takes."""
+    """What a job needs."""
 
     seconds: float
-    """Of CPU time, of all its threads; or how long it lasts, where it works apart."""
+    """CPU time of all its threads together; or how long it lasts, if it runs apart."""
     threads: int = 1
-    """That it can use at once."""
+    """How many it can use at once."""
     gives_way: bool = False
-    """Ordinary jobs go first."""
+    """Ordinary jobs have priority."""
     apart: bool = False
     """It takes no core, as on a GPU."""
 
@@ -36,13 +36,13 @@ class _Job:
 
 class Cores:
     """
-    A clock, and jobs that go on as it does. Each job has a name, and ends once.
+    A virtual clock, and jobs that advance with it. Each job has a name, and ends once.
 
-    Shares are those of a fair scheduler: by weight, no job more than its threads can use.
+    Cores are shared as by a fair scheduler: by weight, and no job gets more than its threads use.
 
     Args:
-        count: of cores.
-        crowding: how many times as long all takes while no core is idle.
+        count: number of cores.
+        crowding: how many times as long work takes while no core is idle.
     """
 
     def __init__(self, count: int, crowding: float = 1.0) -> None:
@@ -52,21 +52,21 @@ class Cores:
         self._jobs: dict[str, _Job] = {}
 
     def start(self, name: str, load: Load) -> None:
-        """Begin a job now; ValueError where one of that *name* runs."""
+        """Begin a job now. Raises ValueError if one of that *name* runs."""
         if name in self._jobs:
             raise ValueError(f"{name} runs already")
         self._jobs[name] = _Job(load, load.seconds, self.now_s)
         self._share()
 
     def runs(self, name: str) -> bool:
-        """Whether that job has not ended."""
+        """Whether the job *name* runs."""
         return name in self._jobs
 
     def share(self, name: str) -> tuple[float, float] | None:
         """
-        Of a core, how much each thread of that job has had, and for how many seconds it runs.
+        The share of a core that each thread of a job has had, and the job's seconds so far.
 
-        None where it does not run, has just begun, or takes no core.
+        None if the job does not run, has just begun, or takes no core.
         """
         job = self._jobs.get(name)
         if job is None or job.load.apart or self.now_s <= job.begun_s:
@@ -75,11 +75,11 @@ class Cores:
         return (job.load.seconds - job.left_s) / job.load.threads / lasted_s, lasted_s
 
     def next_end_s(self) -> float:
-        """When the first of the jobs ends, if none begins before; infinity without any."""
+        """When the first job ends, if no other begins before; infinity if none runs."""
         return min((self._end_s(job) for job in self._jobs.values()), default=math.inf)
 
     def advance(self, to_s: float) -> list[str]:
-        """Let time go on to *to_s*, not beyond the next end; the jobs that end there, by name."""
+        """Advance to *to_s*, at most to the next end; returns the names of jobs that end there."""
         ended = [name for name, job in self._jobs.items() if self._end_s(job) <= to_s]
         for job in self._jobs.values():
             job.left_s = max(0.0, job.left_s - job.rate * (to_s - self.now_s))
@@ -94,7 +94,7 @@ class Cores:
         return self.now_s + (job.left_s / job.rate if job.left_s else 0.0)
 
     def _share(self) -> None:
-        """Give each job its rate, in cores: what some cannot use goes to the others."""
+        """Set each job's rate, in cores: what some cannot use goes to the others."""
         for job in self._jobs.values():
             job.rate = 1.0 if job.load.apart else 0.0
         jobs = [job for job in self._jobs.values() if not job.load.apart]

@@ -1,4 +1,4 @@
-"""Each frame as a viewer sees it, beside what should have been seen."""
+"""Compares each frame as a viewer sees it with what should have been seen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamer.evaluation.truth import Clip
 from streamer.frame import Alpha, Image
 
 SETTLED_S = 3.0
-"""From a clip's beginning; all but `begun_s` is of the frames after it."""
+"""The beginning of a clip, at most half of it; of the figures only `begun_s` includes it."""
 IN_TIME_S = 0.1
 _HALF = 127
 _LEAKY = 0.005
@@ -33,35 +33,35 @@ FIGURES = (
 
 @dataclass(slots=True)
 class Watched:
-    """What was seen of one clip; lists are by frame that was shown after the beginning."""
+    """What was seen of one clip. Lists have an entry for each frame shown after the beginning."""
 
     name: str
     frames: int = 0
-    """That were captured after the beginning."""
+    """How many were captured after the beginning."""
     index: list[int] = field(default_factory=list)
     latency_s: list[float] = field(default_factory=list)
     """From when a frame was due to when it was shown."""
     mad: list[float] = field(default_factory=list)
     dtssd: list[float] = field(default_factory=list)
-    """Of each frame but the first, to the one that was shown before it."""
+    """Against the frame that was shown before; none for the very first that was shown."""
     leak: list[float] = field(default_factory=list)
-    """Share of the picture that is shown and is not to be seen."""
+    """Share of the picture that is shown but should not be."""
     loss: list[float] = field(default_factory=list)
-    """Share of the picture that is to be seen and is not shown."""
+    """Share of the picture that should be shown but is not."""
     empty: int = 0
-    """Frames without any alpha, where there is something to be seen."""
+    """Frames without any alpha, though there is a subject."""
     lost: int = 0
     begun_s: float | None = None
-    """When the first matte was shown that was not empty."""
+    """When the first matte that was not empty was shown."""
     cpu_s: dict[str, float] = field(default_factory=dict)
     """By stage, of the whole clip."""
     captured: int = 0
-    """Of the whole clip."""
+    """Frames of the whole clip."""
     worst: list[Sample] = field(default_factory=list)
     """The frames with the largest MAD, largest first."""
 
     def figures(self) -> Figures:
-        """What it comes to; None where there is nothing to be said."""
+        """The figures of the clip; None where there is nothing to measure."""
         late = sum(latency_s > IN_TIME_S for latency_s in self.latency_s)
         return {
             "shown": len(self.index) - late,
@@ -81,14 +81,14 @@ class Watched:
         }
 
     def by_frame(self, values: Sequence[float]) -> list[float | None]:
-        """*values* of the frames that were shown, with None for those before, between and after."""
+        """*values* of the frames that were shown, by index; None for all other frames."""
         found: list[float | None] = [None] * self.captured
         for index, value in zip(self.index, values, strict=True):
             found[index] = value
         return found
 
     def cpu_ms(self) -> dict[str, float]:
-        """By stage, for each frame that was captured."""
+        """CPU milliseconds per captured frame, by stage."""
         count = max(self.captured, 1)
         return {stage: 1000 * spent_s / count for stage, spent_s in sorted(self.cpu_s.items())}
 
@@ -123,7 +123,7 @@ class Judge:
         advance: called after each frame that is captured.
 
     Attributes:
-        clip: likewise.
+        clip: what is played.
         watched: what was seen so far.
 
     Not thread-safe. Frames are captured in order, and each is then shown or lost, in order.
@@ -149,17 +149,17 @@ class Judge:
         return image
 
     def lose(self, index: int) -> None:
-        """Frame *index* will not be shown."""
+        """Note that frame *index* will not be shown."""
         del self._waiting[index]
         if index >= self._settled:
             self.watched.lost += 1
 
     def spend(self, stage: str, cpu_s: float) -> None:
-        """Note what a stage took."""
+        """Add the CPU time that a stage took."""
         self.watched.cpu_s[stage] = self.watched.cpu_s.get(stage, 0.0) + cpu_s
 
     def show(self, index: int, alpha: Alpha, at_s: float) -> None:
-        """Frame *index* is shown with *alpha*, (H, W) uint8, *at_s* from the clip's beginning."""
+        """Judge frame *index*, shown with *alpha*, (H, W) uint8, *at_s* from the clip's start."""
         seen = self._waiting.pop(index)
         watched, truth = self.watched, seen.truth
         anything = bool(alpha.any())
@@ -184,7 +184,7 @@ class Judge:
             heapq.heappop(self._worst)
 
     def close(self) -> Watched:
-        """What was seen; frames that still wait were neither shown nor lost."""
+        """What was seen; frames that still wait count neither as shown nor as lost."""
         self.watched.frames -= sum(index >= self._settled for index in self._waiting)
         ordered = sorted(self._worst, key=lambda entry: entry[:2])
         self.watched.worst = [sample for *_, sample in reversed(ordered)]
@@ -192,7 +192,7 @@ class Judge:
 
 
 def average(clips: Iterable[Watched]) -> Figures:
-    """The mean over clips; of the worst frames the worst, of counts the sum."""
+    """Figures over clips: the mean; for the worst frames the maximum, and for counts the sum."""
     rows = [clip.figures() for clip in clips]
     found: Figures = {}
     for name in FIGURES:

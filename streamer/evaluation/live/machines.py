@@ -1,4 +1,4 @@
-"""Machines to be simulated: how many cores, and what each piece of work costs on them."""
+"""Machines to simulate: how many cores they have, and what each piece of work costs."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from streamer.matting.tracking.work import Work
 COSTED = (720, 1280)
 """(H, W) of the frames that costs are given for."""
 FULL_SIDE = 1024
-"""Of the input that the model's cost is given for."""
+"""Side of the input that the model's cost is given for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Milliseconds of CPU time, of frames of 1280x720; what is not listed is free."""
+    """Milliseconds of CPU time, for frames of 1280x720; work that is not listed is free."""
 
     decode: float = 0.0
     shrink: float = 0.0
-    """A frame made small."""
+    """Shrink a frame."""
     compare: float = 0.0
-    """Two small pictures compared."""
+    """Compare two small pictures."""
     flow: float = 0.0
-    """A flow searched between them, without…"""
+    """Search the flow between two small pictures, without its patches."""
     patches: float = 0.0
-    """…each thousand of its patches."""
+    """A thousand patches of such a search."""
     chain: float = 0.0
-    """A flow made of two others."""
+    """Make a flow from two others."""
     plate: float = 0.0
-    """A frame of which it is looked what the flow and the room explain."""
+    """Find what the flow and the room explain of a frame."""
     carry: float = 0.0
-    """A whole alpha carried along a flow."""
+    """Carry a whole alpha along a flow."""
     mix: float = 0.0
-    """A whole alpha made of two."""
+    """Make a whole alpha from two."""
     show: float = 0.0
-    """A frame composed side by side and encoded as H.264."""
+    """Compose a frame side by side and encode it as H.264."""
     model: float = 0.0
-    """One inference at 1024x1024; smaller ones by their area…"""
+    """The part of an inference that grows with the input's area, at 1024x1024."""
     model_least: float = 0.0
-    """…and this."""
+    """The part of an inference that any input costs."""
 
     def times(self, factor: float) -> Costs:
-        """All of them, so many times as high."""
+        """All costs, multiplied by *factor*."""
         return Costs(**{cost: value * factor for cost, value in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a simulation reckons with."""
+    """A machine to simulate."""
 
     name: str
     cores: int
     costs: Costs
     crowding: float = 1.0
-    """How many times as long all takes while no core is idle: they share caches and memory."""
+    """How many times as long work takes while no core is idle: they share caches and memory."""
     answer_s: float | None = None
-    """The model works apart from the cores and answers so many seconds after it was asked."""
+    """Seconds until the model answers, if it runs apart from the cores; None: it does not."""
 
     def matting_s(self, work: Work, size: tuple[int, int]) -> float:
         """CPU seconds of *work* on frames of *size*, (H, W)."""
@@ -69,7 +69,7 @@ class Machine:
         return (small + large * _share(size)) / 1000
 
     def inference(self, sides: Sequence[int]) -> Load:
-        """What inferences at square inputs of *sides* take, one after the other."""
+        """The load of inferences at square inputs of *sides*, one after the other."""
         if self.answer_s is not None:
             return Load(self.answer_s if sides else 0.0, apart=True)
         costs = self.costs
@@ -77,21 +77,21 @@ class Machine:
         return Load(cpu_ms / 1000, threads=self.cores)
 
     def decode_s(self, size: tuple[int, int]) -> float:
-        """CPU seconds until a frame of *size* is there."""
+        """CPU seconds to decode a frame of *size*, (H, W)."""
         return self.costs.decode * _share(size) / 1000
 
     def show_s(self, size: tuple[int, int]) -> float:
-        """CPU seconds from a frame and its matte to what a viewer sees."""
+        """CPU seconds to compose and encode a frame of *size*, (H, W), with its matte."""
         return self.costs.show * _share(size) / 1000
 
 
 def late(frames: int, fps: int = 30) -> Machine:
-    """One with all the time in the world, whose model answers *frames* late."""
+    """A machine on which all work is free, but whose model answers *frames* late."""
     return Machine(f"late-{frames}", cores=64, costs=Costs(), answer_s=frames / fps)
 
 
 def _share(size: tuple[int, int]) -> float:
-    """Of the pixels that costs are given for."""
+    """Pixels of *size*, relative to those of the frames that costs are given for."""
     return size[0] * size[1] / (COSTED[0] * COSTED[1])
 
 
@@ -109,7 +109,7 @@ _WEAK = Costs(
     model=850.0,
     model_least=15.0,
 )
-"""Of a 2.1 GHz vCPU of a server; the model as int8."""
+"""Costs on a 2.1 GHz vCPU of a server; the model as int8."""
 
 MACHINES = {
     machine.name: machine

@@ -1,4 +1,4 @@
-"""A live stream on a machine that is only reckoned with: the same numbers on every other one."""
+"""A live stream on a simulated machine: the figures are the same wherever it is computed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from streamer.protocols import Matting, ModelInfo, PacedMatting, Segmenter
 
 
 class CountedSegmenter(Uncopyable):
-    """Another segmenter, and at which sizes it was run."""
+    """Wraps a segmenter, and records the sizes at which it is run."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._sides: list[int] = []
@@ -40,7 +40,7 @@ class CountedSegmenter(Uncopyable):
         return self._segmenter.sizes
 
     def warm_up(self) -> None:
-        """See `Segmenter.warm_up`; does not count."""
+        """See `Segmenter.warm_up`; not recorded."""
         self._segmenter.warm_up()
 
     def segment(self, image: Image, out: Alpha, size: tuple[int, int] | None = None) -> None:
@@ -49,7 +49,7 @@ class CountedSegmenter(Uncopyable):
         self._sides.append(max(size or self.info.input_size))
 
     def take_sides(self) -> list[int]:
-        """The longer sides of the inputs that it was run at since the last call."""
+        """The longer sides of its inputs since the last call."""
         sides, self._sides = self._sides, []
         return sides
 
@@ -64,11 +64,11 @@ class CountedSegmenter(Uncopyable):
 
 class VirtualAsking:
     """
-    Asks at once, and hands the answer out when the simulation says that it is there.
+    Runs the model at once, but hands out its answer only when the simulation says so.
 
     Attributes:
         answered: whether the answer is there; set by the simulation.
-        share: see `Asking.share`; likewise.
+        share: see `Asking.share`; set by the simulation.
     """
 
     def __init__(self) -> None:
@@ -79,13 +79,13 @@ class VirtualAsking:
         self._key: Key | None = None
 
     def through(self, segmenter: Segmenter) -> CountedSegmenter:
-        """*segmenter*, from which it is known what an answer takes."""
+        """Wrap *segmenter*, so that the sizes at which an answer runs it are known."""
         self._segmenter = CountedSegmenter(segmenter)
         return self._segmenter
 
     @property
     def segmenter(self) -> CountedSegmenter:
-        """The model, once it went through this."""
+        """The wrapped segmenter; `through` must have been called."""
         assert self._segmenter is not None  # noqa: S101 - callers know
         return self._segmenter
 
@@ -109,27 +109,27 @@ class VirtualAsking:
         return key
 
     def take_sides(self) -> list[int]:
-        """The sizes that the model was run at since the last call."""
+        """The longer sides of the model's inputs since the last call."""
         return self._segmenter.take_sides() if self._segmenter is not None else []
 
     def take_asked(self) -> list[int] | None:
-        """The sizes that a question took which was asked since the last call."""
+        """The input sides of the question asked since the last call; None if there was none."""
         asked, self._asked = self._asked, None
         return asked
 
     def forget(self) -> None:
-        """What was asked is of another stream."""
+        """Drop the question and its answer: a new stream begins."""
         self._key = self._asked = None
         self.answered, self.share = False, 1.0
         self.take_sides()
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no thread runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """How many frames may wait for whom; see `PipelineConfig`."""
+    """How many frames may wait for the matting and for the sink; see `PipelineConfig`."""
 
     ring: int = 4
     sink: int = 4
@@ -138,21 +138,21 @@ class Queues:
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """
-    Plays clips at their pace to a matting, on a machine that is reckoned with.
+    Plays clips at their pace to a matting, on a simulated machine.
 
-    As in the pipeline, capture, matting and sink are a thread each, the model gives way to them,
-    and of full queues the oldest frame goes.
+    As in the pipeline, capture, matting and sink have a thread each, the model gives way to them,
+    and a full queue drops its oldest frame.
     """
 
     matting: Matting
-    """Asks by `asking`, and its segmenter goes through that; borrowed."""
+    """Asks through `asking`, which also wraps its segmenter; borrowed."""
     asking: VirtualAsking
     machine: Machine
     queues: Queues
 
     def play(self, judge: Judge, epoch: int) -> None:
         """
-        Show all of its clip to *judge*; *epoch* is another one for each clip.
+        Play the clip of *judge* and show it the mattes; each clip needs another *epoch*.
 
         Raises:
             SegmentError: a matte could not be made.
@@ -163,7 +163,7 @@ class Simulation:
 
 
 class _Run:
-    """One clip on one machine: what happens, in the order in which it happens."""
+    """One clip on one machine, event by event."""
 
     def __init__(self, simulation: Simulation, judge: Judge, epoch: int) -> None:
         self._matting, self._asking = simulation.matting, simulation.asking
@@ -175,24 +175,24 @@ class _Run:
         self._decoding: int | None = None
         self._ring: deque[Frame] = deque()
         self._carrying: Load | None = None
-        """What the matting has in hand, or will have after an inference in its own thread."""
+        """The work of the matting thread: now, or after an inference in that thread."""
         self._ready: list[Matte] = []
-        """Mattes that the call which is being paid for has returned."""
+        """Mattes that the latest call has returned, held back until its work is done."""
         self._mattes: deque[Matte] = deque()
-        """Those that wait for the sink."""
+        """Mattes that wait for the sink."""
         self._showing: Matte | None = None
         self._done = self._work()
         self._share = Share()
         self._asked: tuple[float, Load] | None = None
-        """When the model was asked, and what that takes."""
+        """When the model was asked, and what load the answer is."""
 
     def run(self) -> None:
-        """Play to the end; what is held then is not shown."""
+        """Play to the end; mattes that the matting still holds then are not shown."""
         while self._step():
             self._begin_what_can()
 
     def _step(self) -> bool:
-        """Go on to the next thing that happens; whether there is one."""
+        """Go on to the next event; False if there is none."""
         due_s = self._due_s() if self._decoding is None else math.inf
         end_s = self._cores.next_end_s()
         if min(due_s, end_s) == math.inf:
@@ -259,7 +259,7 @@ class _Run:
         self._ready = list(self._matting.matte(frame, alpha))
         self._carrying = Load(self._machine.matting_s(self._work_since(), self._size))
         if sides := self._asking.take_sides():
-            # Outside of a question the model has run in the matting's own thread.
+            # Not for a question: the model has run in the matting's own thread.
             self._start("inference", self._machine.inference(sides))
         else:
             self._start("matting", self._carrying)
@@ -269,7 +269,7 @@ class _Run:
             self._start("model", load)
 
     def _hear_share(self) -> None:
-        """See `Asking.share`."""
+        """Update the share when the model has answered; see `Asking.share`."""
         assert self._asked is not None  # noqa: S101 - it has answered
         begun_s, load = self._asked
         lasted_s = self._cores.now_s - begun_s
@@ -290,6 +290,6 @@ class _Run:
         return Work(**self._matting.statistics().get("work", {}))
 
     def _work_since(self) -> Work:
-        """What was done since the last call."""
+        """The work that was done since the last call."""
         before, self._done = self._done, self._work()
         return self._done.since(before)

@@ -36,10 +36,10 @@ def watch(
     advance: Callable[[], None] = lambda: None,
 ) -> Watched:
     """
-    Play *clip* at its pace to the model and matting of *config*, recorded side by side.
+    Play *clip* at its pace to the model and matting of *config*, and record it side by side.
 
-    Takes as long as the clip does, and as long again to make it and to judge. What else runs on
-    the machine is in the figures.
+    Takes as long as the clip, and as long again to make and to judge it. Whatever else runs on
+    the machine affects the figures.
 
     Args:
         clip: what is played.
@@ -73,16 +73,16 @@ def watch(
 
 class KeepingSink:
     """
-    Another sink, and a copy of what it was given, in a file.
+    Wraps a sink, and keeps a copy of the alphas that it was given in a file.
 
     Args:
-        sink: what writes; owned.
-        path: of the file, which is made.
+        sink: the sink that writes; owned.
+        path: the file, which is made.
         shape: (frames, H, W) of all alphas that may come.
 
     Attributes:
-        captured_ns: by frame that was written, when that was captured.
-        written_ns: likewise, when it was written.
+        captured_ns: when each frame that was written was captured, by index.
+        written_ns: when each of these was written, by index.
         alphas: (frames, H, W) uint8; those that were not written are undefined.
     """
 
@@ -119,7 +119,7 @@ class KeepingSink:
 
 
 def _run(film: Path, config: Config, sink: Sink, progress: Progress | None) -> dict[str, float]:
-    """Run the pipeline to the film's end; the CPU seconds that its threads took, by name."""
+    """Run the pipeline to the film's end; returns the CPU seconds of its threads, by name."""
     with thread_named("model"):
         matting, _ = load_matting(config, progress, live=True)
     engine = Engine(
@@ -147,7 +147,7 @@ def _run(film: Path, config: Config, sink: Sink, progress: Progress | None) -> d
 
 
 def _judged(judge: Judge, clip: Clip, kept: KeepingSink, spent: dict[str, float]) -> Watched:
-    # When the clip began, by the frame that came least late; each is due so much after that.
+    # When the clip began, from the frame with the least delay; each is due relative to that.
     begun_ns = min(
         (ns - index * 1_000_000_000 // clip.fps for index, ns in kept.captured_ns.items()),
         default=0,
