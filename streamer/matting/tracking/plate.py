@@ -244,7 +244,7 @@ class Plate:
         # Without the rim of a pixel that goes on around what is known.
         came[alpha > _KNOWN] = 0
         cv2.morphologyEx(came, cv2.MORPH_OPEN, self._kernel, dst=came)
-        return cv2.bitwise_or(_mask(gone), seen), _beside(came, alpha)
+        return _mask(gone) | seen, _beside(came, alpha)
 
     def _seen(self, alpha: Alpha, residual: Residual, noise: float) -> Alpha:
         """

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from streamer.serving.rtsp.auth import Verdict, parameters
 from streamer.serving.rtsp.carriers import (
@@ -22,16 +21,13 @@ from streamer.serving.rtsp.carriers import (
     UdpCarrier,
     choose_transport,
 )
-from streamer.serving.rtsp.directory import Directory
+from streamer.serving.rtsp.directory import Directory, Peer
 from streamer.serving.rtsp.guesses import HOLD_S
 from streamer.serving.rtsp.messages import Request, response
 from streamer.serving.rtsp.mount import Mount
 from streamer.serving.rtsp.places import Place, locate
 from streamer.serving.rtsp.sdp import TRACK
 from streamer.serving.rtsp.session import Session
-
-if TYPE_CHECKING:
-    from streamer.serving.rtsp.connection import Connection
 
 PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 _RETRY_AFTER_S = "1"
@@ -76,7 +72,7 @@ class Dialogue:
         directory: the server's tables.
     """
 
-    def __init__(self, connection: Connection, directory: Directory) -> None:
+    def __init__(self, connection: Peer, directory: Directory) -> None:
         self._connection = connection
         self._directory = directory
         self._nonce: str | None = None

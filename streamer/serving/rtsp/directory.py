@@ -3,16 +3,58 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from streamer.serving.rtsp.auth import DigestGuard
+from streamer.serving.rtsp.carriers import RtspWriter
 from streamer.serving.rtsp.guesses import Guesses
 from streamer.serving.rtsp.limits import Limits
 from streamer.serving.rtsp.mount import Mount
 from streamer.serving.rtsp.session import Session
 
-if TYPE_CHECKING:
-    from streamer.serving.rtsp.connection import Connection
+
+class Peer(RtspWriter, Protocol):
+    """A client's connection, as the tables and the dialogue see it: a `Connection`."""
+
+    address: str
+    """Of the client."""
+    encrypted: bool
+    """Whether it is TLS."""
+    sessions: set[Session]
+    """That it set up, or took over, and that have not ended."""
+    parted: set[str]
+    """Identities of sessions that ended here."""
+
+    @property
+    def local(self) -> str:
+        """The address at which the client reaches the server."""
+        ...
+
+    @property
+    def local_host(self) -> str:
+        """The same as it stands in a URI."""
+        ...
+
+    @property
+    def known(self) -> bool:
+        """Whether the client has shown that it is no stranger."""
+        ...
+
+    def open_session(self, mount: Mount) -> Session:
+        """Begin a session of *mount*."""
+        ...
+
+    def check(self) -> None:
+        """Hang up if it is too slow, idle or stalled; called several times a second."""
+        ...
+
+    def close(self) -> None:
+        """Hang up when all that was written has been sent."""
+        ...
+
+    def abort(self, reason: str) -> None:
+        """Hang up at once."""
+        ...
 
 
 class Directory:
@@ -29,7 +71,7 @@ class Directory:
         self.guard = guard
         self.guesses = Guesses()
         self.mounts: dict[str, Mount] = {}
-        self.connections: set[Connection] = set()
+        self.connections: set[Peer] = set()
         self.sessions: dict[str, Session] = {}
 
     def has_room_for(self, address: str) -> bool:
@@ -51,7 +93,7 @@ class Directory:
         )
         return 2 * (tracks + 1) <= self.limits.udp_sockets
 
-    def owner(self, session: Session) -> Connection | None:
+    def owner(self, session: Session) -> Peer | None:
         """The open connection that *session* belongs to; None where that was lost."""
         return next((c for c in self.connections if session in c.sessions), None)
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from streamer.errors import SinkError
 from streamer.events import Tell, nobody
@@ -23,9 +23,6 @@ from streamer.serving.rtsp.audio import AudioFormat, audio_format
 from streamer.serving.rtsp.limits import Limits
 from streamer.serving.rtsp.rtp import VIDEO_CLOCK, VIDEO_TYPE, Payload, packetise
 from streamer.serving.rtsp.sdp import describe
-
-if TYPE_CHECKING:
-    from streamer.serving.rtsp.session import Session
 
 VIDEO, AUDIO = 0, 1
 """Track numbers, as in the control URLs."""
@@ -113,6 +110,23 @@ class KeyRequests:
             return True
 
 
+class Viewer(Protocol):
+    """Whoever plays a mount: a `Session`. For the server's thread."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it needs a key frame before anything else."""
+        ...
+
+    def offer(self, unit: Unit) -> None:
+        """Send it *unit*, or drop that where it is too slow."""
+        ...
+
+    def await_key(self) -> None:
+        """Send nothing more before the next key frame."""
+        ...
+
+
 class Mount:
     """
     A stream to watch; made by `RtspServer.mount`.
@@ -135,7 +149,7 @@ class Mount:
         self.path = path
         self.tell = tell
         self.keys = KeyRequests()
-        self.viewers: set[Session] = set()
+        self.viewers: set[Viewer] = set()
         """The sessions that play; for the server's thread."""
         self.clock: ClockPoint | None = None
         """The newest clock point; for the server's thread."""
