@@ -1,4 +1,4 @@
-"""What a picture shows of a frame and its alpha: functions on arrays, and the `Composer`."""
+"""Makes pictures of frames and their alphas: functions on arrays, and the `Composer`."""
 
 from streamer.compositing.backdrops import OpenVideo, VideoAt, make_backdrop
 from streamer.compositing.colours import Colour, colour

@@ -1,4 +1,4 @@
-"""Where panels stand in a picture: beside or under each other, or in a grid, all of one size."""
+"""Places panels in a picture: beside or under each other, or in a grid, all of one size."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Box = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Cells of one size in rows, each with its panel's picture in its middle."""
+    """Rows of equal cells, each with its panel's picture in the middle."""
 
     count: int
-    """Panels; the cells after the last one are empty."""
+    """Number of panels; the cells after the last one are empty."""
     columns: int
     cell: tuple[int, int]
     """(width, height) in pixels."""
@@ -25,7 +25,7 @@ class Arrangement:
 
     @property
     def rows(self) -> int:
-        """Of cells."""
+        """Rows of cells."""
         return -(-self.count // self.columns)
 
     @property
@@ -35,11 +35,11 @@ class Arrangement:
 
     @property
     def has_gaps(self) -> bool:
-        """Whether any part of the picture is no panel's."""
+        """Whether any part of the picture belongs to no panel."""
         return self.inner != self.cell or self.columns * self.rows > self.count
 
     def cell_box(self, number: int) -> Box:
-        """Where the cell of that *number* is, from 0, row by row."""
+        """The box of cell *number*, counted from 0, row by row."""
         row, column = divmod(number, self.columns)
         width, height = self.cell
         return (
@@ -48,7 +48,7 @@ class Arrangement:
         )
 
     def inner_box(self, number: int) -> Box:
-        """Where the picture of the panel of that *number* is."""
+        """The box of the picture of panel *number*."""
         rows, columns = self.cell_box(number)
         width, height = self.inner
         top = rows.start + (self.cell[1] - height) // 2
@@ -57,7 +57,7 @@ class Arrangement:
 
 
 def panels_of(config: LayoutConfig) -> tuple[Panel, ...]:
-    """What pictures of that layout show, in order."""
+    """The panels of that layout, in order."""
     name = config.layout
     if name == "side_by_side" or name == "stack" or name == "grid":
         return tuple(config.panels)

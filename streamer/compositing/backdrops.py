@@ -1,8 +1,8 @@
 """
-What composites stand on: a colour, a picture, a video, or the room itself (`room.py`).
+Backgrounds of composites: a colour, a picture, a video, or the room itself (`room.py`).
 
-Pictures cover the frame: they are scaled with their shape kept, and what is too much at both sides
-is cut off.
+Pictures cover the frame: they are scaled with their shape kept, and the excess on both sides is cut
+off.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _log = logging.getLogger(__name__)
 
 
 class VideoAt(Protocol):
-    """A video that goes on for ever. Used by one thread."""
+    """A video without an end. Used by one thread."""
 
     def __call__(self, pts_s: float) -> Image:
         """
-        Its picture at so many seconds of the stream's time.
+        The picture at *pts_s* seconds of the stream's time.
 
         Returns:
             (h, w, 3) uint8 BGR of the video's own size; borrowed until the next call.
@@ -45,7 +45,7 @@ class VideoAt(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the file. Never raises; twice is once."""
+        """Release the file. Never raises; safe to call twice."""
         ...
 
 
@@ -54,16 +54,16 @@ OpenVideo = Callable[[str], VideoAt]
 
 
 class Backdrop(Protocol):
-    """What is behind the subject. Used by one thread."""
+    """The background of composites. Used by one thread."""
 
     def at(self, image: Image, alpha: Alpha, pts_s: float) -> Image:
         """
-        What is behind the subject of *image*.
+        The background for *image*.
 
         Args:
             image: (H, W, 3) uint8 BGR; borrowed.
             alpha: (H, W) uint8 of that image; borrowed.
-            pts_s: when it belongs, in seconds.
+            pts_s: the frame's time in seconds.
 
         Returns:
             (H, W, 3) uint8 BGR, valid until the next call.
@@ -71,7 +71,7 @@ class Backdrop(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what it reads from. Never raises; twice is once."""
+        """Release the file, if there is one. Never raises; safe to call twice."""
         ...
 
 
@@ -115,7 +115,7 @@ class PictureBackdrop:
 
 class VideoBackdrop:
     """
-    A video, over and over, on the stream's time.
+    A video that repeats, on the stream's time.
 
     Raises:
         ConfigError: there is no such file, or it is no video.
@@ -145,10 +145,10 @@ class VideoBackdrop:
 
 def make_backdrop(config: BackgroundConfig, open_video: OpenVideo | None) -> Backdrop:
     """
-    What composites stand on by *config*; `transparent` is black where nothing holds an alpha.
+    The background of *config*; `transparent` is black, for pictures without an alpha.
 
     Raises:
-        ConfigError: a file cannot be had, or is not what it should be.
+        ConfigError: a file cannot be read, or is not what it should be.
     """
     match config:
         case ColourBackgroundConfig():
@@ -176,7 +176,7 @@ def cover(picture: Image, out: Image, *, quickly: bool = False) -> None:
     Args:
         picture: (h, w, 3) uint8.
         out: (H, W, 3) uint8, overwritten.
-        quickly: average over what is shrunk only from half the size on.
+        quickly: average pixels only when shrinking to less than half the size.
     """
     height, width = out.shape[:2]
     scale = max(width / picture.shape[1], height / picture.shape[0])
@@ -194,7 +194,7 @@ def cover(picture: Image, out: Image, *, quickly: bool = False) -> None:
 
 def _read_picture(path: str) -> Image:
     """The picture of a file, on black where it is transparent. Raises ConfigError."""
-    # It brings Pillow, which other backgrounds need not wait for.
+    # Imported late: it brings Pillow, which other backgrounds need not wait for.
     from streamer.pictures import ANIMATION, open_picture, shown
 
     try:

@@ -1,8 +1,8 @@
 """
 One picture over another by an alpha, at the least cost.
 
-Of most alphas nearly all is 0 or 255, where a copy will do. So the alpha is looked at in blocks, a
-strip of rows at a time, and only blocks with something between are computed.
+In most alphas nearly every pixel is 0 or 255, where a copy will do. So the alpha is examined in
+blocks, a strip of rows at a time, and only blocks with values in between are computed.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Blend:
         Write `(image * alpha + background * (255 - alpha)) / 255` into *out*, within 1.
 
         Args:
-            image: (H, W, 3) uint8; borrowed, like all.
+            image: (H, W, 3) uint8; borrowed, like all arrays here.
             alpha: (H, W) uint8. Where it is 0 *out* is exactly the background, where it is 255
                 exactly the image.
             background: (H, W, 3) uint8; black when None.
-            out: (H, W, 3) uint8, overwritten; none of the others.
+            out: (H, W, 3) uint8, overwritten; not one of the other arrays.
         """
         for part, kind in self._parts(alpha):
             if kind == _SOLID:
@@ -63,7 +63,7 @@ class Blend:
             cv2.add(out, weights, dst=out)
 
     def _parts(self, alpha: Alpha) -> Iterator[tuple[_Part, int]]:
-        """Strip by strip, the blocks of *alpha* from the left, those of one kind together."""
+        """The blocks of *alpha* strip by strip from the left; neighbours of one kind are joined."""
         height, width = alpha.shape
         for number, kinds in enumerate(self._kinds(alpha)):
             top, left = number * _STRIP_ROWS, 0
@@ -74,13 +74,13 @@ class Blend:
                 left = right
 
     def _kinds(self, alpha: Alpha) -> list[list[int]]:
-        """What each block of each strip is."""
+        """The kind of each block, strip by strip."""
         height, width = alpha.shape
         strips, blocks = -(-height // _STRIP_ROWS), -(-width // _BLOCK_COLUMNS)
         if self._least.shape != (strips, blocks * _BLOCK_COLUMNS) or (
             self._weights.shape[1] != width
         ):
-            # What the last block has beyond the picture must not count.
+            # Columns of the last block that lie beyond the picture must not count.
             self._least = np.full((strips, blocks * _BLOCK_COLUMNS), 255, np.uint8)
             self._most = np.zeros_like(self._least)
             self._weights = np.empty((_STRIP_ROWS, width, 3), np.uint8)

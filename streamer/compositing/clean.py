@@ -1,6 +1,6 @@
 """
-The subject's own colours: soft edges without the room, none of a green screen's light, some of the
-new background's.
+Corrects the subject's colours: soft edges without the room, no light of a green screen, some light
+of the new background.
 
 Pictures are (H, W, 3) uint8 BGR, alphas (H, W) uint8 of the same size. Each class owns its scratch
 memory, allocates it when a size is new and nothing of a frame's size after, and is for one thread.
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from streamer.frame import Alpha, Image
 
 _HALF, _TINY = 2, 16
-"""Sides, in full-size pixels, of a pixel that the second and the first pass look at."""
+"""Factors by which pictures are shrunk for the second and for the first pass."""
 _WIDE_PX, _NEAR_PX = 90, 6
 """Radii of the windows of the first and the second pass in full-size pixels: the paper's."""
 _STRIP_ROWS = 128
-"""At full size so many rows are worked on at a time, in those columns that are soft there."""
+"""Rows worked on at a time at full size, and only in the columns that are soft there."""
 _LEAST = 1e-3
-"""The share of a window from which on it says something."""
+"""Least share of a window by which a sum is divided."""
 
 _Part = tuple[slice, slice]
 """Rows and columns."""
@@ -40,9 +40,9 @@ class Foreground:
 
         F = mean(F) + a * (I - a * mean(F) - (1 - a) * mean(B))
 
-    first with F = B = I in a wide window, then with what that found in a near one. Means are
-    smooth: they are made of shrunken pictures, and only the sum at full size, where something is
-    soft. The wide mean of the background stands in for the near one, which hardly differs from it.
+    first with F = B = I in a wide window, then with that result in a near one. Means are smooth, so
+    they are made of shrunken pictures; only the sum is made at full size, where alpha is soft. The
+    wide mean of the background stands in for the near one, which hardly differs from it.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Foreground:
             image: (H, W, 3) uint8 BGR; borrowed.
             alpha: (H, W) uint8 of that image; borrowed.
             out: (H, W, 3) uint8, another array. Where alpha is 255 it is the image; where alpha is
-                0 it says nothing.
+                0 it has no meaning.
         """
         np.copyto(out, image)
         height, width = alpha.shape
@@ -77,7 +77,7 @@ class Foreground:
     def _fuse_strip(
         self, image: Image, alpha: Alpha, rows: slice, small: _Part, out: Image
     ) -> None:
-        """Write the sum where it is soft in *rows*, made of the means of *small* around them."""
+        """Write the sum where alpha is soft in *rows*; *small* is the part of the means for it."""
         around, columns = (
             slice(_HALF * s.start, min(_HALF * s.stop, side))
             for s, side in zip(small, alpha.shape, strict=True)
@@ -116,7 +116,7 @@ class Foreground:
         self._cover, self._cover_mean = (np.empty((tall, wide), np.uint16) for _ in range(2))
 
     def _in_whole_cells(self, image: Image, alpha: Alpha) -> tuple[Image, Alpha]:
-        """Both, padded where need be: then pixels of all sizes lie on each other exactly."""
+        """Both, padded where needed, so that the pixels of all sizes align exactly."""
         below, beside = (
             whole - side for whole, side in zip(self._alpha.shape, alpha.shape, strict=True)
         )
@@ -169,7 +169,7 @@ class Foreground:
 
 
 class _Layers:
-    """What a sum at one size is made of; all (h, w, 3) uint8."""
+    """The arrays for a sum at one size; all (h, w, 3) uint8."""
 
     def __init__(self, height: int, width: int) -> None:
         layers = [np.empty((height, width, 3), np.uint8) for _ in range(5)]
@@ -185,7 +185,7 @@ class _Layers:
         cv2.bitwise_not(weight, dst=rest)
         cv2.multiply(background, rest, dst=rest, scale=1 / 255)
         cv2.add(out, rest, dst=out)
-        # The difference in two parts, as bytes have no sign: what there is more, and less.
+        # The difference in two parts, as bytes have no sign: the positive and the negative one.
         cv2.subtract(image, out, dst=rest)
         cv2.subtract(out, image, dst=out)
         cv2.multiply(rest, weight, dst=rest, scale=1 / 255)
@@ -213,7 +213,7 @@ class Despill:
         Args:
             image: (H, W, 3) uint8 BGR; borrowed.
             colour: the wall's.
-            strength: the share that is removed of what is above the limit, in (0, 1].
+            strength: the share of the excess over the limit that is removed, in (0, 1].
             out: (H, W, 3) uint8, overwritten; may be *image*.
         """
         if self._key.shape != image.shape[:2]:
@@ -238,7 +238,7 @@ class LightWrap:
     """Lets light of the background fall on the subject's edges: see `add`."""
 
     _SHRINK = 4
-    """Light is smooth: from a radius of twice this on it is blurred so many times smaller."""
+    """Light is smooth: from a radius of twice this on, blur a picture so many times smaller."""
 
     def __init__(self) -> None:
         self._shape: tuple[int, ...] = ()
@@ -247,7 +247,7 @@ class LightWrap:
         self, composite: Image, backdrop: Image, alpha: Alpha, strength: float, radius_px: int
     ) -> None:
         """
-        Add to *composite*, in place, the blurred light of what is to be seen of *backdrop*.
+        Add to *composite*, in place, the blurred light of the visible part of *backdrop*.
 
         With the light l = strength * alpha * blur((1 - alpha) * backdrop) the composite c becomes
         c + l * (1 - c): a screen, which never darkens and never clips.
@@ -291,18 +291,18 @@ class LightWrap:
 
 
 def _mean(layer: NDArray[Any], radius_px: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Means over squares of so many pixels to each side; the frame's rim goes on beyond it."""
+    """Means over squares of *radius_px* to each side; the frame's border pixels repeat beyond."""
     side = 2 * radius_px + 1
     return cv2.blur(layer, (side, side), dst=out, borderType=cv2.BORDER_REPLICATE)
 
 
 def _part(top: int, left: int, tall: int, wide: int) -> _Part:
-    """Those rows and columns, as far as there are any."""
+    """The rows and columns of that box, without what lies above or left of the picture."""
     return slice(max(0, top), max(0, top + tall)), slice(max(0, left), max(0, left + wide))
 
 
 def _around(top: int, left: int, tall: int, wide: int) -> _Part:
-    """Where in the picture of half the size that box is, and a pixel more on each side."""
+    """That box in the picture of half the size, with a pixel more on each side."""
     rows, columns = top // _HALF - 1, left // _HALF - 1
     return _part(
         rows, columns, (top + tall) // _HALF + 2 - rows, (left + wide) // _HALF + 2 - columns

@@ -22,7 +22,7 @@ def colour(text: str) -> Colour:
 
 
 class Plain:
-    """A picture of one colour, made anew when its size or its colour is another."""
+    """A picture of one colour, made anew when its size or its colour changes."""
 
     def __init__(self) -> None:
         self._picture: Image = np.empty((0, 0, 3), np.uint8)

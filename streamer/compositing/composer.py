@@ -1,4 +1,4 @@
-"""The pictures of one sink: what each panel shows, and where it stands."""
+"""Makes the pictures of one sink: its panels, each in its place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHANNELS: dict[Pixels, tuple[int, ...]] = {"bgr": (3,), "bgra": (4,), "gray": (
 
 
 def pixels_of(layout: Layout, compose: ComposeConfig) -> Pixels:
-    """What a picture of *layout* is at its best, for a sink that takes any: see `Pixels`."""
+    """The richest `Pixels` of a picture of *layout*, for a sink that takes any."""
     if layout in ("mask", "alpha"):
         return "gray"
     if layout == "cutout" and compose.cutout == "rgba":
@@ -44,19 +44,19 @@ class Composer:
 
     Args:
         layout: what is shown where, or the name of a layout with its defaults.
-        settings: to begin with: the mask's threshold and what composites are.
+        settings: those to begin with: the mask's threshold, and how pictures are composed.
         pixels: what `compose` returns: `bgra` only of the layouts `cutout` and `composite`, `gray`
             only of `mask` and `alpha`.
-        latency: where each composition's duration is recorded.
+        latency: records how long each composition takes.
         open_video: for backgrounds that are videos; each is closed when another background takes
             its place, or by `close`.
 
     Raises:
-        ConfigError: the background of composites cannot be had.
+        ConfigError: the background of composites cannot be loaded.
         ValueError: *pixels* are not for *layout*.
 
-    Where later settings have a background that cannot be had, that is logged and the old one stays.
-    Not thread-safe. Allocates when a frame's size or a setting is new, and never after.
+    If the background of later settings cannot be loaded, that is logged and the old one stays.
+    Not thread-safe. Allocates only when a frame's size or a setting is new.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class Composer:
         Args:
             image: (H, W, 3) uint8 BGR; borrowed.
             alpha: (H, W) uint8 of that image; borrowed.
-            settings: by which it is drawn; those before when None.
-            card: the image is a stand-by card (`Matte.is_card`): colours show it as it is.
-            pts_s: when it belongs, in seconds; for backgrounds that move.
+            settings: how to draw it; as before when None.
+            card: the image is a stand-by card (`Matte.is_card`): panels in colour show it as it is.
+            pts_s: the frame's time in seconds, for backgrounds that move.
 
         Returns:
             A picture as `pixels` says, valid until the next call; it may be written on.
@@ -144,7 +144,7 @@ class Composer:
         return self._picture
 
     def close(self) -> None:
-        """Release the file of a background that moves. Twice is once."""
+        """Release the file of a background that moves. Safe to call twice."""
         self._drawn.close()
 
     def _arranged(self, width: int, height: int) -> Arrangement:
@@ -160,7 +160,7 @@ class Composer:
         return self._arrangement
 
     def _scaled(self, image: Image, alpha: Alpha, arrangement: Arrangement) -> tuple[Image, Alpha]:
-        """The frame in the size of its panels: masks stay binary, and edges straight."""
+        """Image and alpha in the size of the panels: masks, made later, stay binary."""
         if arrangement.inner == self._frame_size:
             return image, alpha
         shrinks = arrangement.inner[0] < self._frame_size[0]

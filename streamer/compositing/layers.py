@@ -1,5 +1,5 @@
 """
-Mask, cutout and composite: functions on arrays, for everybody who combines pictures themselves.
+Mask, cutout and composite: functions on arrays, for callers that combine pictures themselves.
 
 The mask is 255 where alpha is at least the threshold, else 0. The cutout on black is
 `image * alpha / 255` inside the mask and exactly black outside it. The composite is
@@ -7,8 +7,8 @@ The mask is 255 where alpha is at least the threshold, else 0. The cutout on bla
 straight (not premultiplied); where alpha is 0 its colours are black too, so that a transparent
 picture does not carry the room. A stand-by card is shown whole, and opaque.
 
-All work on numpy arrays of uint8, raise ValueError where the sizes or types of two do not go
-together, and may be called by any thread.
+All work on numpy arrays of uint8, raise ValueError where sizes or types do not match, and may be
+called by any thread.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def mask(alpha: Alpha, level: int, out: Alpha) -> None:
         out: (H, W) uint8, overwritten.
 
     Raises:
-        ValueError: the arrays do not go together.
+        ValueError: sizes or types of the arrays do not match.
     """
     _check_alpha(alpha)
     _check("out", out, (), alpha)
@@ -63,7 +63,7 @@ def cutout_rgba(image: Image, alpha: Alpha, out: Picture) -> None:
         out: (H, W, 4) uint8, overwritten.
 
     Raises:
-        ValueError: the arrays do not go together.
+        ValueError: sizes or types of the arrays do not match.
     """
     _check_alpha(alpha)
     _check("image", image, (3,), alpha)
@@ -86,10 +86,10 @@ def composite(image: Image, alpha: Alpha, background: Image | Colour, out: Image
         image: (H, W, 3) uint8, any channel order.
         alpha: (H, W) uint8.
         background: (H, W, 3) uint8, or one colour of the image's channel order.
-        out: (H, W, 3) uint8, overwritten; none of the others.
+        out: (H, W, 3) uint8, overwritten; not one of the other arrays.
 
     Raises:
-        ValueError: the arrays do not go together.
+        ValueError: sizes or types of the arrays do not match.
     """
     _check_alpha(alpha)
     _check("image", image, (3,), alpha)

@@ -12,7 +12,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 _CARD = 40
 _CARD_TEXT = 190
-"""Greys of a card and of what is written on it."""
+"""Greys of a card and of its text."""
 
 _LABEL_SHARE = 0.035
 """The height of a label's letters, as a share of the picture's…"""
@@ -43,7 +43,7 @@ def draw_card(out: Image, text: str) -> None:
 
 def draw_label(out: Picture, text: str) -> None:
     """
-    Write *text* into the upper left corner of *out*: white on a black box, so that any ground does.
+    Write *text* into the upper left corner of *out*: white on a black box.
 
     Args:
         out: (H, W, 3), (H, W, 4) or (H, W) uint8; written on, opaque where it has an alpha.

@@ -1,4 +1,4 @@
-"""What each panel shows of a frame: colours, background, edges, as the settings are now."""
+"""Draws each panel of a frame by the present settings: colours, background, edges."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Shot:
     image: Image
     alpha: Alpha
     level: int
-    """The smallest alpha of the mask."""
+    """The smallest alpha inside the mask."""
     is_card: bool
     pts_s: float
     colours: Image | None = None
-    """Of cutouts and composites, from the first of them on."""
+    """The colours of cutouts and composites, once the first of them is drawn."""
 
 
 class Panels:
@@ -44,10 +44,10 @@ class Panels:
         open_video: for backgrounds that are videos.
 
     Raises:
-        ConfigError: the background cannot be had.
+        ConfigError: the background cannot be loaded.
 
     `source` and `overlay` show the room, `mask` and `alpha` none of it. Not thread-safe. Allocates
-    when a frame's size or a setting is new, and never after.
+    only when a frame's size or a setting is new.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Panels:
         """
         Draw by *compose* from now on.
 
-        Where its background cannot be had, that is logged, once, and the one before is drawn.
+        If its background cannot be loaded, that is logged once and the one before stays.
         """
         if compose is self._compose:
             return
@@ -114,7 +114,7 @@ class Panels:
         """
         Draw *panel*, a cutout or a composite, into *out*, (H, W, 4) with straight alpha.
 
-        It is opaque where there is nothing to see through: a card, or a background.
+        Cards, and composites with a background, are opaque.
         """
         is_transparent = panel == "cutout" or self._background.type == "transparent"
         if is_transparent and not shot.is_card:
@@ -132,7 +132,7 @@ class Panels:
             mask(shot.alpha, shot.level, out)
 
     def close(self) -> None:
-        """Release the background's file. Twice is once."""
+        """Release the background's file. Safe to call twice."""
         if self._backdrop is not None:
             self._backdrop.close()
 
@@ -145,7 +145,7 @@ class Panels:
             self._light_wrap.add(out, behind, shot.alpha, wrap.strength, wrap.radius_px)
 
     def _draw_overlay(self, shot: Shot, out: Image) -> None:
-        """The tint over the frame, by a mask that is as strong as the tint is opaque."""
+        """Blend the tint over the frame, with a mask whose value is the tint's opacity."""
         overlay = self._compose.overlay
         strength = round(overlay.opacity * 255)
         grey = self._grey_of(shot)
@@ -175,5 +175,5 @@ class Panels:
 
 
 def _like(wanted: Image, kept: Image) -> Image:
-    """*kept*, or a new array if it has not the shape of *wanted*."""
+    """*kept*, or a new array if its shape is not that of *wanted*."""
     return kept if kept.shape == wanted.shape else np.empty(wanted.shape, np.uint8)

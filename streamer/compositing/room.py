@@ -1,10 +1,10 @@
 """
 Backgrounds that are made of the room itself: blurred, in blocks, or dimmed.
 
-What is blurred is the room alone. Every pixel weighs the less, the more of the subject is in it,
-and the sums are divided by the weights (normalised convolution: H. Knutsson, C.-F. Westin,
-"Normalized and differential convolution", CVPR 1993), so that the subject has no halo of its own
-colours. Where no background is near there is the room's mean colour.
+Only the room is blurred. A pixel weighs less the more of the subject is in it, and the sums are
+divided by the weights (normalised convolution: H. Knutsson, C.-F. Westin, "Normalized and
+differential convolution", CVPR 1993), so that the subject has no halo of its own colours.
+Where no background is near there is the room's mean colour.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from streamer.frame import Alpha, Image
 _BLUR_SHARE = 0.08
 """The Gaussian's sigma at strength 1, as a share of the frame's height."""
 _LEAST_SIGMA = 2.0
-"""Of a blur of small pictures, in their pixels: enlarged, less would show the pixels."""
+"""Pictures are shrunk while sigma is this much in their pixels: less would show the pixels."""
 _LARGEST_SHRINK = 16
 _LARGE_PX = 480
 """Pictures as high as this are shrunk by 4 at least, however faint the blur."""
 _SAMPLE_PX = 4
-"""Of blocks as large as this, every fourth row and column is looked at, and its neighbour."""
+"""In blocks as large as this only every fourth row and column, and its neighbour, is read."""
 _BLUR_MEAN, _BLOCK_MEAN = 0.25, 2.0
-"""What the mean of the room weighs everywhere, of 255: less, and a block that is nearly all the
-subject's has its colour; more, and a faint blur has a line along the subject."""
+"""Weight of the room's mean in every pixel, of 255. With less, a block that is nearly all the
+subject's has its colour; with more, a faint blur has a line along the subject."""
 _WEIGHTS = np.rint(np.linspace(1, 0, 256) ** 4 * 255).clip(1, 255).astype(np.uint8)
-"""What a pixel weighs, by its alpha: one that is half the subject's would still stain the room."""
+"""Weight of a pixel by its alpha; falls fast, as half-covered pixels would stain the room."""
 _WEIGHTS[255] = 0
 _TINY = 1e-3
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
@@ -43,7 +43,7 @@ class BlurredRoom:
     Args:
         strength: 1 is a standard deviation of 8 % of the frame's height.
 
-    It is blurred in a small picture, which is enlarged. Not thread-safe.
+    The blur is made in a small picture, which is then enlarged. Not thread-safe.
     """
 
     def __init__(self, strength: float) -> None:
@@ -52,7 +52,7 @@ class BlurredRoom:
         self._out: Image = np.empty((0, 0, 3), np.uint8)
 
     def at(self, image: Image, alpha: Alpha, pts_s: float) -> Image:
-        """What is behind the subject of *image*; see `Backdrop.at`."""
+        """The background for *image*; see `Backdrop.at`."""
         height, width = alpha.shape
         sigma = max(self._share * height, 0.5)
         shrink = 4 if height >= _LARGE_PX else 1
@@ -88,7 +88,7 @@ class PixelatedRoom:
         self._out: Image = np.empty((0, 0, 3), np.uint8)
 
     def at(self, image: Image, alpha: Alpha, pts_s: float) -> Image:
-        """What is behind the subject of *image*; see `Backdrop.at`."""
+        """The background for *image*; see `Backdrop.at`."""
         height, width = alpha.shape
         self._means.of(image, alpha, (-(-width // self._block_px), -(-height // self._block_px)))
         blocks = self._means.divided()
@@ -116,7 +116,7 @@ class DimmedRoom:
         self._out: Image = np.empty((0, 0, 3), np.uint8)
 
     def at(self, image: Image, alpha: Alpha, pts_s: float) -> Image:
-        """What is behind the subject of *image*; see `Backdrop.at`."""
+        """The background for *image*; see `Backdrop.at`."""
         if self._out.shape != image.shape:
             self._out = np.empty(image.shape, np.uint8)
         cv2.convertScaleAbs(image, dst=self._out, alpha=self._keep)
@@ -131,7 +131,7 @@ class _RoomMeans:
     The room in a small picture, as sums of colours and of their weights.
 
     Args:
-        mean_weight: what the mean of all weighs in each of them.
+        mean_weight: the weight of the whole room's mean in each pixel.
     """
 
     def __init__(self, mean_weight: float) -> None:
@@ -140,9 +140,9 @@ class _RoomMeans:
 
     def of(self, image: Image, alpha: Alpha, size: tuple[int, int]) -> tuple[_Sums, _Sums]:
         """
-        Sums (h, w, 3) and weights (h, w) for a *size* (w, h); kept, and may be worked on.
+        Sums (h, w, 3) and weights (h, w) for a *size* (w, h); own arrays, which may be changed.
 
-        Of large blocks not every pixel is looked at.
+        In large blocks not every pixel is read.
         """
         if self._shapes != (image.shape, size):
             self._allocate(image.shape, size)
@@ -167,7 +167,7 @@ class _RoomMeans:
         return self._sums, self._weights
 
     def divided(self) -> Image:
-        """The colours, (h, w, 3), as the sums and weights now are."""
+        """The colours (h, w, 3): the sums divided by the weights, as both are now."""
         np.divide(self._sums, self._weights[:, :, None], out=self._sums)
         cv2.convertScaleAbs(self._sums, dst=self._colours)
         return self._colours

@@ -1,4 +1,4 @@
-"""Pictures that several sinks show alike: each is drawn once, by the sink that asks first."""
+"""Pictures that several sinks share: each is drawn once, by the sink that asks first."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Frame, Matte
 
 _KEPT = 2
-"""The latest pictures, for sinks that have not come to them yet."""
+"""Number of the latest pictures that are kept for sinks that lag."""
 
 
 class SharedPictures:
     """
     The latest pictures of one stream, by layout. Thread-safe.
 
-    A sink that is further behind than they reach draws its own: a composer that drew backwards
-    would rewind the video of a background.
+    A sink that lags further behind draws with its own composer: a composer that went back to an
+    earlier frame would rewind the video of a background.
     """
 
     def __init__(self) -> None:
@@ -40,9 +40,9 @@ class SharedPictures:
         open_video: OpenVideo | None = None,
     ) -> Composer:
         """
-        One for a sink whose frames have settings; see `Composer` for arguments and errors.
+        A composer for a sink whose frames have settings; see `Composer` for arguments, errors.
 
-        What its `picture_of` returns is read-only, for others have it too.
+        The pictures of its `picture_of` are read-only: other sinks share them.
         """
         fields = set(LayoutConfig.model_fields)
         key = layout.model_dump_json(include=fields), pixels
@@ -77,7 +77,7 @@ class _SharingComposer(Composer):
         return picture
 
     def draw(self, frame: Frame, matte: Matte, spare: Picture | None) -> Picture:
-        """The picture of *frame*, which is the caller's from now on; *spare* may be drawn on."""
+        """Draw *frame* on *spare* if it fits, else on a new array; the caller owns the picture."""
         if spare is not None and spare.shape == self._picture.shape:
             self._picture = spare
         elif self._picture.size:
@@ -97,16 +97,16 @@ class _Latest:
         self._pictures: deque[tuple[int, Picture]] = deque()
         """By their frame's index."""
         self._held: dict[_SharingComposer, Picture | None] = {}
-        """What each composer returned last."""
+        """The picture that each composer returned last."""
         self._spare: list[Picture] = []
 
     def join(self, composer: _SharingComposer) -> None:
-        """*composer* is one of them."""
+        """Add *composer* to those that share."""
         with self._lock:
             self._held[composer] = None
 
     def leave(self, composer: _SharingComposer) -> None:
-        """It is one no longer. Twice is once."""
+        """Remove *composer* from them. Safe to call twice."""
         with self._lock:
             self._held.pop(composer, None)
             self._spare.clear()
@@ -114,7 +114,7 @@ class _Latest:
                 self._pictures.clear()
 
     def picture(self, composer: _SharingComposer, frame: Frame, matte: Matte) -> Picture:
-        """That of *frame*, which stays as it is until *composer* asks again."""
+        """The picture of *frame*, which stays as it is until *composer* asks again."""
         with self._lock:
             self._give_back(composer)
             index = frame.stamp.index
@@ -139,7 +139,7 @@ class _Latest:
             self._recycle(picture)
 
     def _recycle(self, picture: Picture) -> None:
-        """Have *picture* drawn on again, unless somebody has it."""
+        """Let *picture* be overwritten, unless somebody still has it."""
         kept = [drawn for _, drawn in self._pictures]
         held = [drawn for drawn in self._held.values() if drawn is not None]
         if not any(picture is used for used in (*kept, *held)):

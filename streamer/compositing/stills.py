@@ -1,8 +1,8 @@
 """
-The foreground's colours of single pictures, as well as they can be had here.
+The foreground's colours of single pictures, by the best method that works here.
 
-By `pymatting` where it is installed (the extra `pictures`) and works, else as those of a stream's
-frames are found (`clean.Foreground`).
+That is `pymatting` where it is installed (the extra `pictures`) and works, else
+`clean.Foreground`, as for a stream's frames.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from streamer.frame import Alpha, Image
 _log = logging.getLogger(__name__)
 
 _turn = threading.Lock()
-"""numba's threads may be started by one thread at a time only."""
+"""Only one thread at a time may start numba's threads."""
 _unusable = threading.Event()
 """Set when pymatting has failed once in this process: it is not tried again."""
 
@@ -27,10 +27,10 @@ def foreground_of(image: Image, alpha: Alpha) -> Image:
     """
     The foreground's colours of a single picture.
 
-    pymatting compiles itself at its first use, for half a minute: T. Germer and others, "Fast
-    Multi-Level Foreground Estimation", ICPR 2020. That takes some 75 bytes a pixel for a moment.
-    Where it cannot be imported or fails, as numba does that finds no folder for what it compiles,
-    that is logged once.
+    pymatting (T. Germer and others, "Fast Multi-Level Foreground Estimation", ICPR 2020) compiles
+    itself at its first use, for half a minute. Each estimate takes some 75 bytes a pixel.
+    If it is installed but fails, as where numba finds no folder for what it compiles, that is
+    logged once.
 
     Args:
         image: (H, W, 3) uint8, in any order of channels; borrowed.
@@ -41,7 +41,7 @@ def foreground_of(image: Image, alpha: Alpha) -> Image:
 
     Thread-safe.
     """
-    # Of a single pixel pymatting divides by 0.
+    # For a single pixel pymatting divides by 0.
     found = _pymattings(image, alpha) if alpha.size > 1 else None
     if found is None:
         found = np.empty_like(image)
@@ -71,7 +71,7 @@ def _pymattings(image: Image, alpha: Alpha) -> Image | None:
 
 
 def _give_up(error: Exception) -> None:
-    """Say once why it is done otherwise from now on."""
+    """Log once why pymatting is not used from now on."""
     if _unusable.is_set():
         return
     _unusable.set()

@@ -1,9 +1,9 @@
 """
-The parts that an alpha falls into, and those of its background: found, measured, taken out.
+Finds, measures and removes the connected parts of an alpha, or of its background.
 
-They are looked for in a shrunken picture, in which every pixel counts that has anything in it (of
-pictures over 120 megapixels: a 500th): what is less than two such pixels apart is one part, and
-sizes are of such pixels, those at the rim too.
+The search is in a shrunken picture, where a pixel counts if it has anything in it (of pictures over
+120 megapixels: a 500th). So things less than two such pixels apart are one part, and sizes are
+counted in such pixels, those at the rim included.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from numpy.typing import NDArray
 from streamer.frame import Alpha
 
 THERE = 26
-"""The alpha, a tenth, from which on something belongs to a part."""
+"""The alpha, a tenth, from which on a pixel belongs to a part."""
 _MOST_PIXELS, _LONGEST = 640 * 360, 8192
 """Of the shrunken picture."""
 _HALO = 8
-"""Shrunken pixels around a part in which what is fainter than `THERE` belongs to it."""
+"""Width in shrunken pixels of a part's rim: what is fainter than `THERE` there belongs to it."""
 _STEP = 4
-"""Shrunken pixels that a fragment may move from one frame to the next and be the same."""
+"""Shrunken pixels that a fragment may move between frames and still count as the same."""
 _STRIP_ROWS = 16
 """Rows at a time, where working memory is needed, to keep that small."""
 
 
 class Parts:
     """
-    The connected parts of one layer of alphas of one size, and the memory for that.
+    The connected parts of alphas of one size, of one layer, and the memory for the search.
 
     Args:
         height, width: of the alphas in pixels.
-        holes: they are parts of the background, not of the foreground. Foreground is connected
+        holes: look for parts of the background, not of the foreground. Foreground is connected
             across corners, so background is not.
 
-    Parts have numbers from 1 to `count` - 1; 0 is what is in none.
+    Parts have numbers from 1 to `count` - 1; 0 stands for pixels in none.
     """
 
     def __init__(self, height: int, width: int, *, holes: bool = False) -> None:
@@ -52,14 +52,14 @@ class Parts:
         self._holes = holes
         self._large: Alpha = np.empty((height, width), np.uint8)
         self._small, self._kept, self._out = (np.empty(shape, np.uint8) for _ in range(3))
-        # Holes may be half of the pixels, too many for 16 bits; parts no more than a quarter.
+        # There may be as many holes as half the pixels, too many for 16 bits; parts, a quarter.
         self.labels: NDArray[np.uint16 | np.int32] = np.empty(
             shape, np.int32 if holes else np.uint16
         )
         """The part of each shrunken pixel."""
         self.count = 1
         self.shares: NDArray[np.float64] = np.zeros(1)
-        """Of the frame, by part; the first is not meant."""
+        """Each part's share of the frame; ignore the first, which is no part."""
         self.at_border: NDArray[np.bool_] = np.zeros(1, bool)
         """Whether a part touches the frame's border."""
 
@@ -85,15 +85,15 @@ class Parts:
 
     def take_out(self, alpha: Alpha, gone: NDArray[np.bool_]) -> None:
         """
-        Take the parts that are *gone* out of *alpha*, with the soft rim that they had.
+        Remove the parts that are *gone* from *alpha*, with their soft rim.
 
         Args:
             alpha: the one that they were found in; parts of the foreground become 0, holes 255.
-            gone: by part; not the first.
+            gone: one flag for each part; the first is False.
         """
         self.paint(np.where(gone, np.uint8(255), np.uint8(0)), self._out)
         cv2.subtract(self._small, self._out, dst=self._kept)
-        # What is next to a part that stays is that one's.
+        # Pixels next to a part that stays belong to it.
         cv2.dilate(self._kept, _square(1), dst=self._kept)
         cv2.dilate(self._out, _square(_HALO), dst=self._out)
         cv2.subtract(self._out, self._kept, dst=self._out)
@@ -103,14 +103,14 @@ class Parts:
         change(alpha, self._large, dst=alpha)
 
     def paint(self, values: NDArray[np.uint8], out: Alpha) -> None:
-        """Write into each shrunken pixel of *out* the one of *values* that is its part's."""
+        """Write into each shrunken pixel of *out* the value of its part in *values*."""
         for strip in _strips(out.shape[0]):
             np.take(values, self.labels[strip], out=out[strip], mode="clip")
 
 
 class Fragments:
     """
-    For how many frames, one after another, parts have been too small.
+    Counts for how many frames in a row parts have been too small.
 
     Args:
         shape: of the shrunken picture.
@@ -122,14 +122,14 @@ class Fragments:
         self._any = False
 
     def forget(self) -> None:
-        """Begin anew: what comes has nothing to do with what was."""
+        """Start over: the next frame has nothing to do with those before."""
         self._any = False
 
     def ages(self, parts: Parts, small: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """
-        The number of frames before this one that each part was too small in.
+        The number of frames in a row before this one in which each part was too small.
 
-        A part is the same as one of the frame before if both overlap, give or take a little. To be
+        A part is the same as one of the frame before if both overlap, give or take `_STEP`. To be
         called once a frame.
 
         Args:

@@ -15,8 +15,8 @@ from streamer.frame import Alpha
 from streamer.refining.parts import Fragments, Parts
 
 _TRACE = 8
-"""An alpha below this is as good as background, one that lacks less than it to 255 as foreground:
-the edge lies between the two."""
+"""An alpha below this counts as background, one above 255 minus this as foreground: the edge lies
+between the two."""
 _DISC = 4
 """Radius in pixels of the disc by which alphas grow step by step: one step with a large disc would
 take many times longer."""
@@ -27,10 +27,10 @@ class Refiner:
     Refines the alphas of one stream.
 
     Args:
-        latency: where the time of each alpha is recorded for which anything is wanted.
+        latency: records the time for each alpha, unless there is nothing to do.
 
-    Not thread-safe. Allocates when a size or a setting is new, and then nothing of a frame's size
-    but what OpenCV takes for itself to find parts and distances.
+    Not thread-safe. Allocates when a size or a setting is new. After that it takes nothing of a
+    frame's size, except what OpenCV itself needs to find parts and distances.
     """
 
     def __init__(self, latency: LatencyHistogram | None = None) -> None:
@@ -46,10 +46,10 @@ class Refiner:
         Refine *alpha* in place.
 
         Args:
-            alpha: (H, W) uint8, of the frames in order. Never one that is empty because nothing is
-                known of its frame: inverted, it would show the whole room.
-            config: what is wanted of it.
-            epoch: of the frame; with another one fragments are counted anew.
+            alpha: (H, W) uint8, of the frames in order. Never an empty one that stands for an
+                unknown alpha: inverted, it would show the whole room.
+            config: how to refine it.
+            epoch: of the frame; when it changes, the count of fragments starts over.
         """
         if config is not self._config:
             if self._scratch is not None and not _same_fragments(config, self._config):
@@ -79,7 +79,7 @@ class Refiner:
 
 
 class _Scratch:
-    """What alphas of one size are worked on with."""
+    """Working memory for alphas of one size."""
 
     def __init__(self, height: int, width: int) -> None:
         self.shape = (height, width)
@@ -91,14 +91,14 @@ class _Scratch:
 
 
 def _same_fragments(one: RefineConfig, other: RefineConfig | None) -> bool:
-    """Whether what was a fragment by *other* is one by *one*, and was counted."""
+    """Whether both count fragments in the same way; not where *other* is None."""
     if other is None:
         return False
     return (one.min_fragment, one.fragment_frames) == (other.min_fragment, other.fragment_frames)
 
 
 def _table(config: RefineConfig) -> Alpha:
-    """What each alpha becomes by gain and band."""
+    """The table of what each alpha becomes by gain and band."""
     alpha = np.minimum(np.arange(256) / 255 * config.gain, 1.0)
     if config.band is not None:
         low, high = config.band
@@ -138,7 +138,7 @@ def _shape_edge(alpha: Alpha, config: RefineConfig, scratch: _Scratch) -> None:
     left, top, wide, tall = cv2.boundingRect(alpha)
     if not wide:
         return
-    # What is next to it is background, or beyond the frame, where nobody knows: no edge.
+    # Beyond this box is background; or the frame ends, and that is no edge of the subject.
     margin = 1 + max(config.grow_px, 0) + math.ceil(config.feather_px)
     here = np.s_[
         max(0, top - margin) : top + tall + margin, max(0, left - margin) : left + wide + margin
@@ -156,7 +156,7 @@ def _shape_edge(alpha: Alpha, config: RefineConfig, scratch: _Scratch) -> None:
 
 
 def _grow(alpha: Alpha, by_px: int) -> None:
-    """Give each pixel the largest alpha of a disc around it, or the least."""
+    """Give each pixel the largest alpha of a disc around it, or the least if *by_px* < 0."""
     steps, rest = divmod(abs(by_px), _DISC)
     change = cv2.dilate if by_px > 0 else cv2.erode
     if steps:
@@ -167,13 +167,13 @@ def _grow(alpha: Alpha, by_px: int) -> None:
 
 def _soften(alpha: Alpha, over_px: float, ramp: Alpha, distance: NDArray[np.float32]) -> None:
     """
-    Let *alpha* rise no faster from its edge inward than to 255 over *over_px*.
+    Limit how fast *alpha* rises from its edge inward: to 255 over *over_px* at the fastest.
 
-    An edge that is as soft already stays as it is.
+    An edge that is already as soft stays as it is.
     """
     cv2.threshold(alpha, _TRACE - 1, 255, cv2.THRESH_BINARY, dst=ramp)
     cv2.distanceTransform(ramp, cv2.DIST_L2, 5, dst=distance)
-    # Where there is no background at all it is beyond what a byte is rounded from.
+    # Where there is no background at all, distances are too large to become bytes.
     np.minimum(distance, np.float32(over_px + 1), out=distance)
     # Distances are to the centre of the next pixel outside: the edge is half a pixel nearer.
     slope = 255 / over_px

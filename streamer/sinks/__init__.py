@@ -38,7 +38,7 @@ def make_sink(config: SinkConfig, **making: Any) -> Sink:
         making: the fields of `Making`.
 
     Raises:
-        ConfigError: a URL cannot be used, or the background of composites cannot be had.
+        ConfigError: a URL cannot be used, or the background of composites cannot be loaded.
     """
     sink: Sink = made_by(config)(config, Making(**making))
     return sink

@@ -1,4 +1,4 @@
-"""Composes and throws away: what a pipeline costs without its output."""
+"""Composes pictures and discards them: shows what a pipeline costs without an output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.sinks.making import Making
 
 
 def make(config: DiscardSinkConfig, making: Making) -> DiscardSink:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     return DiscardSink(making.composer(config))
 
 
@@ -20,7 +20,7 @@ class DiscardSink:
     A sink without an output.
 
     Args:
-        composer: what makes the picture that is thrown away.
+        composer: makes the picture that is discarded.
     """
 
     name = "discard"
@@ -30,7 +30,7 @@ class DiscardSink:
         self._frames = 0
 
     def open(self, info: StreamInfo) -> None:
-        """Nothing to make ready."""
+        """Nothing to prepare."""
 
     def write(self, frame: Frame, matte: Matte) -> None:
         """Compose; both are borrowed until this returns."""
@@ -38,7 +38,7 @@ class DiscardSink:
         self._frames += 1
 
     def close(self) -> None:
-        """Close the composer. Twice is once."""
+        """Close the composer. Safe to call twice."""
         self._composer.close()
 
     def statistics(self) -> dict[str, Any]:

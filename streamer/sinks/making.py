@@ -1,4 +1,4 @@
-"""What the maker of a sink is given."""
+"""What a sink is made from, besides its own configuration."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from streamer.serving.rtsp import RtspServers
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
     """
-    What a sink is made with, beside its configuration.
+    Everything besides its configuration that a sink needs to be made.
 
-    A maker is a function of a configuration and of this that returns a sink, not yet open; its
+    A maker takes a configuration and a `Making`, and returns a sink, not yet open; the
     configuration's `MADE_BY` names it. It raises ConfigError where the sink cannot be made.
     """
 
     settings: Settings
-    """What cutouts and composites are to begin with."""
+    """How cutouts and composites look at the beginning."""
     stream: str
     """The name of the stream."""
     latency: LatencyHistogram
-    """Where the composing of each picture is recorded."""
+    """Records how long the composing of each picture takes."""
     servers: RtspServers = field(default_factory=RtspServers)
     """Shared by the sinks that serve at the same address."""
     open_video: OpenVideo | None = None
     """For backgrounds that are videos."""
     shared: SharedPictures | None = None
-    """With the other sinks of the stream."""
+    """Pictures shared with the other sinks of the stream."""
     kept: tuple[str, ...] = ()
-    """Files that no recording replaces."""
+    """Files that no recording may replace."""
     tell: Tell = nobody
-    """Is told of recordings and viewers."""
+    """Called with events of recordings and viewers."""
     current: Callable[[], Settings] | None = None
-    """The stream's settings as they are by then; once it is there."""
+    """Returns the stream's settings at that moment; only once there is a stream."""
 
     def path(self, template: str) -> Path:
         """*template* with `{stream}` and `{start…}`, the local time of this call, filled in."""
         return fill_path(template, stream=self.stream, start=datetime.now().astimezone())
 
     def best_pixels(self, layout: LayoutConfig) -> Pixels:
-        """What a picture of *layout* is at its best, for a sink that takes any."""
+        """The richest pixels of a picture of *layout*, for a sink that takes any."""
         return pixels_of(layout.layout, self.settings.compose)
 
     def composer(self, layout: LayoutConfig, pixels: Pixels = "bgr") -> Composer:
         """
-        Makes the pictures; closed by the sink, which must not write on them.
+        A composer for the sink, which closes it and must not write on its pictures.
 
         Raises:
-            ConfigError: the background of composites cannot be had.
+            ConfigError: the background of composites cannot be loaded.
         """
         if self.shared is None:
             return self.own_composer(layout, pixels)
@@ -68,7 +68,7 @@ class Making:
         )
 
     def own_composer(self, layout: LayoutConfig | Layout, pixels: Pixels = "bgr") -> Composer:
-        """Likewise, of a sink that writes on its pictures."""
+        """As `composer`, for a sink that writes on its pictures."""
         return Composer(
             layout,
             self.settings,

@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 _NOMINAL_FPS = Fraction(25)
 """The rate where the source names none."""
 _MOST_FPS = 240
-"""More is what FFmpeg takes for the rate of files that name none, as browsers write them."""
+"""FFmpeg reports more for files that name no rate, such as browsers write."""
 _LONGEST_S, _LONGEST_LIVE_S = 60, 10
-"""A picture is repeated for so long at most, of a file and of a live stream."""
+"""Longest time that a picture is repeated for: of a file, of a live stream."""
 _FRAME = b"FRAME\n"
 
 
@@ -39,7 +39,7 @@ _PIXELS: dict[PipeFormat, Pixels] = {"rgba": "bgra", "bgr": "bgr", "gray": "gray
 
 
 def make(config: PipeSinkConfig, making: Making) -> PipeSink:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     end = PipeEnd(config.path, config.wait_s)
     composer = making.composer(config, _PIXELS[config.format])
     return PipeSink(end, composer, config.format, config.fps_mode)
@@ -48,11 +48,11 @@ def make(config: PipeSinkConfig, making: Making) -> PipeSink:
 class PipeSink:
     """
     Writes the composed picture of each frame, all in the size of the first; a picture of another
-    size is scaled into it. Pictures have no times: a reader counts them. So they are repeated and
-    left out as the source's clock wants it, and 20 s of a varying rate, or with drops, stay 20 s.
+    size is scaled to fit. Raw pictures have no timestamps: a reader counts them. So they are
+    repeated or left out to follow the source's clock: 20 s stay 20 s, whatever rate and drops.
 
     Args:
-        end: where they go; owned.
+        end: where the pictures go; owned.
         composer: makes the picture, with the pixels that the format needs: BGRA for `rgba`, grey
             for `gray`, BGR for the others.
         pixels: the format.
@@ -85,16 +85,16 @@ class PipeSink:
 
     def prepare(self) -> None:
         """
-        Look whether there is a pipe, before the source is opened.
+        Check that there is a pipe, before the source is opened.
 
         Raises:
-            SinkError: a terminal, or no pipe.
+            SinkError: it is a terminal, or no pipe.
         """
         self._end.check()
 
     def open(self, info: StreamInfo) -> None:
         """
-        Open the pipe; waits a while for its reader.
+        Open the pipe; waits up to `wait_s` for its reader.
 
         Raises:
             SinkError: it cannot be opened, or has no reader.
@@ -142,12 +142,12 @@ class PipeSink:
         return ticks
 
     def _repeat(self, times: int) -> None:
-        """Write the last picture again; of a live stream no longer than it is to be seen."""
+        """Write the last picture again; of a live stream for no longer than it is to be seen."""
         began_ns = self._clock.now_ns()
         for done in range(times):
             spent_s = (self._clock.now_ns() - began_ns) / 1e9
             if self._live and spent_s * self._fps > times and self._cadence is not None:
-                # What is late would be later each time.
+                # To go on would add to the lag each time.
                 self._cadence.lose(times - done)
                 self._tell_slowness()
                 return
@@ -170,7 +170,7 @@ class PipeSink:
         return self._end.progress_ns
 
     def close(self) -> None:
-        """Close the pipe: the reader sees its end. Twice is once."""
+        """Close the pipe: the reader sees its end. Safe to call twice."""
         self._composer.close()
         self._end.close()
 
@@ -199,7 +199,7 @@ class _Serial(Protocol):
 
 
 class _Raw:
-    """The pixels as they are, row by row."""
+    """Pixels as they are, row by row."""
 
     header = b""
 
@@ -212,7 +212,7 @@ class _Raw:
 
 
 class _Rgba(_Raw):
-    """Red first."""
+    """Pixels with red first."""
 
     def __init__(self, first: Picture, fps: Fraction) -> None:
         super().__init__(first, fps)
@@ -225,7 +225,7 @@ class _Rgba(_Raw):
 
 
 class _Y4m:
-    """YUV4MPEG2, as mjpegtools' yuv4mpeg(5) has it: 4:2:0, BT.709 with limited range."""
+    """YUV4MPEG2, as mjpegtools' yuv4mpeg(5) defines it: 4:2:0, BT.709 with limited range."""
 
     def __init__(self, first: Picture, fps: Fraction) -> None:
         self._canvas = Canvas(first.shape[1], first.shape[0])

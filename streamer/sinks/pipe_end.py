@@ -1,7 +1,7 @@
 """
 The end of a pipe that is written to: stdout, or a named pipe.
 
-Nothing here waits longer than it was told to, neither for a reader nor for one that takes nothing.
+No wait is longer than `wait_s`, neither for a reader to come nor for it to take something.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _RETRY_S = 0.02
 
 class PipeEnd:
     """
+    Writes bytes to a pipe. Not thread-safe.
+
     Args:
         path: `-` for stdout, or a named pipe.
         wait_s: how long to wait for a reader.
         clock: time, for tests to pass in.
-
-    Not thread-safe.
 
     Attributes:
         progress_ns: `time.monotonic_ns()` when a reader last took something, 0 before.
@@ -48,10 +48,10 @@ class PipeEnd:
 
     def check(self) -> None:
         """
-        Look whether it is a pipe at all; does not wait.
+        Check that it is a pipe; does not wait.
 
         Raises:
-            SinkError: a terminal, no pipe, or nothing is there.
+            SinkError: it is a terminal or no pipe, or does not exist.
         """
         if self._path is None:
             self._check_stdout()
@@ -66,7 +66,7 @@ class PipeEnd:
             raise SinkError(f"{self.name}: is no named pipe: make one with mkfifo, or write to -")
 
     def _check_stdout(self) -> None:
-        if sys.stdout is None:  # the number itself may be another file's by now
+        if sys.stdout is None:  # its descriptor may be another file's by now
             raise SinkError("stdout: is closed: pipe it to a program")
         if os.isatty(_STDOUT):
             raise SinkError(
@@ -91,7 +91,7 @@ class PipeEnd:
 
             msvcrt.setmode(self._handle, os.O_BINARY)
         else:
-            # Shared with whoever else has it open: `close` puts it back.
+            # The flag is shared with others who have it open: `close` restores it.
             self._blocked_before = os.get_blocking(self._handle)
             os.set_blocking(self._handle, False)
 
@@ -142,7 +142,7 @@ class PipeEnd:
             )
 
     def close(self) -> None:
-        """Close it, without waiting for the reader. Twice is once."""
+        """Close it, without waiting for the reader. Safe to call twice."""
         handle, self._handle = self._handle, None
         if handle is None:
             return

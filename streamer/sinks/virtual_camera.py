@@ -17,7 +17,7 @@ from streamer.sinks.making import Making
 from streamer.sinks.shared.fitting import Fitting
 
 _NOMINAL_FPS = Fraction(30)
-"""What the camera says of itself where the source names no rate."""
+"""The rate that the camera announces where the source names none."""
 _OBS = "install OBS Studio, whose virtual camera this uses, and start that once"
 _ADVICE = {
     "linux": "load one with `sudo modprobe v4l2loopback devices=1 exclusive_caps=1`, of the "
@@ -27,25 +27,25 @@ _INSTALL = "pip install 'streamer[virtual-camera]'"
 
 
 class VirtualCamera(Protocol):
-    """What this needs of a `pyvirtualcam.Camera`."""
+    """The part of `pyvirtualcam.Camera` that is used here."""
 
     @property
     def device(self) -> str:
-        """How other programs see it."""
+        """The name by which other programs see it."""
         ...
 
     def send(self, frame: Picture) -> None:
-        """Show a picture: (H, W, 3) uint8 BGR, C-contiguous, in the camera's size. Not waiting."""
+        """Show a picture: (H, W, 3) uint8 BGR, C-contiguous, in the camera's size. Never waits."""
         ...
 
     def close(self) -> None:
-        """Take it away."""
+        """Remove the camera."""
         ...
 
 
 MakeCamera = Callable[[int, int, float, str | None], VirtualCamera]
 """
-From width, height, frames per second and device, or None for the first that is free.
+Makes a camera from width, height, frames per second and device: the first that is free when None.
 
 Raises RuntimeError or ValueError where there is none.
 """
@@ -53,7 +53,7 @@ Raises RuntimeError or ValueError where there is none.
 
 def make_camera(width: int, height: int, fps: float, device: str | None) -> VirtualCamera:
     """
-    A camera by pyvirtualcam.
+    Make a camera with pyvirtualcam.
 
     Raises:
         MissingDependency: the package is not installed.
@@ -73,19 +73,19 @@ def _package() -> Any:
 
 
 def make(config: VirtualCameraSinkConfig, making: Making) -> VirtualCameraSink:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     return VirtualCameraSink(making.composer(config), device=config.device, fps=config.fps)
 
 
 class VirtualCameraSink:
     """
-    Shows the composed picture of each frame as a camera's, in the size of the stream at its
-    beginning; a picture of another size is scaled into it. Frames come at the stream's own pace.
+    Shows the composed picture of each frame as a camera, in the size that the stream begins with.
+    A picture of another size is scaled to fit. Frames come at the stream's own pace.
 
     Args:
         composer: makes the picture, in BGR: a camera has no alpha.
         device: such as `/dev/video10`; the first that is free when None.
-        fps: what the camera says of itself; the source's rate when None.
+        fps: the rate that the camera announces; the source's when None.
         make: makes the camera.
     """
 
@@ -110,10 +110,10 @@ class VirtualCameraSink:
 
     def prepare(self) -> None:
         """
-        See that the package is there, before the source is opened.
+        Check that the package is installed, before the source is opened.
 
         Raises:
-            MissingDependency: it is not.
+            MissingDependency: it is not installed.
         """
         if self._make is make_camera:
             _package()
@@ -142,10 +142,10 @@ class VirtualCameraSink:
         Show one picture; *frame* and *matte* are borrowed until this returns.
 
         Raises:
-            SinkError: the camera takes it no more.
+            SinkError: the camera no longer takes pictures.
         """
         assert self._camera is not None  # noqa: S101 - written after open
-        assert self._fitting is not None  # noqa: S101 - likewise
+        assert self._fitting is not None  # noqa: S101 - written after open
         picture = self._composer.picture_of(frame, matte)
         self._fitting.draw(picture)
         try:
@@ -156,7 +156,7 @@ class VirtualCameraSink:
         self._frames += 1
 
     def close(self) -> None:
-        """Take the camera away. Twice is once."""
+        """Remove the camera. Safe to call twice."""
         self._composer.close()
         camera, self._camera = self._camera, None
         if camera is not None:

@@ -52,7 +52,7 @@ __all__ = ["DisplaySink", "window_problem"]
 _log = logging.getLogger(__name__)
 
 _SCREEN_SHARE = 0.9
-"""How much of the screen a window takes at most, for its frame and the desktop's bars."""
+"""Largest share of the screen for a picture: window frame and desktop bars need room too."""
 _HOW_TO_DRAW = "drag regions: Enter takes them, Backspace clears all, Esc leaves it"
 
 
@@ -67,7 +67,7 @@ _VIEWS: tuple[Layout, ...] = (
 
 
 def make(config: DisplaySinkConfig, making: Making) -> DisplaySink:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     return DisplaySink(
         [making.own_composer(view) for view in (config, *_next_views(config))],
         title=config.title,
@@ -77,7 +77,7 @@ def make(config: DisplaySinkConfig, making: Making) -> DisplaySink:
 
 
 def _next_views(config: DisplaySinkConfig) -> list[Layout]:
-    """What the key m shows after the configured layout, in turn."""
+    """The layouts that the key m shows after the configured one, in turn."""
     first = _VIEWS.index(config.layout) + 1 if config.layout in _VIEWS else 0
     return [*_VIEWS[first:], *_VIEWS[: max(first - 1, 0)]]
 
@@ -87,13 +87,13 @@ class DisplaySink:
     Shows the picture of each frame.
 
     Args:
-        views: what `m` goes through, beginning with the first; pictures in BGR.
+        views: one composer for each view that `m` goes through; pictures in BGR.
         title: of the window.
         overlay: begin with frames per second and latency in the corner.
         snapshots: folder for snapshots and settings, made at the first.
         clock: the wall clock in UTC, for snapshots' names.
 
-    A frame that is handed over while `paused` is not shown: the picture is held.
+    A frame that comes while `paused` is not shown: the last picture stays.
     """
 
     name = "display"
@@ -134,7 +134,7 @@ class DisplaySink:
 
     @property
     def paused(self) -> bool:
-        """The picture is held: by a key, and until the stream goes on, whoever lets it."""
+        """Whether a key holds the picture; it ends when the stream resumes, whoever resumes it."""
         return self._paused and (self._remote is None or self._remote.paused)
 
     def control(self, controls: Controls) -> None:
@@ -146,7 +146,7 @@ class DisplaySink:
         Open the window.
 
         Raises:
-            SinkError: there is no screen, or this is not the main thread. Within a second.
+            SinkError: there is no screen, or this is not the main thread; within a second.
         """
         if threading.current_thread() is not threading.main_thread():
             raise SinkError("display: a window belongs to the main thread: open it there")
@@ -185,7 +185,7 @@ class DisplaySink:
 
     def pump(self) -> None:
         """
-        Serve the window's events; about a millisecond.
+        Serve the window's events; takes about a millisecond.
 
         Raises:
             StopRequested: the window was closed, or q or Esc was pressed.
@@ -199,7 +199,7 @@ class DisplaySink:
             self._show()
 
     def close(self) -> None:
-        """Close the window. Twice is once."""
+        """Close the window. Safe to call twice."""
         for view in self._views:
             view.close()
         if not self._is_open:
@@ -227,7 +227,7 @@ class DisplaySink:
         self._pts_s = frame.stamp.pts_s
 
     def _show(self) -> None:
-        """Draw the held frame in the current view, and what is written on it."""
+        """Show the latest frame in the current view, with the texts on it."""
         self._stale = False
         if not self._image.size:
             return
@@ -246,7 +246,7 @@ class DisplaySink:
             raise SinkError(f"display: the picture cannot be shown: {error.err}") from error
 
     def _composed(self) -> Image:
-        """The held frame in the current view; while it is held, by the settings of now."""
+        """The latest frame in the current view; while paused, drawn by the present settings."""
         held = self._remote is not None and self._is_held()
         settings = self._remote.settings if self._remote and held else self._settings
         return self._views[self._view].compose(
@@ -254,7 +254,7 @@ class DisplaySink:
         )
 
     def _drawn(self, drawing: RegionDrawing) -> Image:
-        """The held frame as it is, and the regions on it."""
+        """The latest frame as it is, with the regions on it."""
         if self._canvas.shape != self._image.shape:
             self._canvas = np.empty_like(self._image)
         np.copyto(self._canvas, self._image)
@@ -314,7 +314,7 @@ class DisplaySink:
         self._stale = True
 
     def _steer(self, action: Action) -> None:
-        """Do what concerns the stream, and say what came of it."""
+        """Carry out *action* on the stream, and show its result."""
         remote = self._remote
         if remote is None:
             self._notice.say("there is no stream to steer")
@@ -366,7 +366,7 @@ class DisplaySink:
         self._stale = True
 
     def _mouse(self, event: int, x: int, y: int, flags: int, _: object) -> None:
-        """Called by the window library, in `pump`, with a place in the shown picture's pixels."""
+        """Called by the window library, in `pump`; *x* and *y* are pixels of the shown picture."""
         drawing = self._drawing
         if drawing is None:
             return
@@ -379,7 +379,7 @@ class DisplaySink:
         self._stale = True
 
     def _save(self) -> None:
-        """Save the shown view without what is written on it; a failure is logged, no more."""
+        """Save the shown view without the texts on it; a failure is logged, not raised."""
         if not self._image.size:
             said = "no snapshot: no frame has come yet"
             _log.warning("%s", said)

@@ -10,7 +10,7 @@ from streamer.config import Region
 from streamer.frame import Image
 
 _LEAST_PX = 4
-"""What is smaller was a click, no region."""
+"""Shortest side of a region; a smaller one was a click."""
 _DIGITS = 3
 _DARKER = 0.4
 _FRAME = (80, 200, 255)
@@ -26,9 +26,9 @@ class RegionDrawing:
 
     Args:
         size: (width, height) of the picture in pixels.
-        regions: those that are there already.
+        regions: those to begin with.
 
-    Points are in pixels of the picture, and may be beyond it. For one thread.
+    Points are in pixels of the picture, and may lie outside it. For one thread.
     """
 
     def __init__(self, size: tuple[int, int], regions: Sequence[Region] = ()) -> None:
@@ -44,7 +44,7 @@ class RegionDrawing:
 
     @property
     def regions(self) -> list[Region]:
-        """All that are drawn, in fractions of the picture."""
+        """All regions drawn, in fractions of the picture."""
         return [self._region_of(corners) for corners in self._drawn]
 
     def press(self, x: int, y: int) -> None:
@@ -52,11 +52,11 @@ class RegionDrawing:
         self._begun = self._reached = self._within(x, y)
 
     def move(self, x: int, y: int) -> None:
-        """The mouse is there now."""
+        """The mouse moves there."""
         self._reached = self._within(x, y)
 
     def let_go(self, x: int, y: int) -> None:
-        """The button is up: the corner across. Where both are near, nothing is drawn."""
+        """The button goes up: the opposite corner. Too small a region is dropped."""
         self.move(x, y)
         corners = self._dragged()
         self._begun = None
@@ -67,7 +67,7 @@ class RegionDrawing:
             self._drawn.append(corners)
 
     def clear(self) -> None:
-        """No region at all."""
+        """Remove all regions."""
         self._drawn.clear()
         self._begun = None
 

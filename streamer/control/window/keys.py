@@ -67,13 +67,13 @@ KEYS = (
     Key("f", "frames per second, latency", {"f": "rate"}),
     Key("h", "this help", {"h": "help"}),
 )
-"""In the help's order."""
+"""In the order of the help."""
 
 _ACTIONS = {character: action for key in KEYS for character, action in key.actions.items()}
 
 ENTER, BACKSPACE, ESCAPE = "\r", "\b", "\x1b"
 _KEYSYMS = {0xFF08: BACKSPACE, 0xFF0D: ENTER, 0xFF8D: ENTER, 0xFF1B: ESCAPE, 0x0A: ENTER}
-"""What some window libraries call them: X.Org, "X Window System Protocol", appendix A."""
+"""Codes of these keys in some window libraries: X.Org, "X Window System Protocol", appendix A."""
 
 
 def character_of(code: int) -> str | None:

@@ -13,17 +13,17 @@ from streamer.frame import Image
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SIZE = 0.7
-"""Of letters on a picture of 720 rows."""
+"""Size of letters on a picture of 720 rows."""
 _SHOWN_S = 2.0
 _DARKER = 0.3
 _RATE_FRAMES = 30
 _HELP_WIDTH, _HELP_HEIGHT, _LONGEST = 640, 480, 4096
-"""Pixels of a picture on which the help can be read, and that one is enlarged to at most."""
+"""Least size in pixels at which the help can be read; longest side after enlarging to it."""
 
 
 class Notice:
     """
-    One line that is shown for two seconds, then no more. Any thread may say it.
+    One line of text that is shown for two seconds. Any thread may call `say`.
 
     Args:
         clock: monotonic seconds.
@@ -34,12 +34,12 @@ class Notice:
         self._said = ("", -_SHOWN_S)
 
     def say(self, text: str) -> None:
-        """Show *text* from now on, in the place of what was said before."""
+        """Show *text* from now on, in place of the line before."""
         self._said = (text, self._clock())
 
     @property
     def text(self) -> str:
-        """What is to be shown now; empty where that is nothing."""
+        """The text to show now; empty where there is none."""
         text, since_s = self._said
         return text if self._clock() - since_s < _SHOWN_S else ""
 
@@ -51,11 +51,11 @@ class Rate:
         self._shown_ns: deque[int] = deque(maxlen=_RATE_FRAMES)
 
     def count(self, now_ns: int) -> None:
-        """One more is shown."""
+        """Count one more frame, shown at *now_ns*."""
         self._shown_ns.append(now_ns)
 
     def clear(self) -> None:
-        """Begin anew, after a pause."""
+        """Start over, after a pause."""
         self._shown_ns.clear()
 
     @property
@@ -104,7 +104,7 @@ def draw_help(picture: Image, rows: Sequence[tuple[str, str]]) -> None:
 
 def _write(picture: Image, text: str, origin: tuple[float, float], size: float) -> None:
     """
-    Write *text* on a darker ground, so that it can be read on any.
+    Write *text* on a darkened ground, so that it can be read on any picture.
 
     Args:
         picture: (H, W, 3) uint8; written on.
@@ -120,7 +120,7 @@ def _write(picture: Image, text: str, origin: tuple[float, float], size: float) 
     right = min(picture.shape[1], left + round(wide) + margin)
     ground = picture[top : bottom + margin, max(0, left - margin) : right]
     if not ground.size:
-        return  # not a letter has room in such a picture
+        return  # the picture has no room for a letter
     ground[:] = cv2.convertScaleAbs(ground, alpha=_DARKER)
     _put(picture, text, (left, bottom), size)
 

@@ -37,12 +37,12 @@ _THRESHOLD_STEP = 0.05
 
 class Remote:
     """
-    Turns actions into calls of *controls*, and says in one line what came of each.
+    Turns actions into calls of *controls*, and returns the result of each as one line.
 
     Args:
         controls: the stream.
         folder: where settings are written.
-        say: told what came of a switch when that is known; called by another thread.
+        say: called with the result of a switch once it is known, by another thread.
 
     For one thread, the window's.
     """
@@ -52,7 +52,7 @@ class Remote:
         self._folder = folder
         self._say = say
         self._refused: str | None = None
-        """The model that the key asked for last, where it could not be had."""
+        """The model that the key asked for last, where it could not be loaded."""
         self._backgrounds = _backgrounds(controls.settings.compose.background)
         self._actions: dict[Action, Callable[[], str]] = {
             "background": self._next_background,
@@ -77,11 +77,11 @@ class Remote:
 
     @property
     def pace(self) -> str:
-        """See `Controls.pace`."""
+        """How frames are left out to stay in time; see `Controls.pace`."""
         return self._controls.pace
 
     def do(self, action: Action) -> str:
-        """Carry out *action*, none of the window's own; what came of it, or why it cannot be."""
+        """Carry out *action*, none of the window's own; return the result, or why it failed."""
         try:
             return self._actions[action]()
         except StreamerError as error:
@@ -93,7 +93,7 @@ class Remote:
         return self._controls.paused
 
     def pause(self, paused: bool) -> None:
-        """Hold the stream, or let it go on."""
+        """Pause the stream, or resume it."""
         if paused:
             self._controls.pause()
         else:
@@ -101,28 +101,28 @@ class Remote:
 
     @property
     def crops(self) -> bool:
-        """See `Controls.crops`."""
+        """Whether frames are cropped at the source; see `Controls.crops`."""
         return self._controls.crops
 
     @property
     def settings(self) -> Settings:
-        """See `Controls.settings`."""
+        """The live settings; see `Controls.settings`."""
         return self._controls.settings
 
     @property
     def regions(self) -> Sequence[Region]:
-        """Those that the model sees; none where it sees the whole frame."""
+        """The regions that the model sees; none where it sees the whole frame."""
         return self._controls.settings.preprocess.regions
 
     def look_at(self, regions: Sequence[Region]) -> str:
-        """Let the model see *regions* only, or all without one; the line of YAML that says so."""
+        """Let the model see *regions* only, or all if empty; return the line of YAML for that."""
         roi = list(regions) or None
         written = ", ".join(f"[{', '.join(f'{n:g}' for n in region)}]" for region in regions)
         said = f"preprocess: {{roi: {f'[{written}]' if roi else 'null'}}}"
         return self._change("preprocess.roi", roi, said)
 
     def _change(self, key: str, value: object, said: str) -> str:
-        """Have *value* from here on; *said*, or why it cannot be."""
+        """Set *key* to *value*; return *said*, or why it is refused."""
         answer = self._controls.apply({key: value})
         return said if isinstance(answer, Applied) else answer.why
 
@@ -162,7 +162,7 @@ class Remote:
         return self._await(future, f"model: {model}")
 
     def _remember(self, model: str, future: Future[Applied]) -> None:
-        """So that the key goes on to the one after it, where *model* cannot be had."""
+        """Remember *model* if it could not be loaded: the key goes on to the one after it."""
         self._refused = model if future.exception() is not None else None
 
     def _await(self, future: Future[Applied], what: str) -> str:
@@ -250,7 +250,7 @@ class Remote:
 
 
 def _backgrounds(configured: BackgroundConfig) -> list[BackgroundConfig]:
-    """What the key goes through: the configured one, then the others."""
+    """The backgrounds that the key goes through: the configured one, then the others."""
     others: list[BackgroundConfig] = [
         *(ColourBackgroundConfig(type="colour", colour=name) for name in _COLOURS),
         BlurBackgroundConfig(type="blur"),
@@ -268,7 +268,7 @@ def _named(background: BackgroundConfig) -> str:
 
 
 def _after(names: Sequence[T], name: T) -> T:
-    """The one that comes after *name*, round and round; the first where it is not among them."""
+    """The one after *name*, from the last to the first again; the first if *name* is unknown."""
     if name not in names:
         return names[0] if names else name
     return names[(names.index(name) + 1) % len(names)]

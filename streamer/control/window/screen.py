@@ -35,10 +35,10 @@ def window_problem() -> str | None:
 @contextmanager
 def asked_screen() -> Iterator[str | None]:
     """
-    What `window_problem` says, with the connection to the X server held meanwhile.
+    The answer of `window_problem`; the connection to the X server stays open meanwhile.
 
-    An X server may start anew when its only client leaves, and a window opened just then would
-    not reach it: open the first one inside.
+    An X server may restart when its only client leaves, and a window that is opened just then would
+    not reach it: open the first window inside this context.
     """
     framework = getattr(cv2, "currentUIFramework", str)()
     if not framework:
@@ -59,15 +59,15 @@ def asked_screen() -> Iterator[str | None]:
 
 
 def prepare_windows() -> None:
-    """Prepare this process for OpenCV's bundled Qt on X11; before the first window."""
+    """Prepare this process for OpenCV's bundled Qt on X11; to be called before the first window."""
     if not (sys.platform.startswith("linux") and _only_x11()):
         return
-    # It has no other platform, and ends the process when it looks for one.
+    # This Qt has no other platform, and ends the process when it looks for one.
     os.environ["QT_QPA_PLATFORM"] = "xcb"
     # OpenCV brings its own libX11-xcb but uses the system's libX11. Where their versions differ,
-    # its XSetEventQueueOwner misses its mark, Xlib and Qt both take events from the connection, and
+    # its XSetEventQueueOwner has no effect, Xlib and Qt both take events from the connection, and
     # Xlib's share is lost: keys, or the Expose without which a new window stays black for good. The
-    # system's own, loaded for all, is found first.
+    # system's libX11-xcb is found first once it is loaded globally.
     with suppress(OSError):
         ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
@@ -90,8 +90,8 @@ def _reach_x11() -> tuple[socket.socket, tuple[int, int]]:
     A connection to the X server that DISPLAY names, and its first screen's (width, height).
 
     Raises:
-        OSError: there is none, or it does not answer or admit us within a second; its text is
-            empty where DISPLAY is not set.
+        OSError: there is none, or it does not answer or admit us within a second; the error's text
+            is empty where DISPLAY is not set.
     """
     display = os.environ.get("DISPLAY", "")
     if not display:
@@ -117,7 +117,7 @@ def _reach_x11() -> tuple[socket.socket, tuple[int, int]]:
 
 
 def _only_x11() -> bool:
-    """OpenCV brings its own Qt, and that has no other way to a screen."""
+    """Whether OpenCV's bundled Qt has no other way to a screen than X11."""
     return _QT_PLUGINS.is_dir() and {f.name for f in _QT_PLUGINS.iterdir()} == {"libqxcb.so"}
 
 

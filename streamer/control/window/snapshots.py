@@ -17,10 +17,10 @@ _log = logging.getLogger("streamer.control.window.display")
 
 class Snapshots:
     """
-    Writes pictures as `snapshot-20260131-120000-040000.png`, never over another.
+    Writes pictures as `snapshot-20260131-120000-040000.png`, never over another file.
 
     Args:
-        folder: made at the first.
+        folder: made at the first snapshot.
         clock: the wall clock in UTC.
     """
 
@@ -30,7 +30,7 @@ class Snapshots:
         self.saved = 0
 
     def save(self, picture: Image) -> str:
-        """Write *picture*, and say where, or why not, which is logged, no more."""
+        """Write *picture*; return where, or why not: a failure is logged, not raised."""
         path = self._folder / f"snapshot-{self._clock():%Y%m%d-%H%M%S-%f}.png"
         try:
             make_folder(self._folder)

@@ -1,5 +1,5 @@
 """
-A folder of pictures, one file for each frame, or for some.
+A folder of pictures: one file for each frame, or for chosen ones.
 
 Each file appears whole under its name. No file is ever replaced: a folder that already holds
 numbered pictures is refused at `open`, and a timestamp that is taken gets a suffix (`…_1.png`).
@@ -36,7 +36,7 @@ _SUFFIXES: dict[str, _Suffix] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
 def make(config: ImagesSinkConfig, making: Making) -> ImagesSink:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     return ImagesSink(
         making.path(config.path),
         making.composer(config, making.best_pixels(config)),
@@ -67,11 +67,11 @@ class ImagesSink:
 
     Args:
         folder: made when missing.
-        composer: makes the pictures, of whatever pixels.
+        composer: makes the pictures, in any pixel format.
         suffix: of the files.
         quality: of JPEG and WebP, 1..100.
-        names: `index` takes the stamp's index, `timestamp` the wall clock.
-        moments: which frames; every one when None.
+        names: after the stamp's `index`, or the wall clock's `timestamp`.
+        moments: chooses the frames; every one when None.
         retention: how many of the files written by this object stay; all when None.
         clock: the wall clock in UTC.
     """
@@ -123,7 +123,7 @@ class ImagesSink:
         """
         Write one file if the frame is wanted; *frame* and *matte* are borrowed until this returns.
 
-        A frame that stands in while the source is away is no picture to keep, and leaves none.
+        A stand-by frame, which fills in while the source is away, leaves no file.
 
         Raises:
             SinkError: it could not be written, its numbered name is taken, or an old one cannot be
@@ -134,18 +134,18 @@ class ImagesSink:
         self._retention.apply()
 
     def trigger(self) -> bool:
-        """Where pictures are taken on a trigger, take one of the next frame. Thread-safe."""
+        """Take a picture of the next frame; False if not set up for triggers. Thread-safe."""
         if not isinstance(self._moments, Triggered):
             return False
         self._moments.trigger()
         return True
 
     def close(self) -> None:
-        """Close the composer; every file is whole already. Twice is once."""
+        """Close the composer; every file is whole already. Safe to call twice."""
         self._composer.close()
 
     def statistics(self) -> dict[str, Any]:
-        """`{type, path, frames, bytes, deleted}`; what was deleted is in all. Thread-safe."""
+        """`{type, path, frames, bytes, deleted}`; all count deleted files too. Thread-safe."""
         return {
             "type": self.name,
             "path": str(self._folder),
@@ -162,7 +162,7 @@ class ImagesSink:
         self._retention.add(path, size)
 
     def _place(self, index: int, picture: Picture) -> tuple[Path, int]:
-        """Write under the frame's name, or the next free one of its time; the path and its size."""
+        """Write under the frame's name, or the next free one of its time; return path and size."""
         if self._names == "index":
             path = self._folder / f"{index:08d}{self._suffix}"
             try:

@@ -1,8 +1,7 @@
 """
 Which frames become pictures.
 
-Each of these is asked once for every frame, in order, by one thread; `Triggered.trigger` may be
-called by any.
+One thread calls `wants` once for every frame, in order; any thread may call `Triggered.trigger`.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from streamer.frame import Alpha, Frame, Matte
 
 
 class Moments(Protocol):
-    """Says which frames are wanted."""
+    """Chooses the frames that become pictures."""
 
     def wants(self, frame: Frame, matte: Matte) -> bool:
-        """Whether *frame*, whose matte it is, is one of them. Both are borrowed."""
+        """Whether a picture of *frame* is wanted; *matte* is its own. Both are borrowed."""
         ...
 
 
@@ -31,7 +30,7 @@ class Every:
     """Every frame."""
 
     def wants(self, frame: Frame, matte: Matte) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
 
@@ -39,7 +38,7 @@ class Spaced:
     """
     The first frame, and then the first in each interval of the stream's own time.
 
-    Where that time runs backwards, as in a source that begins anew, the intervals do too.
+    Where that time runs backwards, as in a source that restarts, the intervals restart too.
 
     Args:
         every_s: seconds.
@@ -63,7 +62,7 @@ class Spaced:
 
 
 class Triggered:
-    """The next frame after each `trigger`; several before one frame are one."""
+    """The next frame after each `trigger`; several before one frame count as one."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
@@ -73,7 +72,7 @@ class Triggered:
         self._asked.set()
 
     def wants(self, frame: Frame, matte: Matte) -> bool:
-        """Whether it was asked for."""
+        """Whether there was a trigger since the last frame."""
         asked = self._asked.is_set()
         if asked:
             self._asked.clear()
@@ -82,11 +81,11 @@ class Triggered:
 
 class Appearances:
     """
-    The first frame with a subject, and each that has one after a while without.
+    The first frame with a subject, and each one where a subject returns after a while.
 
     Args:
         share: of the frame that the mask must cover to count as a subject, in (0, 1).
-        absent_s: seconds of the stream's time without one.
+        absent_s: seconds of the stream's time without a subject before it returns.
     """
 
     def __init__(self, share: float, absent_s: float) -> None:

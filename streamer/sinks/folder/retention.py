@@ -1,4 +1,4 @@
-"""How much of what a sink has written stays: the newest, within limits."""
+"""Keeps the newest of the files that a sink has written, within limits."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class _Written:
     size: int
     written_ns: int
     identity: tuple[int, int, int] | None
-    """What tells it from another file that took its name since; None where it was gone already."""
+    """Tells it from a later file of the same name; None where it was gone already."""
 
 
 class Retention:
     """
-    Deletes the oldest of the files that it was told of, and never another's: also none that took
-    the name of one of them since. The newest stays, however large, until it is too old.
+    Deletes the oldest of the files that it was told of, and no others: not even a file that took
+    the name of one since. The newest stays, however large, until it is too old.
 
     Args:
-        count: keep so many of them at most.
-        megabytes: of 1,000,000 bytes, likewise.
-        age_s: keep those of the last so many seconds.
+        count: most files to keep.
+        megabytes: most megabytes to keep, of 1,000,000 bytes.
+        age_s: greatest age of a file in seconds.
         clock: for their ages.
 
     Not thread-safe.
@@ -58,10 +58,10 @@ class Retention:
 
     def apply(self) -> None:
         """
-        Delete what is over a limit now.
+        Delete the files that are over a limit now.
 
         Raises:
-            SinkError: one cannot be deleted.
+            SinkError: a file cannot be deleted.
         """
         while self._kept and self._is_over():
             oldest = self._kept.popleft()

@@ -1,4 +1,4 @@
-"""Video files: which codec in which container, what is open, and what begins and ends it."""
+"""Video files: codecs and containers, the open file, and what begins and ends it."""
 
 from streamer.sinks.recording.record import RecordSink
 from streamer.sinks.recording.switched import SwitchedRecord

@@ -1,9 +1,9 @@
 """
-The alpha beside the colours, in WebM and MKV, of a codec that has no place for it in a picture.
+An alpha beside the colours, in WebM and MKV, for a codec whose pictures cannot hold one.
 
-Each alpha is an AV1 picture of its own, grey, of full range and a key frame, in the block addition
-of number 1 that belongs to the picture of the colours: as VP9 has it there (WebM Container
-Guidelines, "AlphaMode"; RFC 9559, 5.1.3.5.2).
+Each alpha is an AV1 picture of its own: grey, of full range, and a key frame. It goes into block
+addition 1 of the colours' picture, as for VP9 (WebM Container Guidelines, "AlphaMode"; RFC 9559,
+5.1.3.5.2).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from streamer.core.cores import library_threads
 from streamer.frame import Alpha
 
 _OPTIONS = {
-    # Each picture by itself: of moving hair, those that refer to others are off by up to 50 of 255
-    # at any quality, these by 5 at most.
+    # Each picture is coded by itself. With references to others, the alpha of moving hair is off by
+    # up to 50 of 255 at any quality; without, by 5 at most.
     "preset": "8",
     "svtav1-params": "pred-struct=1",
     "crf": "5",
@@ -35,11 +35,11 @@ _OPTIONS = {
 _ADDITION = (1).to_bytes(8, "big")
 """FFmpeg wants the number of a block addition before its content."""
 _DELIMITER = b"\x12\x00"
-"""The temporal delimiter, which Matroska's AV1 goes without."""
+"""The temporal delimiter, which AV1 in Matroska leaves out."""
 _GREY = 128
 
 _HEADER_BYTES = 65_536
-"""The tracks are within these, as FFmpeg writes them."""
+"""FFmpeg's description of the tracks ends within these."""
 _SEGMENT, _TRACKS, _TRACK, _VIDEO = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae", b"\xe0"
 _LACING, _DEFAULT, _CRC, _VOID = b"\x9c", b"\x88", b"\xbf", b"\xec"
 _ALPHA_MODE = b"\x53\xc0\x81\x01"
@@ -47,15 +47,15 @@ _ALPHA_MODE = b"\x53\xc0\x81\x01"
 
 class AlphaBeside:
     """
-    Encodes alphas, and puts each onto the packet of its picture.
+    Encodes alphas, and attaches each to the packet of its picture.
 
     Args:
         width: of the pictures, even.
         height: of the pictures, even.
         time_base: seconds in one unit of the timestamps.
-        fps: what the encoder is told.
+        fps: the rate that the encoder is told.
 
-    Raises what PyAV raises, and ValueError where the encoders do not keep step. Not thread-safe.
+    Raises what PyAV raises, and ValueError where colours and alphas lose step. Not thread-safe.
     """
 
     def __init__(self, width: int, height: int, time_base: Fraction, fps: Fraction) -> None:
@@ -86,16 +86,16 @@ class AlphaBeside:
         self._alphas.extend(self._encoder.encode(self._frame))
 
     def finish(self) -> None:
-        """Encode what is still on its way."""
+        """Flush the encoder."""
         self._alphas.extend(self._encoder.encode(None))
 
     @property
     def waiting(self) -> int:
-        """Pictures whose alpha is not there."""
+        """Number of pictures whose alpha is not there yet."""
         return len(self._pictures)
 
     def join(self, pictures: Sequence[Packet[VideoStream]]) -> list[Packet[VideoStream]]:
-        """Those of *pictures*, and of earlier ones, whose alpha is there, with it."""
+        """Add *pictures*; return those, and earlier ones, that have got their alpha."""
         self._pictures.extend(pictures)
         joined = []
         while self._pictures and self._alphas:
@@ -113,14 +113,14 @@ class AlphaBeside:
 
 def mark(path: Path) -> bool:
     """
-    Say in the header of the file at *path*, whose video comes first, that there is an alpha.
+    Set the flag for an alpha in the header of the file at *path*, whose first track is the video.
 
-    FFmpeg says so of VP8 and VP9 only, and writes the header again at the end. No byte after the
-    first track's description moves: the place is that of two flags, without which the track is the
-    one to play, and its blocks might be laced. A checksum of the tracks is taken out.
+    FFmpeg sets it for VP8 and VP9 only, and writes the header again at the end. No byte after the
+    first track's description moves: the flag takes the place of two others. Their defaults say that
+    the track is the one to play, and that its blocks may be laced. A checksum of the tracks goes.
 
     Returns:
-        Whether it is said now; not while the header is not in the file.
+        Whether it is set now: not while the header is not in the file.
 
     Raises:
         OSError: the file cannot be read or written.
@@ -160,7 +160,7 @@ def mark(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """One of EBML: its name, and where it begins, its content begins, and it ends."""
+    """An element of EBML: its name, its start, the start of its content, and its end."""
 
     name: bytes
     start: int
@@ -169,7 +169,7 @@ class _Element:
 
 
 def _elements(data: bytes, start: int, end: int) -> Iterator[_Element]:
-    """Those of *data* that begin between *start* and *end*; RFC 8794, 4 to 6."""
+    """The elements of *data* that begin between *start* and *end*; RFC 8794, 4 to 6."""
     while start < min(end, len(data) - 12):
         width = 9 - data[start].bit_length()
         at = start + width

@@ -1,9 +1,9 @@
 """
-A file that one recording has to itself, until it ends or its process dies, however that happens.
+Reserves a file for one recording, until that ends or its process dies, however that happens.
 
 The lock is the system's, on the file itself, so that it holds between users and containers and
-leaves nothing behind. Windows' locks, and those of SMB, would keep FFmpeg from writing: there it is
-a file of its own in the folder for temporary files, which only this machine sees.
+leaves nothing behind. On Windows and SMB such a lock would keep FFmpeg from writing: there a lock
+file in the folder for temporary files is used, which only this machine sees.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from streamer.sinks.shared.paths import refusal
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _SMB = ("cifs ", "smb3 ")
-"""What Linux calls file systems whose `flock` keeps other descriptors from writing (flock(2))."""
+"""Linux's names of file systems whose `flock` keeps other descriptors from writing (flock(2))."""
 
 
 class Claim:
     """
-    Takes the name of a file, which is made where it is missing. Not thread-safe.
+    Claims a file, which is made where it is missing. Not thread-safe.
 
     Args:
         path: the file.
         replace: it may have content already, which stays as it is.
 
     Attributes:
-        made: it was not there, or empty: so a run leaves it that is killed before its first frame.
+        made: it was missing, or empty as a run leaves it that is killed before its first frame.
 
     Raises:
-        SinkError: it exists, it cannot be written, or another recording goes into it.
+        SinkError: it exists, it cannot be written, or another recording has it.
     """
 
     def __init__(self, path: Path, *, replace: bool) -> None:
@@ -69,7 +69,7 @@ class Claim:
 
     def release(self, *, delete: bool = False) -> None:
         """
-        Let others have the file; with *delete*, nobody. Twice is once.
+        Give the file up, and delete it if *delete* says so. Safe to call twice.
 
         Only a regular file is deleted: pipes, devices and links are the user's.
         """
@@ -83,7 +83,7 @@ class Claim:
 
 
 def _is_blank(path: Path) -> bool:
-    """Whether nothing has been written into the file at *path*; never of a pipe or device."""
+    """Whether *path* is an empty file; false for a pipe or device."""
     try:
         status = path.stat()
     except OSError:
@@ -93,13 +93,13 @@ def _is_blank(path: Path) -> bool:
 
 def _locked(path: Path, handle: int) -> Callable[[], None] | None:
     """
-    Lock the file at *path*, open as *handle*, which is taken over; pipes and devices are shared.
+    Lock the file at *path*, open as *handle*, which is owned from now on; not pipes and devices.
 
     Returns:
-        What gives the lock back; None where the name has gone to another file meanwhile.
+        A function that releases the lock; None where *path* is another file by now.
 
     Raises:
-        BlockingIOError: another has it.
+        BlockingIOError: another recording has the lock.
     """
     if sys.platform == "win32" or _is_on_smb(handle):
         os.close(handle)
@@ -114,7 +114,7 @@ def _locked(path: Path, handle: int) -> Callable[[], None] | None:
         os.close(handle)
         raise
     except OSError:
-        # Some network disks have no locks; without one it is as it was.
+        # Some network disks have no locks: go on without one.
         pass
     with suppress(OSError):
         if os.path.samestat(os.fstat(handle), path.stat()):
@@ -137,7 +137,7 @@ def _is_on_smb(handle: int) -> bool:
 
 
 def lock_beside(path: Path) -> Callable[[], None]:
-    """A lock on the name *path* in this system's folder for temporary files; as `_locked`."""
+    """Lock the name *path* by a file in the folder for temporary files; as `_locked`."""
     name = hashlib.sha256(os.path.normcase(path.resolve()).encode(errors="replace")).hexdigest()
     lock = FileLock(Path(tempfile.gettempdir(), f"streamer-{name[:32]}.lock"))
     try:

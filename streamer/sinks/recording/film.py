@@ -1,8 +1,8 @@
 """
 An open video file: encoded pictures, with the audio of their source.
 
-Of MP4, MOV, MKV and WebM one second each is on the disk when the next begins, so a process that is
-killed loses at most the second it was in. A WebP is written as a whole at its end.
+MP4, MOV, MKV and WebM are written second by second: a process that is killed loses at most the
+second it was in. A WebP is written as a whole at its end.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from streamer.sinks.shared.timeline import Timeline
 
 _KEY_S = 1
 _NOMINAL_FPS = Fraction(25)
-"""What the encoder is told where the source names no rate; the timestamps are what counts."""
+"""The rate that the encoder is told where the source names none; only timestamps matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilmKind:
-    """What a film is made of."""
+    """The container and the encoding of a film."""
 
     container: Container
     encoding: Encoding
     crf: int | None
-    """None for the encoding's own."""
+    """Constant rate factor; the encoding's own when None."""
     preset: str
 
     def options(self, *, has_alpha: bool) -> dict[str, str]:
-        """The encoder's, for pictures with an alpha or without."""
+        """The encoder's options, for pictures with an alpha or without."""
         encoding = self.encoding
         crf = self.crf
         if crf is None:
@@ -69,13 +69,13 @@ class Film:
     An open file with its encoder. Raises what PyAV raises.
 
     Args:
-        path: the file, which is written over.
-        kind: what it is made of.
+        path: the file, which is overwritten.
+        kind: its container and encoding.
         first: the first picture, which says the size, and whether there is an alpha.
-        stamp: its; the first picture is at 0, and the file is dated by its capture.
+        stamp: of the first picture. It is at 0, and the file's date is when it was captured.
         fps: nominal rate, or None.
-        audio: what is recorded beside the pictures: as it is, or anew where the file does not hold
-            it so; None for nothing.
+        audio: the sound to record: copied, or re-encoded where the container does not hold its
+            codec; None for no sound.
 
     Raises:
         ValueError: *first* has an alpha, and the codec holds none in such a file; or it is too
@@ -120,7 +120,7 @@ class Film:
             assert kind.container.recoded is not None  # noqa: S101 - callers know
             self._recoder = Recoder(audio, kind.container.recoded)
             audio = self._recoder.track
-        # SVT-AV1 prints what it is on stderr otherwise; 1 is for errors.
+        # Otherwise SVT-AV1 prints a banner on stderr; 1 is for errors only.
         os.environ.setdefault("SVT_LOG", "1")
         self._container: OutputContainer = av.open(
             f"file:{path}", "w", format=kind.container.muxer, options=dict(kind.container.options)
@@ -145,7 +145,7 @@ class Film:
         if beside:
             size = (self._canvas.width, self._canvas.height)
             self._beside = AlphaBeside(*size, time_base, rate)
-        # What a pipe has taken cannot be changed any more.
+        # What a pipe has taken cannot be changed later.
         flows = not path.is_file()
         self._path, self._marked = path, flows or not beside
         self._length_told = flows or kind.container.length_told
@@ -163,7 +163,7 @@ class Film:
         Encode and write one picture, with as many channels as the first.
 
         Returns:
-            Whether it is in the film: one may come too soon after the one before.
+            Whether it was written: one that comes too soon after the one before is left out.
         """
         pts = self._timeline.place(stamp)
         second = pts * self._timeline.time_base
@@ -185,11 +185,11 @@ class Film:
 
     @property
     def _length(self) -> int:
-        """Of a picture, in units of the timeline."""
+        """Duration of a picture, in units of the timeline."""
         return max(self._timeline.step, math.ceil(self._least_s / self._timeline.time_base))
 
     def add_audio(self, packet: AudioPacket) -> None:
-        """Write one packet of audio; one from before the first picture is left out."""
+        """Write one packet of audio; those from before the first picture are left out."""
         if self._leaps is not None:
             self._take_audio(self._leaps.feed(packet))
 
@@ -202,12 +202,12 @@ class Film:
 
     def _write_audio(self, packets: Sequence[AudioPacket]) -> None:
         for packet in packets:
-            # An encoder's run-up is before the first picture.
+            # The first samples that an encoder adds lie before the first picture.
             if self._audio is not None and packet.pts >= 0:
                 self._container.mux(self._audio.packet(packet.data, packet.pts, key=True))
 
     def finish(self) -> None:
-        """Write what the encoders still hold, and the end."""
+        """Flush the encoders, and finish the file."""
         if self._leaps is not None:
             self._take_audio(self._leaps.finish())
         if self._recoder is not None:
@@ -221,7 +221,7 @@ class Film:
         self._mark()
 
     def abandon(self) -> bool:
-        """Close the file, whatever becomes of its end; whether that could be written."""
+        """Close the file after a failure; return whether its end could be written."""
         with suppress(av.FFmpegError, OSError, ValueError):
             # SVT-AV1 complains when it is not told the end.
             self._stream.encode(None)
@@ -234,7 +234,7 @@ class Film:
         return False
 
     def _mark(self) -> None:
-        """Say what FFmpeg's header, written again at the end or never, does not."""
+        """Add to the finished header what FFmpeg leaves out: the flag for alpha, the length."""
         if self._beside is not None and self._path.is_file():
             mark(self._path)
         if not self._length_told:
@@ -242,7 +242,7 @@ class Film:
             tell_length(self._path, max(self.seconds, heard_s))
 
     def _encode(self, frame: VideoFrame | None) -> None:
-        """Write the packets that are ready after *frame*; all that are left after None."""
+        """Encode *frame*, and write the packets that are ready; None flushes the encoder."""
         if self._palette is not None:
             for ready in self._palette.frames(frame):
                 packets = self._stream.encode(ready)
@@ -256,7 +256,7 @@ class Film:
 
 
 def has_pictures(path: Path) -> bool:
-    """Whether there is anything to see in the video file at *path*."""
+    """Whether the video file at *path* holds any picture."""
     try:
         with av.open(f"file:{path}", "r") as film:
             return any(packet.size for packet in film.demux(video=0))
@@ -265,6 +265,6 @@ def has_pictures(path: Path) -> bool:
 
 
 def _wall_clock(stamp: Stamp) -> str:
-    """When the frame of *stamp* was captured, as FFmpeg takes it."""
+    """When the frame of *stamp* was captured, in FFmpeg's format."""
     since = timedelta(microseconds=(time.monotonic_ns() - stamp.captured_ns) // 1000)
     return (datetime.now(UTC) - since).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,7 +1,7 @@
 """
 How each kind of video file is made: one row a codec, one row a container.
 
-Which goes into which is `streamer.config.video_files`.
+`streamer.config.video_files` says which codec goes into which container.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ class Encoding:
     opaque: str
     """Pixel format of pictures without an alpha."""
     alpha: str | None
-    """Of those with one; None where they cannot be had."""
+    """Pixel format of pictures with an alpha; None where the codec holds none."""
     options: Mapping[str, str]
     takes: frozenset[str] = frozenset()
     """Which of a recording's `crf` and `preset` the encoder knows by that name."""
     crf: int = 20
     """Constant rate factor where none is asked for."""
     crf_with_alpha: int = 20
-    """Likewise, of pictures with an alpha."""
+    """The same, for pictures with an alpha."""
     least_crf: int = 0
-    """What is asked for below is taken as this: the encoder takes 0 for none asked for."""
+    """Lower values are raised to this: for an encoder that takes 0 as not set."""
     most_fps: Fraction = Fraction(100_000)
-    """What the encoder is told at most; the timestamps are what counts."""
+    """The highest rate that the encoder is told; only timestamps matter."""
     least_side: int = 1
-    """Pixels of a picture."""
+    """Shortest side of a picture in pixels."""
     least_s: Fraction = Fraction(0)
-    """Between two pictures; those that come sooner are left out."""
+    """Seconds between two pictures; those that come sooner are left out."""
     alpha_beside: bool = False
-    """The alpha is encoded as pictures of its own, beside those without."""
+    """The alpha is encoded as pictures of its own, beside the colours."""
     palette: bool = False
-    """Pictures need a palette of their own first."""
+    """Each picture needs a palette of its own first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One kind of file: FFmpeg's muxer, and the audio that it holds as that comes."""
+    """One kind of file: FFmpeg's muxer, and the audio that it holds unchanged."""
 
     name: str
-    """As people call it."""
+    """For messages."""
     muxer: str
     options: Mapping[str, str]
     audio: frozenset[str] = frozenset()
-    """Codecs."""
+    """Audio codecs that are copied."""
     recoded: SoundCodec | None = None
-    """What sound in another codec becomes; None where the file has no place for any."""
+    """The codec for sound in any other; None where the file has no place for sound."""
     length_told: bool = True
-    """Its muxer says in the header how long it is, once that is known."""
+    """Its muxer writes the length into the header, once that is known."""
     alpha_beside: bool = False
-    """It holds one beside pictures without; see `AlphaBeside`."""
+    """It holds an alpha beside the colours; see `AlphaBeside`."""
 
 
 ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
@@ -67,11 +67,11 @@ ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
         "libx264",
         "yuv420p",
         None,
-        # With a frame in the encoder, that one would be lost beside the fragment.
+        # A frame held back in the encoder would be lost together with the fragment.
         {"tune": "zerolatency", "forced-idr": "1"},
         frozenset({"crf", "preset"}),
     ),
-    # FFmpeg's other encoder of it, prores_ks, takes four times as long for the same.
+    # FFmpeg's other ProRes encoder, prores_ks, takes four times as long for the same.
     "prores4444": Encoding(
         "prores_aw", "yuv444p10le", "yuva444p10le", {"profile": "4", "vendor": "apl0"}
     ),
@@ -89,15 +89,15 @@ ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
             "auto-alt-ref": "0",
         },
         frozenset({"crf"}),
-        # The encoder has one for both. At 20 the alpha of moving hair is off by 50 of 255, at 1 by
-        # 8; at 0, which is lossless, by 1, and files are up to a third larger than at 1.
+        # The encoder has one factor for both. At 20 the alpha of moving hair is off by 50 of 255,
+        # at 1 by 8; at 0, which is lossless, by 1, and files are up to a third larger than at 1.
         crf_with_alpha=0,
     ),
     "av1": Encoding(
         "libsvtav1",
         "yuv420p",
         "yuv420p",
-        # References to the past only: otherwise it holds seconds of film.
+        # References to the past only: otherwise it holds back seconds of film.
         {"preset": "8", "svtav1-params": "pred-struct=1"},
         frozenset({"crf"}),
         least_crf=1,

@@ -1,7 +1,7 @@
 """
-The times of a sound's packets: one leap is an error of its source, and two in step are a gap.
+Corrects audio timestamps: a single leap is an error of the source, one that lasts is a gap.
 
-A wrong time that were believed would silence all sound until the film is there.
+If a wrong time were believed, there would be no sound until the film reaches it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from fractions import Fraction
 from streamer.packets import AudioPacket
 
 _FAR_S = Fraction(3, 10)
-"""What is farther from the packet before is a leap; no packet is so long."""
+"""Seconds: a packet farther from its due time leaps; no packet is so long."""
 
 
 class Leaps:
     """
     Believes a packet that leaps only once the next one is nearer to it than to those before.
 
-    Otherwise it goes where they leave off; if there is none before, it is left out. A packet that
-    leaps is held until the next comes, the first one too. Not thread-safe.
+    Otherwise the packet is placed where those before end, or left out if there are none. A packet
+    that leaps is held until the next comes, and so is the first one. Not thread-safe.
 
     Args:
         time_base: seconds in one unit of the packets' `pts`.
@@ -34,7 +34,7 @@ class Leaps:
         self._held: AudioPacket | None = None
 
     def feed(self, packet: AudioPacket) -> Sequence[AudioPacket]:
-        """The packets that are certain with *packet*, in the order that they came."""
+        """Take *packet*; return those whose times are certain now, in the order that they came."""
         ready = self._settle(packet.pts)
         if self._last is None or abs(packet.pts - self._due) > self._far:
             self._held = packet
@@ -44,7 +44,7 @@ class Leaps:
         return [*ready, self._pass(packet)]
 
     def finish(self) -> Sequence[AudioPacket]:
-        """What is held, where the others leave off."""
+        """The packet that is still held, placed where those before end."""
         held, self._held = self._held, None
         if held is None or self._last is None:
             return [] if held is None else [held]
@@ -56,7 +56,7 @@ class Leaps:
         return (self._last or 0) + self._step
 
     def _settle(self, following: int) -> Sequence[AudioPacket]:
-        """Decide on what is held, now that the next packet is at *following*."""
+        """Decide about the held packet, now that the next one is at *following*."""
         held, self._held = self._held, None
         if held is None:
             return []

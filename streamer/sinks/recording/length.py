@@ -1,8 +1,8 @@
 """
-The length of a fragmented MP4, told in its header once it is known.
+Writes the length of a fragmented MP4 into its header once it is known.
 
-FFmpeg writes the header first and never again, without a length: players that do not look through
-all fragments show that of the first. ISO/IEC 14496-12 has a box for it (8.8.2, `mehd`).
+FFmpeg writes the header first, without a length, and never again: players that do not read all
+fragments show the length of the first. ISO/IEC 14496-12 has a box for it (8.8.2, `mehd`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HEADER_BYTES = 65_536
-"""The movie's header is within these, as FFmpeg writes it."""
+"""FFmpeg's movie header ends within these."""
 _TIMESCALE_AT = {0: 12, 1: 20}
-"""Where the movie header (8.2.2) has its units a second, by its version."""
+"""Offset of the units a second in the movie header (8.2.2), by its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class _Box:
 
 def tell_length(path: Path, seconds: float) -> bool:
     """
-    Say in the header of the fragmented MP4 at *path* how long it is.
+    Write into the header of the fragmented MP4 at *path* how long it is.
 
     No byte after the header moves: the box takes the place of the note that names the muxer.
 
     Returns:
-        Whether it is said now; not where the header has no place for it.
+        Whether it was written: not where the header has no place for it.
 
     Raises:
         OSError: the file cannot be read or written.
@@ -66,7 +66,7 @@ def tell_length(path: Path, seconds: float) -> bool:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
-    """Those of *data* that begin between *start* and *end*; ISO/IEC 14496-12, 4.2."""
+    """The boxes of *data* that begin between *start* and *end*; ISO/IEC 14496-12, 4.2."""
     while start + 8 <= min(end, len(data)):
         size, kind = struct.unpack_from(">I4s", data, start)
         if size < 8:

@@ -39,7 +39,7 @@ class Palette:
         graph.configure()
 
     def frames(self, frame: VideoFrame | None) -> Iterator[VideoFrame]:
-        """What is ready after one more frame in BGRA; all that is left after None."""
+        """Take a frame in BGRA, and yield those that are ready; None flushes the rest."""
         self._graph.push(frame)
         while True:
             try:

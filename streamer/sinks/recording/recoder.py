@@ -1,8 +1,8 @@
 """
-Sound in another codec, for files that have no place for the source's.
+Re-encodes sound for files that cannot hold the source's codec.
 
-Decoded and encoded in the caller's thread, packet by packet, on the source's clock: a gap stays a
-gap, and what overlaps is left out, so that sound and pictures keep step however long it takes.
+It is decoded and encoded in the caller's thread, packet by packet, on the source's clock. A gap
+stays a gap, and overlaps are left out: sound and pictures keep step over any length.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from streamer.packets import AudioPacket, AudioTrack
 SoundCodec = Literal["aac", "opus"]
 
 _ENCODERS: dict[SoundCodec, tuple[str, str]] = {"aac": ("aac", "fltp"), "opus": ("libopus", "flt")}
-"""FFmpeg's encoder, and the samples that it takes."""
+"""FFmpeg's encoder, and the sample format that it takes."""
 _RATES: dict[SoundCodec, frozenset[int]] = {
     "aac": frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}),
     "opus": frozenset({48000}),
 }
-"""Hz that stay as they are; others become 48,000."""
+"""Sample rates that are kept; others become 48,000 Hz."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-"""By channels; others become stereo."""
+"""By number of channels; others become stereo."""
 _OWN_LAYOUTS: dict[SoundCodec, dict[int, str]] = {"aac": {}, "opus": {4: "quad"}}
-"""What an encoder takes instead of those."""
+"""Layouts that an encoder takes instead of those."""
 _BITS_A_CHANNEL = 96_000
 _FAR_S = Fraction(1, 10)
-"""What is farther off the source's times is a gap or an overlap; times may jitter by less."""
+"""Seconds off the source's times: more is a gap or an overlap, less is jitter."""
 _OFF_S = Fraction(1, 100)
 """Sound that is off by this much on average is brought back into step…"""
 _AVERAGED = 50
@@ -45,14 +45,14 @@ _AVERAGED = 50
 
 class Recoder:
     """
-    Encodes one track anew. Not thread-safe.
+    Re-encodes one track. Not thread-safe.
 
     Args:
-        track: what comes.
-        codec: what it becomes.
+        track: the source's.
+        codec: of the new track.
 
     Attributes:
-        track: what it is then.
+        track: the new one.
 
     Raises:
         av.FFmpegError, ValueError: nothing here decodes *track*.
@@ -68,7 +68,7 @@ class Recoder:
         self.track = AudioTrack(codec, rate, channels, Fraction(1, rate), config)
         self._resampler: AudioResampler | None = None
         self._kind = ("", "", 0)
-        """Format, layout and rate of what is resampled."""
+        """Format, layout and rate of the frames that are resampled."""
         self._samples = AudioFifo()
         self._first = 0
         """Time of the next sample to be encoded, in units of the new track."""
@@ -78,13 +78,13 @@ class Recoder:
         self._try_layout()
 
     def feed(self, packet: AudioPacket) -> list[AudioPacket]:
-        """What is ready after one more packet; of one that cannot be decoded, nothing."""
+        """Take a packet; return those that are ready. One that cannot be decoded is skipped."""
         given: Packet[AudioStream] = Packet(packet.data)  # type: ignore[assignment] # of no stream yet
         given.pts, given.time_base = packet.pts, self._base
         return self._decoded(given)
 
     def finish(self) -> list[AudioPacket]:
-        """What is left."""
+        """End the track, and return the packets that are left."""
         ready = self._decoded(None) + self._drained()
         rest = self._samples.read(0, partial=True) if self._samples.samples else None
         if rest is not None:
@@ -92,13 +92,13 @@ class Recoder:
         return ready + self._encode(None)
 
     def _try_layout(self) -> None:
-        """Raise av.FFmpegError where the channels are of no layout that can be mixed."""
+        """Raise av.FFmpegError where the layout of the channels cannot be mixed."""
         silence = AudioFrame("s16", self._decoder.layout.name, 32)
         silence.sample_rate = self._decoder.sample_rate
         self._new_resampler().resample(silence)
 
     def _decoded(self, given: Packet[AudioStream] | None) -> list[AudioPacket]:
-        """What is ready after *given*; None at the end."""
+        """The packets that are ready after *given*, which is None at the end."""
         ready: list[AudioPacket] = []
         try:
             for frame in self._decoder.decode(given):
@@ -119,7 +119,7 @@ class Recoder:
         return ready
 
     def _drained(self) -> list[AudioPacket]:
-        """Take what the resampler holds back, which is given up."""
+        """Take what the resampler holds back, and drop the resampler."""
         resampler, self._resampler = self._resampler, None
         rest = [] if resampler is None else resampler.resample(None)
         return [packet for part in rest for packet in self._take(part)]
@@ -129,7 +129,7 @@ class Recoder:
         return AudioResampler(encoder.format, encoder.layout, encoder.sample_rate)
 
     def _take(self, part: AudioFrame) -> list[AudioPacket]:
-        """Put *part* where it belongs, and encode what makes a whole frame."""
+        """Put *part* where it belongs in time, and encode the whole frames."""
         ready: list[AudioPacket] = []
         if part.pts is not None and part.time_base is not None:
             rate = self.track.sample_rate
@@ -152,7 +152,7 @@ class Recoder:
         return ready
 
     def _follow(self, off: int) -> None:
-        """Learn that the source is *off* samples ahead; if it stays so, come after it."""
+        """Note that the source is *off* samples ahead; if it stays so, catch up."""
         self._off += (off - self._off) / _AVERAGED
         if abs(self._off) <= _OFF_S * self.track.sample_rate:
             return
@@ -163,7 +163,7 @@ class Recoder:
             self._samples.read(min(-step, self._samples.samples))
 
     def _go_on_at(self, due: int) -> list[AudioPacket]:
-        """Encode what waits for a whole frame, unless *due* is in it; silence goes before *due*."""
+        """Fill up to *due* with silence; encode the waiting frame unless *due* lies in it."""
         self._off = 0.0
         waiting, size = self._samples.samples, self._encoder.frame_size
         missing = due - self._first - waiting

@@ -1,4 +1,4 @@
-"""A video file: the composed pictures at the source's own pace from 0 on, and its audio."""
+"""A video file of the composed pictures, at the source's own pace from 0 on, with its audio."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_recording(config: RecordSinkConfig, making: Making, path: str) -> RecordSink:
-    """The recording into *path*, a template; otherwise as *config* says. Raises ConfigError."""
+    """A recording as *config* says, but into *path*, a template. Raises ConfigError."""
     best = making.best_pixels(config)
     return RecordSink(
         making.path(path),
@@ -49,8 +49,8 @@ class RecordSink:
     """
     Records the composed picture of each frame.
 
-    The picture has the first frame's size; in YUV plus a black or transparent column or row at
-    the right or bottom where that is odd. An alpha is recorded straight.
+    The film has the first picture's size; in YUV an odd side gets a black or transparent column at
+    the right or row at the bottom. An alpha is recorded straight.
 
     Args:
         path: the file; its suffix says its kind, and its folder is made when missing.
@@ -58,14 +58,14 @@ class RecordSink:
         codec: `auto` takes the one that goes with the suffix.
         crf: constant rate factor of h264, vp9 and av1, 0 best; the encoding's own when None.
         preset: x264's speed against size; see `presets`.
-        resize: a later picture of another size is scaled into the first one's, with black bars, or
-            begins a new file: `clip.mp4`, then `clip-2.mp4`.
+        resize: `scale` fits a later picture of another size into the first one's, with black bars;
+            `new_file` begins a new file for it: `clip.mp4`, then `clip-2.mp4`.
         overwrite: replace a file of that name, at its first frame.
-        kept: files that are not replaced all the same, by whatever name: what the stream reads.
-        tell: is told of each file that is begun and ended.
+        kept: files that are never replaced, under whatever name: those that the stream reads.
+        tell: called when a file begins and when it ends.
 
     Raises:
-        ValueError: the codec does not go into such a file, or it is no video file.
+        ValueError: *path* is no video file, or the codec does not go into such a file.
     """
 
     name = "record"
@@ -92,7 +92,7 @@ class RecordSink:
         self._kept = kept
         self._tell = tell
         self._told: str | None = None
-        """The file that was said to have begun."""
+        """The file whose beginning was told, until its end is."""
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._claim: Claim | None = None
@@ -109,10 +109,10 @@ class RecordSink:
 
     def open(self, info: StreamInfo) -> None:
         """
-        Make the folder and take the name; the file is begun by the first frame.
+        Make the folder and claim the name; the first frame begins the file.
 
         Raises:
-            SinkError: the file exists, cannot be written, or is what another run records into.
+            SinkError: the file exists, cannot be written, or another run records into it.
         """
         make_folder(self._path.parent)
         self._info = info
@@ -122,7 +122,7 @@ class RecordSink:
         self._take_name()
 
     def _recorded(self, audio: AudioTrack) -> AudioTrack | None:
-        """*audio* if the film is to have it, as it is or anew; what is not as it was is told."""
+        """*audio* if it can be copied or re-encoded, else None; logs all but a copy."""
         container = self._kind.container
         if audio.codec in container.audio:
             return audio
@@ -146,8 +146,8 @@ class RecordSink:
         Encode one frame; both are borrowed until this returns.
 
         Raises:
-            SinkError: it could not be written. What was on the disk before plays, but of a WebP,
-                which is written at its end.
+            SinkError: it could not be written. What was on the disk before still plays, except for
+                a WebP, which is written at its end.
         """
         if self._failed:
             raise SinkError(f"{self._path}: an earlier write failed: open a new recording")
@@ -180,7 +180,7 @@ class RecordSink:
 
     def close(self) -> None:
         """
-        Finish the file; without a frame there is none. Twice is once.
+        Finish the file; without a frame there is none. Safe to call twice.
 
         Raises:
             SinkError: it could not be finished; as `write`.
@@ -199,8 +199,8 @@ class RecordSink:
         """
         `{type, path, files, frames, audio_packets, bytes, seconds, preset}`. Thread-safe.
 
-        The path is the newest file's; seconds are those of film, and like the bytes of all files.
-        The preset is None before `open`, and of codecs that have none.
+        `path` is the newest file's; `bytes` and `seconds` of film are of all files together.
+        `preset` is None before `open`, and for codecs without one.
         """
         takes_one = "preset" in self._kind.encoding.takes
         return {
@@ -220,7 +220,7 @@ class RecordSink:
         self._claim = Claim(self._path, replace=self._overwrite)
 
     def _take_next_name(self) -> None:
-        """Take `clip-2.mp4` or the first after it that is free: no run ends for a taken name."""
+        """Claim `clip-2.mp4`, or the next free name: a taken one must not end the run."""
         number = self._files
         while True:
             number += 1
@@ -236,7 +236,7 @@ class RecordSink:
             return
 
     def _film_for(self, picture: Picture, frame: Frame) -> Film:
-        """The film that *picture* belongs in, begun if there is none of its kind."""
+        """The film that *picture* belongs in; begins one where needed."""
         assert self._info is not None  # noqa: S101 - written after open
         size = (picture.shape[1], picture.shape[0])
         if self._film is not None and self._film.size != size and self._resize == "new_file":
@@ -270,17 +270,17 @@ class RecordSink:
             raise refusal(self._path, error) from error
         self._tell_of_the_end()
         if self._first_claim is None:
-            # It has the name that another run would begin with: that one is to be refused at once.
+            # Another run would begin with this name: keep the claim, to refuse it at once.
             self._first_claim, self._claim = self._claim, None
         elif self._claim is not None:
             self._claim.release()
 
     def _give_up(self, error: Exception) -> None:
         """
-        Let go of the file; one that cannot be played is deleted.
+        Release the file, and delete it if it cannot be played.
 
-        Where the disk failed, what came after the last whole write is cut off. Of other failures
-        FFmpeg has written an end, which may have made another kind of file of it.
+        Where the disk failed, the file is cut after its last whole write. After other failures it
+        is left alone: FFmpeg has written its end, which may have changed the file's structure.
         """
         self._failed = True
         film, self._film = self._film, None

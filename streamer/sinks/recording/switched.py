@@ -1,4 +1,4 @@
-"""A recording that is switched on and off while the stream goes on; each begins a new file."""
+"""A recording that is switched on and off while the stream runs, each time into a new file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _log = logging.getLogger(__name__)
 
 
 def make(config: RecordSinkConfig, making: Making) -> SwitchedRecord:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     return SwitchedRecord(partial(_recording, config, making), on=config.from_start)
 
 
 def _recording(config: RecordSinkConfig, making: Making, number: int) -> RecordSink:
-    """The recording of that *number*: its time tells it from the others, or else the number."""
+    """The recording of that *number*, named by the time in its path, or else by the number."""
     # The first is made before there is a stream.
     if number > 1 and making.current is not None:
         making = replace(making, settings=making.current())
@@ -34,7 +34,7 @@ def _recording(config: RecordSinkConfig, making: Making, number: int) -> RecordS
     numbered = str(Path(config.path).with_stem(f"{Path(config.path).stem}-{number}"))
     made = make_recording(config, making, config.path if number == 1 or timed else numbered)
     if number > 1 and timed and Path(made.statistics()["path"]).exists():
-        # Its time is that of an earlier one too: of the same second, or day, as the path says it.
+        # An earlier one has the same time in its path, such as the same second or day.
         made.close()
         made = make_recording(config, making, numbered)
     return made
@@ -44,11 +44,11 @@ class SwitchedRecord:
     """
     Hands frames and audio to a recording of its own, or to none.
 
-    Where one that is switched on later cannot be opened that is logged, and the stream goes on.
+    Where a later recording cannot be opened, that is logged, and the stream goes on.
 
     Args:
         make: makes the recording of that number, from 1, not yet open.
-        on: from the first frame on.
+        on: record from the first frame on.
 
     Raises:
         ConfigError: what *make* raises for the first.
@@ -62,12 +62,12 @@ class SwitchedRecord:
         self._sink = make(1)
         self._wanted = on
         self._ends = self._ended = 0
-        """How often it was switched off; and as of the last frame: what goes on is another one."""
+        """Number of switch-offs, now and at the last frame: if they differ, start a new file."""
         self._opened = False
         self._finished = False
         self._info: StreamInfo | None = None
         self._told: tuple[AudioSink, dict[str, float]] = (self._sink, {})
-        """The recording that goes on, and the numbers of those before it: replaced together."""
+        """The latest recording, and the summed numbers of those before it: replaced together."""
 
     @property
     def on(self) -> bool:
@@ -106,13 +106,13 @@ class SwitchedRecord:
             self._sink.write_audio(packet)
 
     def close(self) -> None:
-        """Finish the recording. Twice is once. Raises SinkError."""
+        """Finish the recording. Safe to call twice. Raises SinkError."""
         if not self._finished:
             self._finished, self._opened = True, False
             self._sink.close()
 
     def statistics(self) -> dict[str, Any]:
-        """A recording's, of all together, and whether one is `recording`. Thread-safe."""
+        """Those of all recordings together, and whether one is `recording`. Thread-safe."""
         sink, earlier_ones = self._told
         said = sink.statistics()
         for name, earlier in earlier_ones.items():
@@ -121,7 +121,7 @@ class SwitchedRecord:
         return {**said, "path": path, "recording": self._opened}
 
     def _begin(self) -> None:
-        """Begin another recording, or let it be where that cannot be."""
+        """Begin another recording; where that fails, log it and switch off."""
         assert self._info is not None  # noqa: S101 - written after open
         number, self._next = self._next, self._next + 1
         try:

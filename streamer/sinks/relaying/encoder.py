@@ -1,7 +1,7 @@
 """
-Pictures to packets for people who watch live: no look-ahead, no B-frames, a key frame on demand.
+Encodes pictures for live viewers: no look-ahead, no B-frames, a key frame on demand.
 
-An encoder in hardware is used when it proves itself by encoding a frame of the stream's size.
+A hardware encoder is used if it passes a trial: to encode one frame of the stream's size.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _HARDWARE: dict[str, dict[str, str]] = {
     "videotoolbox": {"realtime": "1", "allow_sw": "0"},
 }
 _NOMINAL_FPS = Fraction(25)
-"""What the encoder is told where the source names no rate; the timestamps are what counts."""
+"""The rate that the encoder is told where the source names none; only timestamps matter."""
 _PARAMETER_SETS: dict[VideoCodec, tuple[int, ...]] = {"h264": (7, 8), "hevc": (32, 33, 34)}
-"""Their NAL unit types (ITU-T H.264 table 7-1, H.265 table 7-1)."""
+"""NAL unit types of parameter sets (ITU-T H.264 table 7-1, H.265 table 7-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class EncoderSettings:
     codec: VideoCodec = "h264"
     encoder: EncoderChoice = "auto"
     preset: str = "auto"
-    """Of x264 and x265; see `presets`."""
+    """For x264 and x265; see `presets`."""
     quality: int = 23
-    """Constant rate factor, or the hardware's like; ignored where there is a bit rate."""
+    """Constant rate factor, or the hardware's equivalent; ignored where a bit rate is set."""
     bitrate_kbps: int | None = None
     gop_s: float = 1.0
-    """A key frame at least so often."""
+    """Seconds after which a new key frame is due."""
 
 
 class LiveEncoder:
@@ -61,10 +61,10 @@ class LiveEncoder:
 
     Args:
         width: of the first picture in pixels; later ones are scaled, see `Canvas`.
-        height: likewise.
+        height: of the first picture in pixels.
         time_base: seconds in one unit of the packets' `pts`.
         fps: nominal rate, or None.
-        settings: how.
+        settings: how to encode.
 
     Raises:
         SinkError: the encoder that was asked for does not work here.
@@ -92,23 +92,23 @@ class LiveEncoder:
 
     @property
     def preset(self) -> str | None:
-        """That of x264 and x265; None of hardware, which has its own."""
+        """The preset of x264 or x265; None for hardware, which has its own."""
         return self._preset if self.name in _SOFTWARE.values() else None
 
     @property
     def track(self) -> VideoTrack:
-        """What the packets are; known after the first."""
+        """Describes the packets; known after the first one."""
         if self._track is None:
             raise RuntimeError("the track is known after the first packet")
         return self._track
 
     def moved(self, pts: int, time_base: Fraction) -> int | None:
-        """The time of audio that goes with the pictures; None where it is from before the first."""
+        """The time of audio on the pictures' timeline; None where it is from before the first."""
         return self._timeline.moved(pts, time_base)
 
     def encode(self, picture: Image, stamp: Stamp, *, key: bool = False) -> list[VideoPacket]:
         """
-        The packets that are ready after one more picture: with software, one.
+        Encode one more picture; return the packets that are ready: with software, one.
 
         Args:
             picture: (H, W, 3) uint8 BGR; borrowed until this returns.
@@ -135,18 +135,18 @@ class LiveEncoder:
         return [self._packet(bytes(p), cast("int", p.pts), p.is_keyframe) for p in encoded]
 
     def close(self) -> None:
-        """Release the encoder; frames still in it are lost. Twice is once."""
+        """Release the encoder; frames still in it are lost. Safe to call twice."""
         with suppress(av.FFmpegError, ValueError, EOFError):
             self._context.encode(None)
 
     def _packet(self, data: bytes, pts: int, key: bool) -> VideoPacket:
         captured_ns = self._captured_ns.pop(pts, 0)
         for late in [other for other in self._captured_ns if other < pts]:
-            del self._captured_ns[late]  # what the encoder dropped
+            del self._captured_ns[late]  # dropped by the encoder
         if key:
             sets = self._parameter_sets(data)
             if not sets:
-                # Some write them into the header only; whoever joins at this frame needs them.
+                # Some encoders write them into the header only; viewers who join now need them.
                 header = self._context.extradata or b""
                 sets, data = self._parameter_sets(header), header + data
             self._track = self._made_of(sets)

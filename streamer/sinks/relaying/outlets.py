@@ -1,4 +1,4 @@
-"""Where a relay's packets go: to viewers of a server of ours, or to a server of somebody else."""
+"""Where a relay's packets go: to viewers of a server in this process, or to another server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streamer.serving.rtsp import (
 _log = logging.getLogger(__name__)
 
 _CLOSE_S = 2.0
-"""For a publisher's farewell to its server."""
+"""Seconds for a publisher to sign off at its server."""
 
 
 class Outlet(Protocol):
@@ -32,11 +32,11 @@ class Outlet(Protocol):
 
     @property
     def watched(self) -> bool:
-        """Somebody gets the packets; where nobody does, nothing need be encoded."""
+        """Whether somebody gets the packets; where nobody does, nothing need be encoded."""
         ...
 
     def open(self) -> None:
-        """Make ready. Raises SinkError."""
+        """Prepare to send. Raises SinkError."""
         ...
 
     def takes(self, audio: AudioTrack) -> bool:
@@ -44,7 +44,7 @@ class Outlet(Protocol):
         ...
 
     def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
-        """Say what the packets will be. Raises SinkError."""
+        """Announce the tracks of the packets to come. Raises SinkError."""
         ...
 
     def send_video(self, packet: VideoPacket) -> None:
@@ -56,11 +56,11 @@ class Outlet(Protocol):
         ...
 
     def take_key_request(self) -> bool:
-        """Whether somebody waits for a key frame."""
+        """Whether a key frame is wanted; true once for each request."""
         ...
 
     def close(self) -> None:
-        """End the stream. Twice is once."""
+        """End the stream. Safe to call twice."""
         ...
 
     def statistics(self) -> dict[str, Any]:
@@ -88,11 +88,11 @@ class ServedOutlet:
 
     @property
     def watched(self) -> bool:
-        """A viewer plays."""
+        """Whether a viewer plays."""
         return self._mount is not None and self._mount.watched
 
     def open(self) -> None:
-        """Listen, and take the path. Raises SinkError when one of them cannot be had."""
+        """Listen at the address and claim the path. Raises SinkError where either fails."""
         address = self._address
         credentials = None
         if address.username is not None and address.password is not None:
@@ -124,11 +124,11 @@ class ServedOutlet:
             self._mount.send_audio(packet)
 
     def take_key_request(self) -> bool:
-        """Whether a viewer waits for a key frame."""
+        """Whether a viewer waits for a key frame; true once for each request."""
         return self._mount is not None and self._mount.take_key_request()
 
     def close(self) -> None:
-        """Say good-bye to the viewers. Twice is once."""
+        """End the stream for its viewers. Safe to call twice."""
         if self._mount is not None:
             self._last = self._mount.statistics()
             self._mount.close()
@@ -144,7 +144,7 @@ class ServedOutlet:
 
 
 class PublishedOutlet:
-    """A publisher to another server; it connects once it knows what the packets are."""
+    """A publisher to another server; it connects at `begin`, when the tracks are known."""
 
     watched = True
 
@@ -156,19 +156,19 @@ class PublishedOutlet:
         tls_verify: bool = True,
         tls_ca: str | None = None,
     ) -> None:
-        """Raises ConfigError: nothing can be published there from here, as `parse_target`."""
+        """Raises ConfigError where *url* cannot be published to; see `parse_target`."""
         self._target = parse_target(url, transport, tls_verify=tls_verify, tls_ca=tls_ca)
         self._publisher: Publisher | None = None
 
     def open(self) -> None:
-        """Nothing yet: what will be sent is not known."""
+        """Nothing yet: the tracks are not known."""
 
     def takes(self, audio: AudioTrack) -> bool:
-        """Whether the way of publishing has a place for that audio."""
+        """Whether the target's format can carry that audio."""
         return carries(self._target.muxer, audio.codec)
 
     def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
-        """Begin to connect."""
+        """Start to connect."""
         self._publisher = Publisher(self._target, video, audio)
         self._publisher.start()
 
@@ -183,11 +183,11 @@ class PublishedOutlet:
             self._publisher.send_audio(packet)
 
     def take_key_request(self) -> bool:
-        """Whether the server waits for a key frame."""
+        """Whether the server needs a key frame; true once for each need."""
         return self._publisher is not None and self._publisher.take_key_request()
 
     def close(self) -> None:
-        """End the stream at the server. Twice is once."""
+        """End the stream at the server. Safe to call twice."""
         if self._publisher is not None:
             self._publisher.close(_CLOSE_S)
 
@@ -201,7 +201,7 @@ class SeveralOutlets:
     """
     Hands each packet to all of *outlets*, which it owns.
 
-    Audio goes to those that have a place for it.
+    Audio goes only to those that can send it.
     """
 
     def __init__(self, outlets: Sequence[Outlet]) -> None:
@@ -211,11 +211,11 @@ class SeveralOutlets:
 
     @property
     def watched(self) -> bool:
-        """Somebody gets the packets of any."""
+        """Whether somebody gets the packets of any of them."""
         return any(outlet.watched for outlet in self._outlets)
 
     def open(self) -> None:
-        """Make all ready. Raises SinkError; `close` then closes those that are open."""
+        """Open all. Raises SinkError; `close` then closes those that are open."""
         for outlet in self._outlets:
             outlet.open()
 
@@ -224,7 +224,7 @@ class SeveralOutlets:
         return any(outlet.takes(audio) for outlet in self._outlets)
 
     def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
-        """Say what the packets will be."""
+        """Announce the tracks; the audio only where it can be sent."""
         if audio is not None:
             self._heard = tuple(outlet for outlet in self._outlets if outlet.takes(audio))
         for outlet in self._outlets:
@@ -244,16 +244,16 @@ class SeveralOutlets:
             outlet.send_audio(packet)
 
     def take_key_request(self) -> bool:
-        """Whether somebody waits for a key frame at any."""
+        """Whether any of them wants a key frame; true once for each request."""
         asked = [outlet.take_key_request() for outlet in self._outlets]
         return True in asked
 
     def close(self) -> None:
-        """End the stream everywhere. Twice is once."""
+        """End the stream everywhere. Safe to call twice."""
         with ExitStack() as stack:
             for outlet in self._outlets:
                 stack.callback(outlet.close)
 
     def statistics(self) -> dict[str, Any]:
-        """Those of all, side by side: their names differ. Thread-safe."""
+        """The statistics of all in one dictionary: their names differ. Thread-safe."""
         return {name: value for one in self._outlets for name, value in one.statistics().items()}

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def make(config: RtspSinkConfig, making: Making) -> RelaySink:
-    """See `Making`."""
+    """The sink that *config* asks for; see `Making`."""
     settings = EncoderSettings(
         codec="h264" if config.codec == "h264" else "hevc",
         encoder=config.encoder,
@@ -56,7 +56,7 @@ class RelaySink:
     """
     Encodes the composed picture of each frame, and hands it on.
 
-    The stream keeps the first picture's size: later ones of another size are scaled into it, so
+    The stream keeps the first picture's size: later ones of another size are scaled to fit, so
     viewers stay. While nobody watches, nothing is composed or encoded after the first frame.
     """
 
@@ -76,17 +76,17 @@ class RelaySink:
 
     def prepare(self) -> None:
         """
-        Make the way out ready; until the first frame, viewers are asked to come again.
+        Open the outlet; viewers who come before the first frame are asked to try again.
 
         Raises:
-            SinkError: the address or the path cannot be had.
+            SinkError: the address or the path is not available.
         """
         self._prepared = True
         self._outlet.open()
 
     def open(self, info: StreamInfo) -> None:
         """
-        Learn what the stream will be, and prepare where that was not done.
+        Note what the stream will be, and `prepare` if that was not done.
 
         Raises:
             SinkError: as `prepare`.
@@ -126,7 +126,7 @@ class RelaySink:
             self._encoded += 1
 
     def write_audio(self, packet: AudioPacket) -> None:
-        """Hand on one packet of the source's audio; ignored where there is no place for it."""
+        """Hand on one packet of audio; ignored before the video, or if it has no place."""
         if not self._begun or self._audio is None or self._encoder is None:
             return
         pts = self._encoder.moved(packet.pts, self._audio.time_base)
@@ -134,7 +134,7 @@ class RelaySink:
             self._outlet.send_audio(AudioPacket(packet.data, pts))
 
     def close(self) -> None:
-        """End the stream. Twice is once."""
+        """End the stream. Safe to call twice."""
         self._composer.close()
         try:
             self._outlet.close()

@@ -1,1 +1,1 @@
-"""What several sinks need: canvases, times, paths. Private."""
+"""Used by several sinks: canvases, times, paths. Private."""

@@ -1,4 +1,4 @@
-"""Which pictures stand at the ticks of a constant rate, in step with the source's clock."""
+"""A constant frame rate in step with the source's clock: pictures are repeated or skipped."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _HALF = Fraction(1, 2)
 
 class Cadence:
     """
-    Counts ticks. Not thread-safe.
+    Counts the ticks of a constant rate. Not thread-safe.
 
     Args:
         fps: ticks a second.
-        longest_s: seconds between two pictures at most; what is longer is cut to this.
+        longest_s: seconds between two pictures at most; a longer gap is cut to this.
         time_base: seconds in one unit of the timestamps.
 
     Attributes:
-        lost: ticks that were cut.
+        lost: ticks that were cut so far.
     """
 
     def __init__(self, fps: Fraction, longest_s: int, time_base: Fraction) -> None:
@@ -33,9 +33,9 @@ class Cadence:
 
     def ticks(self, stamp: Stamp) -> int:
         """
-        How many ticks there are after the picture before until, and with, that of *stamp*.
+        Number of ticks since the previous picture's, up to and with the one nearest to *stamp*.
 
-        0 where the tick that it is nearest to has its picture.
+        0 where that tick has its picture already.
         """
         at_s = self._timeline.place(stamp) * self._timeline.time_base
         tick = math.floor(at_s * self._fps + _HALF) - self.lost
@@ -47,6 +47,6 @@ class Cadence:
         return count
 
     def lose(self, ticks: int) -> None:
-        """Cut so many of the ticks that were counted last: the clock goes on without them."""
+        """Take back so many of the ticks counted last: the clock goes on without them."""
         self._next -= ticks
         self.lost += ticks

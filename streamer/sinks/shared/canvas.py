@@ -1,4 +1,4 @@
-"""The picture that an encoder is given: of one size and one pixel format for the whole stream."""
+"""Pictures as an encoder takes them: one size and one pixel format for the whole stream."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _RGB = 0
 
 class Canvas:
     """
-    Pictures of any size as frames of one size.
+    Turns pictures of any size into frames of one size, that of the first picture.
 
-    That is the first picture's; in YUV plus a black or transparent column or row at the right or
-    bottom where it is odd. A picture of another size is scaled into it, with bars likewise.
+    In YUV an odd side gets a black or transparent column at the right or row at the bottom. A
+    picture of another size is scaled to fit, between bars of the same kind.
 
     Args:
         width: of the first picture in pixels.
         height: of the first picture in pixels.
-        drawn: the pictures' pixels.
-        given: the frames' pixel format: one of YUV, then in BT.709 with limited range, or of RGB.
+        drawn: the pictures' pixel format.
+        given: the frames' pixel format: YUV, then in BT.709 with limited range, or RGB.
 
-    Owns its memory, which is FFmpeg's. Not thread-safe.
+    Owns its memory, which FFmpeg allocates. Not thread-safe.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Canvas:
 
     @property
     def alpha(self) -> Alpha:
-        """(H, W) uint8, of BGRA: that of the latest frame, until the next; a view."""
+        """(H, W) uint8 view of the latest frame's alpha, valid until the next; only of BGRA."""
         return self._drawn[..., 3]
 
     def prepare(self, encoder: CodecContext) -> None:
@@ -89,11 +89,11 @@ class Canvas:
         *picture* as a frame without timestamps.
 
         Args:
-            picture: (H, W, 3) uint8 BGR or (H, W, 4) BGRA, as was said; borrowed until this
-                returns.
+            picture: (H, W, 3) uint8 BGR or (H, W, 4) BGRA, as `drawn` says; borrowed until
+                this returns.
 
         Returns:
-            A frame that is valid until the next call, where it is the canvas's own: of BGRA.
+            A new frame; where BGRA stays BGRA the canvas's own, valid until the next call.
         """
         if self._quick is not None:
             if picture.shape != self._drawn.shape:

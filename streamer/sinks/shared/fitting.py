@@ -10,12 +10,12 @@ from streamer.compositing import Picture
 
 class Fitting:
     """
-    Draws pictures of any size into *out*: one of its own size as it is, another scaled with its
-    shape kept, between black bars, which are transparent where there is an alpha.
+    Draws pictures of any size into *out*. One of its own size is copied; another is scaled with its
+    shape kept, between bars that are black, or transparent where there is an alpha.
 
     Args:
-        out: (H, W), (H, W, 3) or (H, W, 4) uint8; borrowed for good. Its rows may be apart.
-        size: (width, height) of the pictures that stand in its upper left corner unscaled; *out*'s
+        out: (H, W), (H, W, 3) or (H, W, 4) uint8; borrowed for good. Its rows may be padded.
+        size: (width, height) of the pictures that are copied, into the upper left corner; *out*'s
             own when None.
 
     Not thread-safe. Allocates nothing.

@@ -1,4 +1,4 @@
-"""Where a sink writes: folders, and what to say when that fails."""
+"""Folders to write to, and errors that say why a path cannot be written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refusal(path: Path, error: Exception) -> SinkError:
     """
     The error for a *path* that could not be written, in one line with the way out.
 
-    Only the system speaks of permissions: FFmpeg calls failures of any kind by that number.
+    FFmpeg uses EPERM for failures of any kind: only the system's own means permissions.
     """
     number = error.errno if isinstance(error, OSError) and is_of_the_disk(error) else None
     reason = _WAYS_OUT.get(number) if number is not None else None
@@ -53,6 +53,6 @@ def refusal(path: Path, error: Exception) -> SinkError:
 
 
 def is_of_the_disk(error: Exception) -> bool:
-    """Whether the system has refused to write, rather than FFmpeg to go on."""
+    """Whether the system refused to write, rather than FFmpeg for a reason of its own."""
     unnumbered = isinstance(error, av.FFmpegError) and error.errno == errno.EPERM
     return isinstance(error, OSError) and not unnumbered

@@ -1,4 +1,4 @@
-"""One picture to one file, whole or not at all."""
+"""Writes one picture to one file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamer.sinks.shared.paths import refusal
 
 _JPEG = (".jpg", ".jpeg")
 _LOSSLESS = 101
-"""What OpenCV takes as a WebP's quality for that; 100 of its own is not."""
+"""The WebP quality that means lossless to OpenCV; its 100 is not lossless."""
 
 
 def write_picture(
@@ -27,7 +27,7 @@ def write_picture(
     It is written beside its place under a hidden name that ends in `.part`, then renamed.
 
     Args:
-        path: `.png`, `.jpg`, `.jpeg`, `.webp` or what else OpenCV writes; its folder exists.
+        path: `.png`, `.jpg`, `.jpeg`, `.webp` or another that OpenCV writes; its folder exists.
         picture: (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA with straight alpha, uint8; borrowed.
         quality: 1..100, of JPEG and WebP; a WebP of 100 is lossless.
         overwrite: replace a file of that name.
@@ -73,7 +73,7 @@ def write_picture(
 
 
 def _move_to_free(part: Path, path: Path) -> None:
-    """Rename where no file of that name is; raises FileExistsError. Atomic where links exist."""
+    """Rename unless *path* exists, which raises FileExistsError. Atomic where links exist."""
     try:
         os.link(part, path)
     except FileExistsError:

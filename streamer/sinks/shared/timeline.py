@@ -8,21 +8,21 @@ from streamer.frame import Stamp
 
 _NOMINAL_FPS = Fraction(25)
 _LONGEST_S = 1
-"""What lies further apart has a gap between: no picture is so long."""
+"""Seconds: frames further apart have a gap between them, which is no frame's length."""
 
 
 class Timeline:
     """
-    Keeps the source's steps from frame to frame, and time running forward where it begins anew.
+    Turns the source's timestamps into the file's: the same steps, from 0, always forward.
 
-    The first frame is at 0, whatever the source's clock says: players show no hours of nothing,
-    and MP4 holds no time below 0. Its time base is the file's. A timestamp that is not after the
-    last one, as after a reconnect, follows one frame later, and those after it with it.
+    The first frame is at 0, whatever the source's clock says: otherwise players show hours of
+    nothing, and MP4 holds no time below 0. A timestamp that is not after the last one, as after a
+    reconnect, is placed one frame later, and those after it count from there.
 
     Args:
         time_base: seconds in one unit of the file's timestamps.
-        fps: the nominal rate, from which a frame's length is taken; the distance of the last two
-            frames that were at most 1 s apart, and 1/25 s before there are any, where it is None.
+        fps: the nominal rate, which gives a frame's length. When None, that is the distance of the
+            last two frames that were at most 1 s apart, and 1/25 s before there are any.
     """
 
     def __init__(self, time_base: Fraction, fps: Fraction | None) -> None:

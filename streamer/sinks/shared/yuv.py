@@ -1,8 +1,8 @@
 """
 BGR as 8-bit YUV 4:2:0, BT.709 with limited range.
 
-By OpenCV, in two fifths of the CPU time of swscale's exact way and as near to the formula; its
-quick one gives grey a tint and makes 250 of white.
+OpenCV does it, as close to the formula as swscale's exact mode and in two fifths of its CPU time.
+swscale's quick mode gives grey a tint and turns white into 250.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Yuv420:
 
     Args:
         width: in pixels; even.
-        height: likewise.
+        height: in pixels; even.
 
     Not thread-safe.
     """
@@ -45,7 +45,7 @@ class Yuv420:
         """
         *picture*, (H, W, 3) uint8 BGR, as a frame of its own without timestamps.
 
-        Each chroma sample is that of the mean of four pixels, and stands between them.
+        Each chroma sample is made from the mean of four pixels, and lies between them.
         """
         height, width = picture.shape[:2]
         frame = VideoFrame(width, height, PIXELS)
