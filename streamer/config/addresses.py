@@ -1,4 +1,4 @@
-"""Where a server of ours listens, as a URL says it."""
+"""The address that one of our servers listens on, parsed from a URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.core.urls import authority_may_end, stray_in_password
 
 _PATH = re.compile(r"(/[\w.~+-]+)+/?", re.ASCII)
 _PORTS = {"rtsp": 8554, "rtsps": 8322}
-"""Where there is none in the URL; RTSP's own 554 needs an administrator."""
+"""Default ports by scheme; RTSP's own 554 needs an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,19 @@ class ServeAddress:
     path: str
     """Begins with `/`."""
     secure: bool
-    """TLS: `rtsps://`."""
+    """Whether it uses TLS (`rtsps://`)."""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
-        """Without credentials."""
+        """The URL, without credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"rtsp{'s' * self.secure}://{host}:{self.port}{self.path}"
 
     @property
     def is_local(self) -> bool:
-        """Only this machine can reach it."""
+        """Whether only this machine can reach it."""
         if self.host == "localhost":
             return True
         try:
@@ -46,15 +46,15 @@ class ServeAddress:
     @classmethod
     def parse(cls, url: str) -> ServeAddress:
         """
-        The address that *url* means: `rtsp[s]://[user:password@]host[:port]/path`.
+        Parse *url*: `rtsp[s]://[user:password@]host[:port]/path`.
 
         Raises:
-            ValueError: it is none; the message does not repeat it.
+            ValueError: *url* is not such an address; the message does not repeat it.
         """
         try:
             parts = urlsplit(url)
         except ValueError:
-            # Without its cause: that repeats a part of the URL, which may be one of the password.
+            # Without its cause: that repeats a part of the URL, which may be part of the password.
             raise ValueError(
                 "cannot be read: check the host, and write special characters of a password as %XX"
             ) from None

@@ -1,4 +1,4 @@
-"""Options of what runs a model, in words; each applies where that runs. Validation only."""
+"""Options for each backend that runs a model, used only where it runs. Validation only."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ class CudaOptions(Data):
     """How onnxruntime uses CUDA."""
 
     conv_search: Literal["exhaustive", "heuristic", "default"] = "exhaustive"
-    """How the convolutions' algorithms are chosen at the start: by trying all, which takes seconds
-    for each size; by an estimate; or not at all."""
+    """How algorithms for convolutions are chosen at the start. `exhaustive` tries all, which takes
+    seconds for each size; `heuristic` estimates; `default` does not choose."""
     cuda_graphs: bool = False
-    """Record the run once and replay it: less work for the CPU, for graphs that run on the GPU
-    wholly; others are refused."""
+    """Record the run once and replay it, which saves CPU work. Only for graphs that run wholly on
+    the GPU; others are refused."""
 
 
 class TensorRtOptions(Data):
-    """How onnxruntime uses TensorRT, which builds an engine for minutes at its first start."""
+    """How onnxruntime uses TensorRT, which takes minutes to build an engine at its first start."""
 
     fp16: bool = False
-    """Compute in half precision: faster, and for some models wrong. `streamer eval` tells."""
+    """Compute in half precision: faster, but wrong for some models; check with `streamer eval`."""
     engine_cache: bool = True
-    """Keep the engines, and what was timed while building them, in our cache folder."""
+    """Keep the engines, and the timings from building them, in streamer's cache folder."""
     cuda_graphs: bool = False
     """Record the run once and replay it."""
 
@@ -33,12 +33,12 @@ class OpenVinoOptions(Data):
     """How OpenVINO computes."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of what the file leaves in floats. `auto`: bf16 where the CPU has it and the file was not
-    asked for as fp32. bf16 elsewhere is an error."""
+    """Precision of what the file leaves in floats. `auto`: bf16 where the CPU has it, unless
+    `model.precision` is fp32. `bf16` on a CPU without it is an error."""
 
 
 class BackendOptions(Data):
-    """By the name of what they are for."""
+    """Options for CUDA, TensorRT and OpenVINO, each under its name."""
 
     cuda: CudaOptions = CudaOptions()
     tensorrt: TensorRtOptions = TensorRtOptions()

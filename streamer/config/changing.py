@@ -10,9 +10,9 @@ from streamer.config.models import Config
 
 Way = Literal["next frame", "source", "matting", "restart"]
 """
-`next frame`: the frames to come have it. `source`: a camera or RTSP stream is reopened, and other
-sources take some of their settings as they go on. `matting`: model and matting are loaded again,
-while the ones before go on. `restart`: fixed while the stream runs.
+`next frame`: applies from the next frame on. `source`: a camera or RTSP stream is reopened; other
+sources take some of their settings without that. `matting`: model and matting are loaded again
+while the old ones keep running. `restart`: fixed while the stream runs.
 """
 
 WAYS: dict[str, Way] = {
@@ -31,7 +31,7 @@ WAYS: dict[str, Way] = {
     "standby": "restart",
     "pipeline": "restart",
 }
-"""By dotted key; a key that is not here has the way of the longest one here that it is below."""
+"""By dotted key. A key that is not listed follows the longest listed key above it."""
 
 
 def way_of(key: str) -> Way:
@@ -42,7 +42,7 @@ def way_of(key: str) -> Way:
 
 
 def differences(one: Config, other: Config) -> Iterator[str]:
-    """The keys of sections and their options, as `refine.gain`, whose values are not the same."""
+    """The keys of sections and options, such as `refine.gain`, whose values differ."""
     for section in Config.model_fields:
         mine, theirs = getattr(one, section), getattr(other, section)
         if mine == theirs:

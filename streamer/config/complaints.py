@@ -1,7 +1,7 @@
 """
-What pydantic found wrong, in the words of the file's author: YAML path, value, what is expected.
+Pydantic's errors in the file author's terms: YAML path, value, and what was expected.
 
-No value of a key that may hold a credential, nor any URL, is repeated.
+Messages repeat no URL, and no value of a key that may hold a credential.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def complaints(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
     found: dict[Location, list[ErrorDetails]] = {}
     for detail in _of_the_nearest(error.errors(include_url=False), data):
         found.setdefault(_in_the_file(detail, data), []).append(detail)
-    # Where an alternative of a union fits down to one of its entries, the entry is what is wrong.
+    # If an alternative of a union fits except for an entry within it, only the entry is reported.
     deepest = {
         location: details
         for location, details in found.items()
@@ -63,7 +63,7 @@ def complaints(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
 
 
 def _of_the_nearest(details: list[ErrorDetails], data: Any) -> list[ErrorDetails]:
-    """Those of *details* that concern the alternatives with the fewest, where there are several."""
+    """Of a union's errors, only those of the alternatives that have the fewest."""
     members = [_members(detail, data) for detail in details]
     counts = Counter(place for places in members for place in places)
 
@@ -79,14 +79,14 @@ def _of_the_nearest(details: list[ErrorDetails], data: Any) -> list[ErrorDetails
 
 
 def _members(detail: ErrorDetails, data: Any) -> list[Location]:
-    """Where in the error's location the name of a union's member stands, and which."""
+    """The prefixes of the error's location that end in the name of a union's member."""
     parts = detail["loc"]
     in_file = _steps(detail, data)
     return [parts[: n + 1] for n in range(len(parts)) if n not in in_file]
 
 
 def _in_the_file(detail: ErrorDetails, data: Any) -> Location:
-    """The error's location without the names of the union's members, which no file holds."""
+    """The error's location in the file, which has no names of a union's members."""
     location = [detail["loc"][n] for n in _steps(detail, data)]
     if _is_a_short_list(detail):
         location.pop()
@@ -96,7 +96,7 @@ def _in_the_file(detail: ErrorDetails, data: Any) -> Location:
 
 
 def _steps(detail: ErrorDetails, data: Any) -> list[int]:
-    """The indices of those parts of the error's location that *data* has, or lacks at its end."""
+    """Indices of the location's parts that *data* has; also of the last if only that is missing."""
     steps: list[int] = []
     here = data
     parts = detail["loc"]
@@ -114,7 +114,7 @@ def _steps(detail: ErrorDetails, data: Any) -> list[int]:
 
 
 def _is_a_short_list(detail: ErrorDetails) -> bool:
-    """Whether it is about an entry that a list of a fixed length lacks."""
+    """Whether an entry of a fixed-length list is missing."""
     return detail["type"] == "missing" and isinstance(detail["loc"][-1], int)
 
 
@@ -161,7 +161,7 @@ def _phrase(location: Location, details: list[ErrorDetails], data: Mapping[str, 
 
 
 def _expected(detail: ErrorDetails) -> str | None:
-    """What was expected, to follow `… is not `; None where pydantic's own words must do."""
+    """What was expected, worded to follow `… is not `; None: use pydantic's own message."""
     kind = detail["type"]
     context = detail.get("ctx", {})
     match kind:
@@ -189,14 +189,14 @@ def _expected(detail: ErrorDetails) -> str | None:
 
 
 def _one_of(choices: Sequence[str]) -> str:
-    """*choices* to follow `… is not `."""
+    """*choices*, worded to follow `… is not `."""
     return (
         f"one of {', '.join(choices)}" if len(choices) > 1 else "".join(f"'{c}'" for c in choices)
     )
 
 
 def _choices(detail: ErrorDetails) -> list[str]:
-    """What there was to choose from; pydantic lists it as `'a', 'b' or 'c'`."""
+    """The allowed choices; pydantic lists them as `'a', 'b' or 'c'`."""
     context = detail.get("ctx", {})
     if detail["type"] == "unknown_name":
         return list(context["names"])
@@ -222,7 +222,7 @@ def _shown(value: object, location: Location) -> str:
 
 
 def _is_secret(location: Location) -> bool:
-    """Whether a credential may stand there, going by the names of the keys."""
+    """Whether the value may be a credential, going by the names of the keys."""
     secrets = ("url", "serve", "publish", "username", "password", "token", "secret")
     return any(name in secrets for name in location)
 
@@ -240,7 +240,7 @@ def _nearest(word: str, words: Sequence[str]) -> str:
 
 
 def _models_at(location: Location, data: Mapping[str, Any]) -> list[type[BaseModel]]:
-    """The models that may stand at *location*; one, where `type:` says which."""
+    """The models that are allowed at *location*; only one if `type:` names it."""
     models: list[type[BaseModel]] = [Config]
     here: Any = data
     for part in location:

@@ -1,4 +1,4 @@
-"""What every part of a configuration is: frozen data that knows no other keys."""
+"""The base of every part of a configuration: frozen data that refuses unknown keys."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
-YAML text as plain data, within bounds: what a configuration of any size needs, and no more.
+Read YAML text into plain data, within limits that no real configuration reaches.
 
-Aliases are counted as often as they are used, so that ten lines cannot stand for a billion values.
+Aliases are counted each time they are used, so that ten lines cannot stand for a billion values.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MOST_VALUES = 10_000
 _DEEPEST = 50
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _LONGEST_NUMBER = 400
-"""Digits and signs; that of the largest float has 309."""
+"""Characters of a number; the largest float has 309 digits."""
 _MISTYPED = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
-"""What PyYAML raises where a value is not of its tag: a day 32, `!!bool x`, `!!int ''`."""
+"""What PyYAML raises if a value does not fit its tag: a day 32, `!!bool x`, `!!int ''`."""
 
 
 def read_text(path: str | os.PathLike[str], name: str) -> str:
@@ -61,7 +61,7 @@ def yaml_complaint(error: yaml.YAMLError) -> str:
 
 
 class _Refusal(yaml.MarkedYAMLError):
-    """It is YAML, but not for us."""
+    """Valid YAML that we refuse."""
 
 
 def _endless(mark: yaml.Mark) -> _Refusal:
@@ -85,7 +85,7 @@ class _Loader(yaml.SafeLoader):
     """
     A SafeLoader that counts values and levels, and refuses equal keys.
 
-    PyYAML itself keeps the last of two equal keys without a word.
+    PyYAML itself silently keeps the last of two equal keys.
     """
 
     def __init__(self, text: str) -> None:
@@ -93,7 +93,7 @@ class _Loader(yaml.SafeLoader):
         self._values = 0
         self._level = 0
         self._sizes: dict[int, int] = {}
-        """Of each finished node, by its `id`: its values, those of its aliases too."""
+        """Number of values in each finished node, aliases included, by its `id`."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -122,7 +122,7 @@ class _Loader(yaml.SafeLoader):
             problem="is no such number, date or truth value: put a text in quotes",
             problem_mark=node.start_mark,
         )
-        # PyYAML takes long over numbers of many parts to the base 60.
+        # PyYAML is slow with long numbers to the base 60.
         if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
             raise refusal
         try:

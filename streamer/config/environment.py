@@ -1,4 +1,4 @@
-"""Texts from the environment: what they become is said by the option that they are for."""
+"""Values of environment variables; the option that takes one decides its type."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pydantic import SecretStr
 
 class FromEnvironment(str):
     """
-    What stands in a variable, which is a text to whoever set it.
+    The value of an environment variable.
 
-    Where an option takes texts it stays one, be it `0123`, `true` or `null`; where it takes
-    numbers or truth values pydantic reads it as one.
+    For an option that takes text it stays text, even `0123`, `true` or `null`; for numbers and
+    truth values pydantic converts it.
     """
 
     __slots__ = ()
 
 
 def as_wanted(value: Any, annotation: Any) -> Any:
-    """*value* with its texts from the environment as a field of that *annotation* takes them."""
+    """*value* with its texts from the environment made fit for a field of that *annotation*."""
     if isinstance(value, list):
         return [as_wanted(item, annotation) for item in value]
     if not isinstance(value, FromEnvironment):
@@ -37,7 +37,7 @@ def as_wanted(value: Any, annotation: Any) -> Any:
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
-    """The plain types within *annotation*, whatever is around them."""
+    """The plain types within *annotation*, at any depth."""
     parts = () if get_origin(annotation) is Literal else get_args(annotation)
     if not parts:
         yield annotation

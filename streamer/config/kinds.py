@@ -1,8 +1,8 @@
 """
-Which kinds of sources and sinks there are, beside those that are built in.
+Kinds of sources and sinks beyond those that are built in.
 
-A package that brings one names its configuration class as an entry point of `streamer.sources` or
-`streamer.sinks`; a program of its own calls `register`.
+A package adds one by naming its configuration class as an entry point of `streamer.sources` or
+`streamer.sinks`. A program adds its own with `register`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _searched = False
 
 
 def made_by(config: SourceBase | SinkBase) -> Callable[..., Any]:
-    """What makes the part that *config* describes; imported now."""
+    """Import and return the callable that makes the part *config* describes."""
     module, _, name = config.MADE_BY.partition(":")
     maker: Callable[..., Any] = getattr(import_module(module), name)
     return maker
@@ -39,14 +39,14 @@ def made_by(config: SourceBase | SinkBase) -> Callable[..., Any]:
 
 def register(kind: _Kind) -> _Kind:
     """
-    Let configurations have a source or sink of another kind, by the `type` of its class.
+    Add a kind of source or sink, which configurations then name by its `type`.
 
     Args:
-        kind: its configuration class; returned, so that this may decorate it. Its `type` is a
-            Literal of one word.
+        kind: its configuration class, whose `type` is a Literal of one word. It is returned, so
+            that this can be used as a decorator.
 
     Raises:
-        ValueError: another class has that `type`.
+        ValueError: another class has that `type` already.
     """
     name = type_of(kind)
     with _lock:
@@ -66,7 +66,7 @@ def register(kind: _Kind) -> _Kind:
 
 
 def kinds_of(kind: type[SourceBase] | type[SinkBase]) -> list[type[SourceBase] | type[SinkBase]]:
-    """The classes that configurations may have in the place of such a one."""
+    """All known classes of sources if *kind* is one, else all those of sinks."""
     field = "sinks" if issubclass(kind, SinkBase) else "source"
     return [
         model
@@ -76,13 +76,13 @@ def kinds_of(kind: type[SourceBase] | type[SinkBase]) -> list[type[SourceBase] |
 
 
 def type_of(kind: type[SourceBase] | type[SinkBase]) -> str:
-    """The word by which configurations name it."""
+    """The `type` by which configurations name *kind*."""
     return str(get_args(kind.model_fields["type"].annotation)[0])
 
 
 def find_kinds() -> bool:
     """
-    Register what installed packages bring, once; whether there was any.
+    Register the kinds of installed packages, once; return whether there were any.
 
     Raises:
         ConfigError: one of them cannot be loaded.

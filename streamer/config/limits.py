@@ -1,4 +1,4 @@
-"""Limits that options share: what is beyond is a slip, or more than a machine has."""
+"""Limits that options share: more is a slip, or beyond what a machine can do."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Rate = Annotated[float, Field(ge=0.0001, le=1000)]
 Pause = Annotated[float, Field(ge=0.001, le=86_400)]
 """Seconds that something waits or lasts: a day at most."""
 MOST_PIXELS = 1 << 26
-"""Of a frame that is made here: 8192x8192."""
+"""Pixels of a generated frame at most: 8192x8192."""
 DAY_S = 86_400
 LONGEST_S = 100_000_000
 """Seconds of a stream's time: three years."""
 COUNT = 1_000_000_000
-"""Of things that are counted, and take no memory of their own."""
+"""At most so many of anything that is counted but takes no memory of its own."""
 
 
 def limits_of(kind: type[BaseModel], name: str) -> tuple[float, float]:
-    """The least and the most that a number *name* of *kind* may be, or come near to."""
+    """The lower and upper bound, inclusive or not, of the number *name* of *kind*."""
     least, most = -math.inf, math.inf
     for limit in kind.model_fields[name].metadata:
         least = getattr(limit, "ge", getattr(limit, "gt", least))
@@ -32,5 +32,5 @@ def limits_of(kind: type[BaseModel], name: str) -> tuple[float, float]:
 
 
 def in_digits(number: Any) -> str:
-    """*number* as tables and messages show it: whole ones in full."""
+    """*number* as tables and messages show it; whole numbers in full."""
     return str(number) if isinstance(number, int) else f"{number:g}"

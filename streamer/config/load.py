@@ -1,5 +1,5 @@
 """
-YAML in, a validated `Config` out; what is wrong is said in one line that names where.
+Load YAML into a validated `Config`; an error is one line that names the place.
 
 The order is: read the file, apply the overrides, fill in `${VARIABLES}`, validate. Relative paths
 inside a configuration are relative to the current folder, not to the file, so that the same file
@@ -81,7 +81,7 @@ def parse_config(
 
 
 def _validated(data: Mapping[str, Any]) -> Config:
-    """The configuration in *data*, which may have kinds of sources and sinks of other packages."""
+    """Validate *data*; an unknown kind of source or sink is looked for in installed packages."""
     try:
         return Config.model_validate(data)
     except ValidationError as error:
@@ -96,7 +96,7 @@ def revise(config: Config, changes: Mapping[str, Any]) -> Config:
     *config* with other values for some of its settings, valid as a whole.
 
     Args:
-        config: as it is.
+        config: the present one, which stays as it is.
         changes: values by dotted keys, as `{"refine.threshold": 0.6}`.
 
     Returns:
@@ -118,7 +118,7 @@ def revise(config: Config, changes: Mapping[str, Any]) -> Config:
 
 
 def _plain(value: Any) -> Any:
-    """*value* as YAML would give it, apart from what it was: no models and no tuples."""
+    """A copy of *value* as YAML would give it: no models and no tuples."""
     if isinstance(value, BaseModel):
         return _plain(value.model_dump())
     if isinstance(value, Mapping):
@@ -129,7 +129,7 @@ def _plain(value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
-    """A copy of *value* whose parts are apart even where YAML's aliases share them."""
+    """A copy of *value* that shares no parts, even where YAML's aliases did."""
     if isinstance(value, Mapping):
         return {str(key): _copied(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -138,7 +138,7 @@ def _copied(value: Any) -> Any:
 
 
 def _override(data: dict[str, Any], override: str) -> None:
-    """Apply one `key=value` to *data*, making the mappings on its way."""
+    """Apply one `key=value` to *data*, creating missing mappings."""
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not all(key.split(".")):
@@ -154,7 +154,7 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
-    """Have *value* at the dotted *key* of *data*, making the mappings on its way."""
+    """Set the dotted *key* of *data* to *value*, creating missing mappings."""
     *way, last = key.split(".")
     here: Any = data
     for step in way:

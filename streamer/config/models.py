@@ -1,4 +1,4 @@
-"""The configuration as a whole, and all of it but its sources and sinks. Validation only."""
+"""The whole configuration, and the sections without a module of their own. Validation only."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _Std = Annotated[float, Field(le=1000)]
 
 
 class ContractConfig(Data):
-    """How a local ONNX file wants its input and means its output; absent: as RMBG-1.4."""
+    """The input and output of a local ONNX file; when absent, as those of RMBG-1.4."""
 
     mean: tuple[_Mean, _Mean, _Mean] = (0.5, 0.5, 0.5)
     """Subtracted from the RGB values in 0..1."""
     std: tuple[_Std, _Std, _Std] = (1.0, 1.0, 1.0)
-    """Then divided by."""
+    """What the values are then divided by."""
     input: str | None = None
     """Name of the input; the graph's first when absent."""
     output: str | None = None
     """Name of the output; the graph's first when absent."""
     logits: bool = False
-    """The output is before its sigmoid."""
+    """Whether the output still needs a sigmoid."""
 
     @field_validator("std")
     @classmethod
@@ -56,31 +56,32 @@ class ContractConfig(Data):
 
 
 class ModelConfig(Data):
-    """Which model, at which size, on what."""
+    """Which model runs, at which size, and on which hardware."""
 
     name: str = "rmbg-1.4"
     """A name that `streamer models list` shows, a path to an `.onnx` file, or `auto`:
-    `rmbg-1.4` or, where that cannot be had, `isnet`."""
+    `rmbg-1.4`, or `isnet` if that is not available."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
-    """`auto` takes fp16 on a GPU; on a CPU the int8 file that `streamer models optimize` made and
-    proved, or else fp32; as far as the model has them."""
+    """`auto`, as far as the model has them: fp16 on a GPU; on a CPU the int8 file that
+    `streamer models optimize` made and proved, else fp32."""
     input_size: int | None = Field(None, ge=32, le=4096)
-    """Side of the square network input in pixels, for graphs that allow it; the model's own."""
+    """Side of the square network input in pixels, for graphs that allow it; when absent
+    the model's own."""
     providers: Literal["auto"] | list[Provider] = "auto"
-    """Execution providers in order of preference; `auto` takes the best that loads. One that is
-    named and does not load is an error."""
+    """Execution providers in order of preference; `auto` takes the best that loads. A named
+    one that does not load is an error."""
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
-    """Threads within an operator; `auto`: as many as there are cores for us, of which
-    a quota such as that of `docker --cpus` leaves fewer."""
+    """Threads within an operator. `auto`: one for each core that streamer may use; a quota such as
+    that of `docker --cpus` lowers the number."""
     normalize: bool = False
     """Stretch each alpha to its own minimum and maximum: for pictures, not for video."""
     backend: Literal["auto", "onnxruntime", "openvino"] = "auto"
-    """What runs it. `auto`: OpenVINO for an int8 file on a CPU where it is installed, which it runs
-    faster, unless matting is `tracked`, and onnxruntime for all else. `openvino` is for the CPU."""
+    """What runs the model. `auto`: onnxruntime; but for an int8 file on a CPU OpenVINO, which is
+    faster, if it is installed and matting is not `tracked`. `openvino` is for the CPU only."""
     options: BackendOptions = BackendOptions()
-    """Of CUDA, TensorRT and OpenVINO."""
+    """Options for CUDA, TensorRT and OpenVINO."""
     contract: ContractConfig | None = None
-    """For a local `.onnx` file only."""
+    """Input and output of a local `.onnx` file; for no other model."""
 
     @field_validator("providers")
     @classmethod
@@ -112,22 +113,22 @@ class MattingConfig(Data):
     """How frames get their mattes."""
 
     mode: Literal["auto", "every_frame", "tracked"] = "auto"
-    """`every_frame`: the model runs on each, and `rvm-mobilenetv3` needs that; `tracked`: on key
-    frames, cropped to the subject, and optical flow carries their mattes to the frames between.
-    `auto`: `tracked` for live streams that the model is too slow for, as it is when it has warmed
-    up; else `every_frame`."""
+    """`every_frame`: the model runs on each frame; `rvm-mobilenetv3` needs this. `tracked`: it runs
+    on key frames, cropped to the subject, and optical flow carries their mattes to the frames
+    between. `auto`: `tracked` for a live stream if the model, once warmed up, is too slow for it;
+    else `every_frame`."""
     effort: Literal["auto", "fast", "balanced", "best"] = "auto"
-    """`tracked`: how finely and how often is looked. `auto`: `balanced` for live streams and `best`
-    for files."""
+    """`tracked`: how finely and how often the model looks. `auto`: `balanced` for live streams and
+    `best` for files."""
     max_interval: int = Field(12, ge=1, le=60)
-    """`tracked`: frames from one key frame to the next while something moves, at most."""
+    """`tracked`: most frames from one key frame to the next while something moves."""
     refresh_s: Pause = 2.0
     """`tracked`: seconds from one key frame to the next while nothing moves."""
     whole_s: Pause = 3.0
     """`tracked`: seconds after which the model looks at the whole frame again."""
     delay_frames: int = Field(0, ge=0, le=60)
-    """`tracked`, live: frames by which the picture is delayed, so that mattes rest on key frames
-    from both sides. Files always are: they wait."""
+    """`tracked`, live: frames by which the picture is delayed, so that mattes use the key frames
+    before and after. Files wait, so theirs always use both."""
 
 
 class StandbyConfig(Data):
@@ -149,12 +150,12 @@ class StandbyConfig(Data):
 
 
 class PipelineConfig(Data):
-    """The stages between source and sinks."""
+    """Queues and time limits between source and sinks."""
 
     ring_capacity: int = Field(4, ge=1, le=256)
     """Frames that may wait for their matte; each takes 4 bytes a pixel."""
     sink_queue: int = Field(4, ge=1, le=256)
-    """Mattes that may wait for each sink, and their frames, likewise."""
+    """Mattes that may wait, with their frames, for each sink; 4 bytes a pixel each as well."""
     stall_s: Pause = 8.0
     """Seconds after which a sink that does not return, or a stage that does not stop, counts as
     stuck."""
@@ -164,7 +165,7 @@ class Config(Data):
     """One stream, from its source to its sinks."""
 
     name: str = Field("stream", max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
-    """`{stream}` in the sinks' paths."""
+    """Name of the stream; it replaces `{stream}` in the sinks' paths."""
     source: SourceConfig
     """Where frames come from."""
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -174,7 +175,7 @@ class Config(Data):
     compose: ComposeConfig = ComposeConfig()
     standby: StandbyConfig = StandbyConfig()
     sinks: list[SinkConfig] = Field(min_length=1, max_length=64)
-    """Where mattes go; several at once."""
+    """Where mattes go: one output, or several at once."""
     pipeline: PipelineConfig = PipelineConfig()
 
     @model_validator(mode="after")
@@ -238,13 +239,13 @@ class Config(Data):
 
     @property
     def files_read(self) -> tuple[str, ...]:
-        """Paths of the files, or the folder, that the stream is made from."""
+        """Paths of the files, or of the folder, that the stream reads."""
         used = (self.source, self.compose.background)
         return tuple(path for path in (getattr(part, "path", None) for part in used) if path)
 
     @property
     def owns_stdout(self) -> bool:
-        """Whether a sink writes to stdout, on which nothing else must appear then."""
+        """Whether a sink writes to stdout; nothing else must be printed there then."""
         return self._pipes_to_stdout > 0
 
     @property
@@ -265,7 +266,7 @@ class Config(Data):
         return self
 
     def _alpha_asked_for(self, sink: LayoutConfig) -> str | None:
-        """How to do without the alpha that *sink* is asked for; None where it is asked for none."""
+        """How to avoid the alpha that *sink* is asked for; None if it is asked for none."""
         if sink.layout == "cutout" and self.compose.cutout == "rgba":
             return "set compose.cutout: rgb_on_black"
         if sink.layout == "composite" and self.compose.background.type == "transparent":

@@ -1,4 +1,4 @@
-"""Paths of outputs: fields that are filled in, and what must not be written over."""
+"""Paths of outputs: how their fields are filled in, and whether two mean the same file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def fill_path(template: str, *, stream: str, start: datetime) -> Path:
     *template* with `{stream}` and `{start}` or `{start:%Y%m%d-%H%M%S}` filled in, `~` expanded.
 
     Raises:
-        ValueError: it has another field, or is no template.
+        ValueError: it has another field, is not a valid template, or `~` has no home folder.
     """
     try:
         names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
@@ -38,7 +38,7 @@ def fill_path(template: str, *, stream: str, start: datetime) -> Path:
 
 
 def is_among(path: str | Path, files: Iterable[str | Path]) -> bool:
-    """Whether *path* is one of *files*, by whatever name; none of them need be there."""
+    """Whether *path* is one of *files*, even by another name; none of them needs to exist."""
     return any(_is_same(Path(path), Path(file)) for file in files)
 
 

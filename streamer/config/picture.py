@@ -1,4 +1,4 @@
-"""What becomes of an alpha and what a picture shows: refinement, backgrounds. Validation only."""
+"""How alphas are refined and what pictures show, such as backgrounds. Validation only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamer.config.data import Data
 from streamer.config.stream_urls import LocalPath
 
 COLOURS = ("black", "white", "green", '"#rrggbb"')
-"""As messages list them."""
+"""The accepted colours, as messages list them."""
 COLOUR_PATTERN = r"^(black|white|green|#[0-9A-Fa-f]{6})$"
 Colour = Annotated[
     str,
@@ -26,30 +26,31 @@ Colour = Annotated[
 
 
 class RefineConfig(Data):
-    """What is done to the soft alpha, in this order; `threshold` alone is for the mask."""
+    """Steps on the soft alpha, in the order of their numbers; `threshold` alone makes the mask."""
 
     threshold: float = Field(0.5, gt=0, le=1)
     """The mask is where alpha is at least this."""
     gain: float = Field(1.0, gt=0, le=10)
-    """1. Alpha is multiplied by it: more than 1 hardens faint parts."""
+    """1. Factor that alpha is multiplied by: more than 1 hardens faint parts."""
     band: tuple[float, float] | None = None
-    """2. [low, high]: up to low is background, from high on foreground, smooth between them."""
+    """2. [low, high]: alpha up to low is background, from high on foreground, smooth in between."""
     min_fragment: float = Field(0.0, ge=0, lt=1)
-    """3. Fragments of the foreground smaller than this share of the frame are dropped, …"""
+    """3. Fragments of the foreground smaller than this share of the frame are dropped."""
     fragment_frames: int = Field(0, ge=0, le=120)
-    """… but not before they were too small for so many frames, one after another."""
+    """3. Drop a fragment only once it was too small for so many frames in a row."""
     keep_largest: int | None = Field(None, ge=1, le=1000)
-    """4. Of the foreground's parts only so many are kept, the largest."""
+    """4. Keep only so many parts of the foreground, the largest."""
     fill_holes: float = Field(0.0, ge=0, lt=1)
     """5. Holes in the foreground smaller than this share of the frame are filled."""
     grow_px: int = Field(0, ge=-64, le=64)
-    """6. The foreground grows by so many pixels; it shrinks where this is negative."""
+    """6. Pixels that the foreground grows by; a negative number shrinks it."""
     feather_px: float = Field(0.0, ge=0, le=64)
-    """7. The edge becomes soft over so many pixels, …"""
+    """7. Pixels over which the edge becomes soft."""
     feather: Literal["inward", "outward"] = "inward"
-    """… within the foreground, so that no more of the room shows, or around it."""
+    """7. `inward` softens within the foreground, so that no more of the room shows; `outward`
+    around it."""
     invert: bool = False
-    """8. Foreground and background change places: the room shows."""
+    """8. Swap foreground and background: the room shows."""
 
     @field_validator("band")
     @classmethod
@@ -60,25 +61,25 @@ class RefineConfig(Data):
 
     @property
     def changes_alpha(self) -> bool:
-        """Whether anything but the threshold is asked for."""
+        """Whether any option but the threshold is set."""
         return self != RefineConfig(threshold=self.threshold)
 
 
 class ColourBackgroundConfig(Data):
-    """One colour; the colour alone, or its name, means this."""
+    """One colour. The colour alone, as `green`, is short for this."""
 
     type: Literal["colour"]
     colour: Colour
 
 
 class TransparentBackgroundConfig(Data):
-    """None, where the format holds an alpha; `transparent` alone means this."""
+    """No background, where the format holds an alpha. `transparent` alone is short for this."""
 
     type: Literal["transparent"]
 
 
 class ImageBackgroundConfig(Data):
-    """A picture, which covers the frame: scaled with its shape kept, and cut to the frame's."""
+    """A picture that covers the frame: scaled in its own proportions, and cropped."""
 
     type: Literal["image"]
     path: LocalPath
@@ -86,7 +87,7 @@ class ImageBackgroundConfig(Data):
 
 
 class VideoBackgroundConfig(Data):
-    """A video, over and over, likewise."""
+    """A video that repeats and covers the frame: scaled in its own proportions, and cropped."""
 
     type: Literal["video"]
     path: LocalPath
@@ -94,19 +95,19 @@ class VideoBackgroundConfig(Data):
 
 
 class BlurBackgroundConfig(Data):
-    """The room itself, blurred. It can still be guessed at."""
+    """The room itself, blurred. Viewers can still guess at it."""
 
     type: Literal["blur"]
     strength: float = Field(0.5, gt=0, le=1)
-    """How much; the same look at every size of frame."""
+    """How much it is blurred; it looks the same at every frame size."""
 
 
 class PixelateBackgroundConfig(Data):
-    """The room itself in blocks. It can still be guessed at."""
+    """The room itself in blocks. Viewers can still guess at it."""
 
     type: Literal["pixelate"]
     block_px: int = Field(32, ge=2, le=512)
-    """Side of a block."""
+    """Side of a block in pixels."""
 
 
 class DimBackgroundConfig(Data):
@@ -122,7 +123,7 @@ _Named = Literal["transparent", "blur", "pixelate", "dim"]
 
 
 def _spelt_out(background: Any) -> Any:
-    """A *background* in one word as the mapping that it stands for."""
+    """The mapping that a one-word *background* stands for."""
     if isinstance(background, Mapping | Data):
         return background
     if isinstance(background, str):
@@ -150,7 +151,7 @@ BackgroundConfig = Annotated[
     _OneBackground,
     BeforeValidator(_spelt_out, json_schema_input_type=_Named | Colour | _OneBackground),
 ]
-"""A colour, or the name of a type for its defaults, or one of a `type` with what it takes."""
+"""A colour, the name of a type with its defaults, or a mapping of a `type` and its options."""
 
 
 class OverlayConfig(Data):
@@ -158,40 +159,40 @@ class OverlayConfig(Data):
 
     colour: Colour = "green"
     opacity: float = Field(0.5, gt=0, le=1)
-    """1 hides the frame where the mask is."""
+    """How strong the colour is; 1 hides the frame where the mask is."""
 
 
 class LightWrapConfig(Data):
-    """Light of the background around the subject's edges, in composites."""
+    """Lets the background's light spill over the subject's edges, in composites."""
 
     strength: float = Field(0.3, gt=0, le=1)
-    """How much of it."""
+    """How much light."""
     radius_px: int = Field(12, ge=1, le=128)
-    """How far into the subject it reaches."""
+    """How far the light reaches into the subject, in pixels."""
 
 
 class DespillConfig(Data):
     """Removes the light that a coloured wall throws on the subject."""
 
     colour: Literal["green", "blue"] = "green"
-    """The wall's."""
+    """Colour of the wall."""
     strength: float = Field(1.0, gt=0, le=1)
-    """How much of it is removed."""
+    """How much of the light is removed."""
 
 
 class ComposeConfig(Data):
-    """What cutouts and composites are."""
+    """How cutouts, composites and the overlay are made."""
 
     cutout: Literal["rgb_on_black", "rgba"] = "rgb_on_black"
     """`rgb_on_black`: the foreground on black, black where the mask is 0; `rgba`: the colours
     with the soft alpha, where the format holds one."""
     background: BackgroundConfig = ColourBackgroundConfig(type="colour", colour="black")
-    """What a composite stands on: `black`, `white`, `green` (of a green screen), `"#rrggbb"`;
+    """Background of composites: `black`, `white`, `green` (of a green screen), `"#rrggbb"`;
     `transparent`, where the format holds an alpha; `blur`, `pixelate` or `dim`, of the room itself;
-    or one spelt out: `{type: image, path: beach.jpg}`."""
+    or a mapping such as `{type: image, path: beach.jpg}`."""
     colours: Literal["plain", "clean"] = "plain"
-    """Of soft edges: `plain`, the frame's own, in which the room shines through; `clean`, the
-    foreground's alone, estimated."""
+    """Colours of soft edges. `plain`: the frame's own, in which the room shines through; `clean`:
+    an estimate of the foreground's alone."""
     despill: DespillConfig | None = None
     light_wrap: LightWrapConfig | None = None
     overlay: OverlayConfig = OverlayConfig()

@@ -10,7 +10,7 @@ from streamer.config.data import Data
 
 Region = tuple[float, float, float, float]
 """
-Left, top, width, height: in fractions of the frame where none is over 1, else in pixels.
+Left, top, width, height: in fractions of the frame if none is over 1, else in pixels.
 """
 
 Hue = Annotated[float, Field(ge=0, le=360)]
@@ -18,12 +18,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class BlurConfig(Data):
-    """Smoothing."""
+    """Smoothing of what the model sees."""
 
     kind: Literal["gaussian", "median", "bilateral"] = "gaussian"
     """`median` removes specks; `bilateral` keeps edges and is slow."""
     size_px: int = Field(5, ge=3, le=31)
-    """Odd; how wide it smooths, in pixels of what the model is given."""
+    """Width of the filter, in pixels of the picture that the model is given; odd."""
 
     @field_validator("size_px")
     @classmethod
@@ -37,7 +37,7 @@ class HsvRangeConfig(Data):
     """Colours by hue, saturation and value."""
 
     hue: tuple[Hue, Hue] = (0.0, 360.0)
-    """Degrees, from and to; [340, 20] goes over 0."""
+    """Degrees, from and to; [340, 20] wraps around 0."""
     saturation: tuple[Share, Share] = (0.0, 1.0)
     """From and to; 0 is grey."""
     value: tuple[Share, Share] = (0.0, 1.0)
@@ -52,16 +52,16 @@ class HsvRangeConfig(Data):
 
 
 class HsvConfig(Data):
-    """Colours that the model is to see, or not; the others, or these, are black to it."""
+    """Chooses the colours that the model sees; all others are black to it."""
 
     mode: Literal["keep", "drop"] = "keep"
-    """Whether it sees these alone, or all but these."""
+    """`keep`: the model sees only the colours in `ranges`; `drop`: all but these."""
     ranges: list[HsvRangeConfig] = Field(min_length=1, max_length=64)
-    """A colour in any of them is meant."""
+    """Ranges of colours; a colour counts if it is in any of them."""
 
 
 def _cut_off(region: Region) -> Region:
-    """*region* without what is beyond the frame, as far as that is known; raises ValueError."""
+    """*region*, clipped to the frame if it is in fractions. Raises ValueError."""
     left, top, width, height = region
     shown = f"[{', '.join(f'{n:g}' for n in region)}]"
     if min(left, top) < 0 or min(width, height) <= 0:
@@ -72,7 +72,7 @@ def _cut_off(region: Region) -> Region:
         return region
     if max(left, top) == 1:
         raise ValueError(f"{shown}: is outside of the frame")
-    # What is beyond by a rounding stays as it was written.
+    # An excess from rounding alone stays as it was written.
     if left + width > 1 + 1e-9:
         width = 1 - left
     if top + height > 1 + 1e-9:
@@ -81,25 +81,25 @@ def _cut_off(region: Region) -> Region:
 
 
 class PreprocessConfig(Data):
-    """What the model sees. The output has the frame's own pixels."""
+    """What the model sees. Outputs keep the frame's own pixels."""
 
     roi: Region | list[Region] | None = None
     """A region, or several: `[left, top, width, height]` in fractions of the frame, or in pixels
-    where a number is over 1. The model sees the box around them; outside them all is background."""
+    if a number is over 1. The model sees the box around them; all outside them is background."""
     output: Literal["full", "cropped"] = "full"
-    """`cropped`: everything after the source is the box around the regions."""
+    """`cropped`: everything after the source works on the box around the regions only."""
     max_side: int | None = Field(None, ge=32, le=16384)
-    """Pixels that the longer side of what the model is given has at most."""
+    """Longer side of the picture that the model is given, in pixels at most."""
     scale: float | None = Field(None, gt=0, le=1)
-    """Instead: its size, as a share of the frame's."""
+    """Instead of `max_side`: size of that picture, as a share of the frame's."""
     denoise: float = Field(0.0, ge=0, le=1)
-    """Removes noise, and keeps edges; 1 is strongest."""
+    """Removes noise but keeps edges; 1 is strongest."""
     blur: BlurConfig | None = None
     hsv: HsvConfig | None = None
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        """`roi` as the list that it may be; empty where there is none."""
+        """`roi` as a tuple of regions; empty if there is none."""
         if self.roi is None:
             return ()
         return tuple(self.roi) if isinstance(self.roi, list) else (self.roi,)

@@ -1,4 +1,4 @@
-"""A configuration as the YAML that `load` reads, without the secrets in it."""
+"""Write a configuration as YAML that `load` reads, without its secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEAD = "# What is not here has its default: docs/configuration.md.\n"
 
 def dump_config(config: Config) -> tuple[str, list[str]]:
     """
-    *config* as YAML; what has its default is left out.
+    *config* as YAML; options at their default are left out.
 
     A secret becomes `${STREAMER_…}`, named after its key. A URL without credentials is written as
     it is.
@@ -37,7 +37,7 @@ def save_config(config: Config, folder: Path) -> Path:
     """
     Write *config* as YAML to a new file in *folder*: `stream.yaml`, `stream-2.yaml`, …
 
-    The environment variables that stand for its secrets are named by a warning.
+    A warning names the environment variables that stand for its secrets.
 
     Raises:
         ConfigError: it cannot be written.
@@ -73,7 +73,7 @@ def _refusal(path: Path, error: OSError) -> ConfigError:
 
 
 def _plain(value: Any, location: tuple[str, ...], variables: list[str]) -> Any:
-    """*value* as YAML has it; texts are escaped so that none is taken for a variable."""
+    """*value* as plain YAML data; texts are escaped so that none is taken for a variable."""
     if isinstance(value, dict):
         return {key: _plain(it, (*location, key), variables) for key, it in value.items()}
     if isinstance(value, list | tuple):

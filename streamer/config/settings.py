@@ -13,17 +13,16 @@ class Settings:
     """
     One state of the live settings; immutable, so it may be shared between threads.
 
-    A frame takes the settings of its stream once, when its matting takes it, and carries them to
-    refinement and to every sink: no frame shows two states.
+    Each frame gets its stream's settings once, when the matting takes it, and carries them to
+    refinement and to every sink. So no frame shows two states.
     """
 
     refine: RefineConfig = field(default_factory=RefineConfig)
     compose: ComposeConfig = field(default_factory=ComposeConfig)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
-    """Of it, only the regions may change."""
+    """Only its regions may change."""
     number: int = 0
-    """How many changes the stream had seen; 0 is how it was started."""
+    """Number of changes made so far; 0: as the stream was started."""
 
 
 DEFAULT_SETTINGS = Settings()
-"""The defaults."""

@@ -1,4 +1,4 @@
-"""Where mattes go: names, defaults and limits."""
+"""Options of the sinks: names, defaults and limits."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Layout = Literal[
 
 
 _Side = Annotated[int, Field(ge=16, le=4096)]
-"""Pixels of a tile; sixteen of the largest are what fits into memory."""
+"""Pixels of a tile's side; sixteen tiles of the largest size still fit into memory."""
 
 
 def _fills(template: str) -> str:
-    """Refuse a path that could not be filled in when its time comes."""
+    """Refuse a path that could not be filled in later."""
     fill_path(template, stream="stream", start=datetime.now())
     return template
 
@@ -46,20 +46,20 @@ class LayoutConfig(Data):
     """What a picture shows, and where."""
 
     layout: Layout = "side_by_side"
-    """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
+    """Panels `side_by_side`, in a `stack` (one under the other) or `grid`; or one panel's name."""
     panels: list[Panel] = Field(default=["cutout", "mask"], min_length=1, max_length=16)
-    """What it shows, from the left or the top, in a grid row by row."""
+    """The panels to show, from the left or the top; in a grid row by row."""
     columns: int | None = Field(None, ge=1, le=16)
-    """Of a grid; as many as make it nearest to square when absent."""
+    """Columns of a grid; when absent, as many as make it nearest to square."""
     tile: tuple[_Side, _Side] | None = None
-    """[width, height] in pixels of each panel, its picture scaled into it with its shape kept; the
-    frame's own size when absent."""
+    """[width, height] of each panel in pixels; pictures are scaled to fit, their shape kept.
+    When absent, the frame's own size."""
     labels: bool = False
-    """Each panel's name in its corner; of one panel alone too."""
+    """Write each panel's name in its corner, even of a single panel."""
 
     @property
     def without_alpha(self) -> str | None:
-        """Which option leaves no place for an alpha, and the way out; None for all that show it."""
+        """The option that rules out an alpha, with the way out; None if an alpha can be shown."""
         return None
 
 
@@ -73,21 +73,21 @@ class SinkBase(LayoutConfig):
 
 
 class DisplaySinkConfig(SinkBase):
-    """A window; the key h shows what the others do."""
+    """A window; its key h explains the others."""
 
     MADE_BY = "streamer.control.window.display:make"
 
     type: Literal["display"]
     title: str = "streamer"
-    """Of the window."""
+    """Title of the window."""
     overlay: bool = True
-    """Frames per second and latency in the corner."""
+    """Show frames per second and latency in the corner."""
     snapshots: str = "out"
     """Folder for snapshots."""
 
 
 class RecordSinkConfig(SinkBase):
-    """A video file, at the source's own pace from 0 on, with its audio."""
+    """A video file with the source's timing, starting at 0, and its audio."""
 
     MADE_BY = "streamer.sinks.recording.switched:make"
 
@@ -95,25 +95,25 @@ class RecordSinkConfig(SinkBase):
     path: Template
     """`{stream}` and `{start:%Y%m%d-%H%M%S}` are filled in."""
     codec: Literal["auto"] | VideoFileCodec = "auto"
-    """`auto` goes by the path: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
-    gif. All but h264, and av1 in .mp4, hold an alpha, for a cutout that is `rgba` and a composite
-    that is `transparent`."""
+    """`auto` goes by the suffix: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
+    gif. All but h264, and av1 in .mp4, hold the alpha of an `rgba` cutout or a `transparent`
+    composite."""
     crf: int | None = Field(None, ge=0, le=63)
-    """Constant rate factor of h264 (to 51), vp9 and av1: 0 best and largest. When absent 20; of vp9
-    with an alpha 0, for what is more puts hard edges of the alpha off. That of av1 has its own."""
+    """Constant rate factor of h264 (to 51), vp9 and av1: 0 is best and largest. When absent 20, but
+    0 for vp9 with an alpha, whose hard edges suffer from more. The alpha of av1 has its own."""
     preset: Literal[
         "auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"
     ] = "auto"
-    """h264's speed against size. `auto` is `ultrafast` for a live stream on four cores or fewer,
-    where another would cost frames; else `veryfast`."""
+    """Speed against size of h264. `auto`: `ultrafast` for a live stream on four cores or fewer,
+    where others would lose frames; else `veryfast`."""
     resize: Literal["scale", "new_file"] = "scale"
-    """When the source's size changes: scaled into the first one's, or a new file, `clip-2.mp4`."""
+    """When the source's size changes: scale to the first size, or begin a file `clip-2.mp4`."""
     overwrite: bool = False
     """Replace a file of that name instead of refusing; never one that the stream reads, or that
     another run records into."""
     from_start: bool = True
-    """Record from the first frame on; else when `Pipeline.record` or the preview's key v says so.
-    Each time that it is switched on begins a file: `clip.mp4`, then `clip-2.mp4`."""
+    """Record from the first frame on; if false, only once `Pipeline.record` or the preview's key v
+    switches it on. Each switch-on begins a file: `clip.mp4`, then `clip-2.mp4`."""
 
     @model_validator(mode="after")
     def _codec_goes_into_the_file(self) -> RecordSinkConfig:
@@ -153,28 +153,29 @@ class ImagesSinkConfig(SinkBase):
     path: Template
     """Folder; made when missing. `{stream}` and `{start:…}` are filled in."""
     layout: Layout = "cutout"
-    """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
+    """Panels `side_by_side`, in a `stack` (one under the other) or `grid`; or one panel's name."""
     format: Literal["png", "jpeg", "webp"] = "png"
-    """Of the files; jpeg holds no alpha."""
+    """Format of the files; jpeg holds no alpha."""
     quality: int = Field(95, ge=1, le=100)
-    """JPEG's and WebP's; WebP at 100 is lossless."""
+    """Quality of JPEG and WebP; WebP at 100 is lossless."""
     when: Literal["every_frame", "interval", "trigger", "subject"] = "every_frame"
-    """Which frames: each; one every `every_s`; the next after `Pipeline.trigger()` or the preview's
-    key `i`; or the one where a subject appears, after none was there for `absent_s`."""
+    """Which frames are written. `interval`: one every `every_s`; `trigger`: the next after
+    `Pipeline.trigger()` or the preview's key `i`; `subject`: the one where a subject appears after
+    none was there for `absent_s`."""
     every_s: float | None = Field(None, gt=0, le=LONGEST_S)
     """Seconds of the stream's time from one picture to the next, for `interval`."""
     subject_share: float = Field(0.005, gt=0, lt=1)
-    """For `subject`: the share of the frame that the mask must cover to count as one."""
+    """For `subject`: the share of the frame that the mask must cover to count as a subject."""
     absent_s: float = Field(1.0, ge=0, le=LONGEST_S)
-    """For `subject`: seconds without one before the next appears."""
+    """For `subject`: seconds without a subject before the next one counts."""
     names: Literal["index", "timestamp"] = "index"
     """`00000012.png`, or the wall clock's time in UTC: `20260131-120000-040000.png`."""
     limit: int | None = Field(None, ge=1, le=COUNT)
-    """Keep so many of the files written, and delete the oldest; never another's file."""
+    """Most files to keep of those written; the oldest are deleted, and never another's file."""
     limit_mb: float | None = Field(None, gt=0, le=COUNT)
-    """Likewise, so many megabytes of them."""
+    """Most megabytes to keep, in the same way."""
     limit_age_s: float | None = Field(None, gt=0, le=LONGEST_S)
-    """Likewise, those of the last so many seconds."""
+    """Keep files for so many seconds, in the same way."""
 
     @model_validator(mode="after")
     def _interval_is_given(self) -> ImagesSinkConfig:
@@ -195,16 +196,16 @@ class PipeSinkConfig(SinkBase):
 
     type: Literal["pipe"]
     path: str = "-"
-    """`-` for stdout, on which nothing else is then written; or a named pipe that is there."""
+    """`-` for stdout, where nothing else is written then; or an existing named pipe."""
     format: Literal["rgba", "bgr", "gray", "y4m"] = "bgr"
-    """8 bits a channel: `rgba` with straight alpha, of a cutout or a transparent composite; `bgr`;
-    `gray`, of mask or alpha; or `y4m`, 4:2:0 with its size and rate told at the start."""
+    """8 bits a channel. `rgba`: with straight alpha, for a cutout or transparent composite; `bgr`;
+    `gray`: for mask or alpha; `y4m`: 4:2:0, with size and rate in a header."""
     fps_mode: Literal["cfr", "passthrough"] = "cfr"
-    """`cfr`: at the source's rate, with pictures repeated and left out in step with its clock;
+    """`cfr`: constant, at the source's rate, with pictures repeated or left out to keep its time;
     `passthrough`: each picture once, whatever its time."""
     wait_s: Pause = 5.0
-    """Seconds to wait for a reader: until one opens the named pipe, and while one takes nothing.
-    Then the run fails; `pipeline.stall_s` should be more."""
+    """Seconds to wait for a reader: until one opens the named pipe, and while one reads nothing.
+    Then the run fails. `pipeline.stall_s` should be more."""
 
     @model_validator(mode="after")
     def _grey_is_one_panel(self) -> PipeSinkConfig:
@@ -221,21 +222,21 @@ class PipeSinkConfig(SinkBase):
 
 
 class VirtualCameraSinkConfig(SinkBase):
-    """A camera that other programs can choose, by pyvirtualcam (`[virtual-camera]`)."""
+    """A virtual camera for other programs to choose; needs pyvirtualcam (`[virtual-camera]`)."""
 
     MADE_BY = "streamer.sinks.virtual_camera:make"
 
     type: Literal["virtual_camera"]
     layout: Layout = "composite"
-    """`side_by_side`; `stack`, one under the other; `grid`; or one panel's name."""
+    """Panels `side_by_side`, in a `stack` (one under the other) or `grid`; or one panel's name."""
     device: str | None = None
-    """Such as `/dev/video10`; the first that is free when absent."""
+    """Device such as `/dev/video10`; the first free one when absent."""
     fps: Rate | None = None
-    """What the camera says of itself; the source's rate when absent."""
+    """Rate that the camera announces; the source's when absent."""
 
 
 class DiscardSinkConfig(SinkBase):
-    """Composes and throws away: for measuring."""
+    """Composes pictures and throws them away: for measuring."""
 
     MADE_BY = "streamer.sinks.discard:make"
 
@@ -249,10 +250,10 @@ class RtspSinkConfig(SinkBase):
 
     type: Literal["rtsp"]
     serve: SecretStr | None = None
-    """`rtsp://[user:password@]host[:port]/path` to serve at; `rtsps://` with a certificate. With
-    `publish` as well, both have the same packets, encoded once."""
+    """Address to serve at: `rtsp://[user:password@]host[:port]/path`, or `rtsps://` with a
+    certificate. With `publish` as well, both get the same packets, encoded once."""
     publish: SecretStr | None = None
-    """The URL at a server that is there already: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`,
+    """URL to publish to, at an existing server: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`,
     or `whip+https://`."""
     insecure: bool = False
     """Let other machines watch without a password."""
@@ -263,25 +264,25 @@ class RtspSinkConfig(SinkBase):
     transport: Literal["tcp", "udp"] = "tcp"
     """How published RTSP travels; viewers of a served stream choose for themselves."""
     tls_verify: bool = True
-    """Whether the certificate of an `rtsps://` server that is published to must be trusted. Those
-    of `rtmps://` and `whip+https://` FFmpeg cannot verify: a warning says so, unless false."""
+    """Whether the certificate of an `rtsps://` server that is published to must be trusted. FFmpeg
+    cannot verify those of `rtmps://` and `whip+https://`: a warning says so, unless false."""
     tls_ca: str | None = None
     """A PEM file with the authorities to trust for `rtsps://`; the system's own when absent."""
     codec: Literal["h264", "h265"] = "h264"
-    """Of the video."""
+    """Codec of the video."""
     encoder: Literal["auto", "software", "nvenc", "videotoolbox"] = "auto"
-    """`auto` takes hardware that proves itself by encoding a frame, else x264 or x265."""
+    """`auto` takes hardware that can encode a test frame, else x264 or x265."""
     preset: Literal["auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = (
         "auto"
     )
-    """Speed against size, in software. `auto` is `ultrafast` on four cores or fewer, else
+    """Speed against size of the software encoder. `auto`: `ultrafast` on four cores or fewer, else
     `veryfast`."""
     quality: int = Field(23, ge=0, le=51)
     """Constant rate factor: 0 best and largest, 51 worst."""
     bitrate_kbps: int | None = Field(None, ge=10, le=1_000_000)
-    """A bit rate instead of a quality."""
+    """A bit rate instead of `quality`."""
     gop_s: float = Field(1.0, ge=0.001, le=60)
-    """Seconds between key frames at most; a viewer who joins gets one at once."""
+    """Most seconds between key frames; a viewer who joins gets one at once."""
 
     @field_validator("serve")
     @classmethod

@@ -1,4 +1,4 @@
-"""Where frames come from: names, defaults and limits."""
+"""Options of the sources: names, defaults and limits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PICTURE_SUFFIXES = frozenset(
         *(".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
     }
 )
-"""What counts as a picture in a folder; a file that is named is read whatever its suffix."""
+"""Suffixes of pictures in a folder; a file that is named is read whatever its suffix."""
 
 
 def _unswitched(value: Any) -> Any:
-    """YAML reads a bare `on` or `off` as a truth value."""
+    """Undo that YAML reads a bare `on` or `off` as a truth value."""
     return ("on" if value else "off") if isinstance(value, bool) else value
 
 
@@ -38,7 +38,7 @@ UNREAD_SUFFIXES = frozenset(
         *(".rwl", ".sr2", ".srf", ".srw", ".x3f"),
     }
 )
-"""Photographs that are not read: those of sensors (raw), of which TIFF's reader would show only a
+"""Suffixes of photographs that are not read: raw files, of which a TIFF reader would show only a
 thumbnail, and JPEG XL."""
 
 
@@ -46,13 +46,13 @@ class ReconnectConfig(Data):
     """What happens when a live source cannot be opened, is lost, or falls silent."""
 
     max_attempts: int | None = Field(None, ge=0, le=COUNT)
-    """Failed attempts in a row that end the run; 0 tries nothing again, absent goes on for ever."""
+    """Failed attempts in a row that end the run; 0: no retry, absent: no limit."""
     first_s: Pause = 1.0
-    """Seconds before the first new attempt; twice as many before each further one."""
+    """Seconds before the first new attempt; doubled before each further one."""
     max_s: Pause = 30.0
-    """Seconds between attempts at most, and after a refusal that will hardly change by itself."""
+    """Longest wait in seconds; used at once after a refusal that will hardly pass by itself."""
     healthy_s: float = Field(10.0, ge=0, le=DAY_S)
-    """A connection that gave frames for so long lets the waiting begin at `first_s` again."""
+    """Seconds of frames after which a connection is sound: waits start at `first_s` again."""
     stall_s: Pause = 5.0
     """Seconds without a frame after which a connection is given up."""
 
@@ -63,7 +63,7 @@ class ReconnectConfig(Data):
         return self
 
     def check_pace(self, max_fps: float | None) -> None:
-        """Raise ValueError where frames so rare would be taken for a stall."""
+        """Raise ValueError if *max_fps* is so low that it would be taken for a stall."""
         if max_fps is not None and 2 / max_fps > self.stall_s:
             raise ValueError(
                 f"max_fps {max_fps:g}: so rare frames look like a stall: "
@@ -75,7 +75,7 @@ _Index = Annotated[int, Field(ge=0, le=1000)]
 
 
 def _index_in_quotes(device: Any) -> Any:
-    """A text of digits is an index too, as it comes from a command line or the environment."""
+    """Turn a text of digits, as from a command line or the environment, into an index."""
     is_index = isinstance(device, str) and device.isascii() and device.isdigit()
     return int(device[:10]) if is_index else device
 
@@ -84,13 +84,13 @@ class SourceBase(Data):
     """What all sources have."""
 
     MADE_BY: ClassVar[str]
-    """`module:name` of the class, or of a function, that makes the source of its configuration."""
+    """`module:name` of the class or function that makes the source from its configuration."""
     RECONNECTS: ClassVar[bool] = False
-    """It may be away, and is then tried again as its `reconnect` says."""
+    """The source may be away; it is then tried again as its `reconnect` says."""
     ON_DISK: ClassVar[bool] = False
-    """It can be opened for a try before anything else is done."""
+    """It can be opened as a test before anything else is done."""
     APART: ClassVar[bool] = False
-    """Its pictures have nothing to do with each other."""
+    """Its pictures are unrelated to each other."""
     LIVE_KEYS: ClassVar[frozenset[str]] = frozenset()
     """Settings that may be changed while it runs, by `AdjustableSource.adjust`."""
 
@@ -98,7 +98,7 @@ class SourceBase(Data):
 
     @property
     def is_live(self) -> bool:
-        """Whether its frames are lost rather than wait."""
+        """Whether late frames are dropped instead of waiting."""
         return self.RECONNECTS or bool(getattr(self, "realtime", False))
 
 
@@ -113,7 +113,7 @@ class UsbSourceConfig(SourceBase):
         _Index | str, BeforeValidator(_index_in_quotes, json_schema_input_type=_Index | str)
     ] = 0
     """Index, device path (`/dev/video0`) or part of the name that `streamer cameras` lists. After
-    one was unplugged, an index may be another camera's; a name, or a path in `/dev/v4l/by-id`, is
+    one was unplugged, an index may mean another camera; a name, or a path in `/dev/v4l/by-id`, does
     not."""
     width: Side | None = None
     """Pixels; the driver's own choice when absent."""
@@ -141,12 +141,12 @@ class RtspSourceConfig(SourceBase):
 
     type: Literal["rtsp"]
     url: SecretStr
-    """`rtsp://[user:password@]host[:port]/path` or `http://…`, and `rtsps://…` or `https://…` for
-    TLS; never printed with its credentials."""
+    """`rtsp://[user:password@]host[:port]/path` or `http://…`; for TLS `rtsps://…` or `https://…`.
+    Never printed with its credentials."""
     username: SecretStr | None = None
-    """Instead of in the URL, and then as it is: nothing needs to be percent-encoded."""
+    """User name, if it is not in the URL; nothing needs to be percent-encoded here."""
     password: SecretStr | None = None
-    """Likewise."""
+    """Password, if it is not in the URL; nothing needs to be percent-encoded here."""
     transport: Literal["tcp", "udp"] = "tcp"
     """How the media of RTSP travels."""
     tls_verify: bool = True
@@ -154,14 +154,14 @@ class RtspSourceConfig(SourceBase):
     tls_ca: str | None = None
     """A PEM file with the authorities to trust; the system's own when absent."""
     open_timeout_s: float = Field(4.5, ge=0.001, le=4.5)
-    """Seconds to wait for each of the two answers that opening needs: all within 10 s."""
+    """Seconds to wait for each of the two answers that opening needs; opening ends within 10 s."""
     read_timeout_s: float = Field(5.0, ge=0.001, le=600)
-    """Seconds without video after which the stream counts as lost; of one that says that its rate
-    is low, as many as three frames take."""
+    """Seconds without video after which the stream counts as lost; a stream that announces a low
+    rate has at least the time of three frames."""
     audio: bool = True
-    """Recordings and relays get its sound too."""
+    """Pass its sound on to recordings and relays."""
     deinterlace: Deinterlace = "auto"
-    """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
+    """Deinterlace frames: `auto` those that are flagged as interlaced, `on` all."""
     max_fps: Rate | None = None
     """At most so many frames per second; others are skipped."""
     reconnect: ReconnectConfig = ReconnectConfig()
@@ -209,7 +209,7 @@ class FileSourceConfig(SourceBase):
     loop: bool = False
     """Start again at the end; the timestamps go on."""
     realtime: bool = False
-    """Deliver at the pace of the timestamps, and behave as a live source: late frames drop."""
+    """Deliver at the timestamps' pace, and behave as a live source: late frames are dropped."""
     fps: Rate | None = None
     """At most so many frames per second of the file's time; others are skipped."""
     start_s: float = Field(0.0, ge=0, le=LONGEST_S)
@@ -218,11 +218,11 @@ class FileSourceConfig(SourceBase):
     """How much to read, in seconds of the file's time; all when absent. With `loop` that part is
     repeated for ever: `--for` ends a run."""
     speed: float = Field(1.0, ge=0.001, le=1000)
-    """2 plays twice as fast: the timestamps are divided by it, and there is no sound."""
+    """Timestamps are divided by it: 2 plays twice as fast. Other than at 1 there is no sound."""
     audio: bool = True
-    """Recordings and relays get its sound too."""
+    """Pass its sound on to recordings and relays."""
     deinterlace: Deinterlace = "auto"
-    """Interlaced frames are made whole: `auto` those that are flagged as such, `on` all."""
+    """Deinterlace frames: `auto` those that are flagged as interlaced, `on` all."""
 
 
 class ImagesSourceConfig(SourceBase):
@@ -237,16 +237,16 @@ class ImagesSourceConfig(SourceBase):
     path: LocalPath
     """A file, a folder, or a pattern such as `shots/*.png`."""
     order: PictureOrder = "name"
-    """By name, in natural order, or that reversed; by time of change; or at random, anew in each
-    round."""
+    """`name`: in natural order; `reverse`: that reversed; `time`: by time of change; `random`: anew
+    in each round."""
     seed: int = Field(0, ge=0, le=COUNT)
-    """Of the random order: the same seed gives the same."""
+    """Seed of the random order: the same seed gives the same order."""
     fps: Rate = 25.0
     """Frames per second that the pictures are stamped with."""
     loop: bool = False
     """Start again after the last picture; the timestamps go on."""
     realtime: bool = False
-    """Deliver at that pace, and behave as a live source: late frames drop."""
+    """Deliver at that pace, and behave as a live source: late frames are dropped."""
 
 
 class SyntheticSourceConfig(SourceBase):
@@ -262,11 +262,11 @@ class SyntheticSourceConfig(SourceBase):
     fps: Rate = 30.0
     """Frames per second."""
     frames: int | None = Field(None, ge=1, le=COUNT)
-    """How many; without end when absent."""
+    """Number of frames; without end when absent."""
     seed: int = Field(0, ge=0, le=COUNT)
     """The same seed gives the same pictures."""
     realtime: bool = False
-    """Deliver at the pace of `fps`, and behave as a live source: late frames drop."""
+    """Deliver at the pace of `fps`, and behave as a live source: late frames are dropped."""
 
     @model_validator(mode="after")
     def _fits_into_memory(self) -> SyntheticSourceConfig:

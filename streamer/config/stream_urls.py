@@ -13,7 +13,7 @@ from streamer.core.urls import authority_may_end, stray_in_password
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 """What a live source's URL may begin with."""
 SECURE = frozenset({"rtsps", "https"})
-"""Those of them that are over TLS."""
+"""The schemes that use TLS."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+", re.IGNORECASE)
 _URL = re.compile(rf"{_SCHEME.pattern}://", re.IGNORECASE)
@@ -28,10 +28,10 @@ def scheme_of(url: str) -> str:
 
 def check_stream_url(url: str) -> None:
     """
-    Make sure that a live stream may be read from *url*.
+    Make sure that a live stream can be read from *url*.
 
     Raises:
-        ValueError: it may not; the message repeats nothing but its scheme.
+        ValueError: it cannot; the message repeats nothing but its scheme.
     """
     scheme = scheme_of(url)
     if scheme not in SCHEMES:
@@ -51,7 +51,7 @@ def check_stream_url(url: str) -> None:
     except ValueError:
         if stray:
             raise ValueError(by_themselves) from None
-        # Without its cause: that has a part of the URL, which may be one of the password.
+        # Without its cause: that repeats a part of the URL, which may be part of the password.
         raise ValueError(
             "host and port cannot be read: the port is a number up to 65535; of a password write "
             "@ as %40, / as %2F, # as %23, ? as %3F, or use source.username and source.password"
@@ -80,4 +80,4 @@ def _no_url(path: str) -> str:
 
 
 LocalPath = Annotated[str, AfterValidator(_no_url)]
-"""A path on this machine, of which FFmpeg is not to think that it is a URL."""
+"""A path on this machine; one that FFmpeg would take for a URL is refused."""

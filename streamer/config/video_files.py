@@ -15,17 +15,17 @@ CODECS_OF: dict[str, tuple[VideoFileCodec, ...]] = {
     ".webp": ("webp",),
     ".gif": ("gif",),
 }
-"""What a file of that suffix can hold; first what it holds unless another is asked for."""
+"""The codecs that files of each suffix can hold, the default first."""
 
 WITH_CRF: tuple[VideoFileCodec, ...] = ("h264", "vp9", "av1")
-"""Those whose quality is a constant rate factor."""
+"""The codecs whose quality is a constant rate factor."""
 
 _WITHOUT_ALPHA: dict[VideoFileCodec, tuple[str, ...]] = {"h264": tuple(CODECS_OF), "av1": (".mp4",)}
-"""In which files which codecs hold none."""
+"""The suffixes of files in which a codec holds no alpha."""
 
 
 def holds_alpha(suffix: str, codec: VideoFileCodec) -> bool:
-    """Whether *codec* holds an alpha in a file of that suffix. That of a GIF is all or nothing."""
+    """Whether *codec* holds an alpha in a file of that suffix. In a GIF it is all or nothing."""
     return suffix.lower() not in _WITHOUT_ALPHA.get(codec, ())
 
 
@@ -34,8 +34,8 @@ def codec_of(path: str, asked: VideoFileCodec | Literal["auto"]) -> VideoFileCod
     The codec for the file at *path*.
 
     Raises:
-        ValueError: no video goes into such a file, or not of the codec that is asked for; says
-            what does.
+        ValueError: no video goes into such a file, or the codec asked for does not; the message
+            says what does.
     """
     suffix = PurePath(path).suffix
     codecs = CODECS_OF.get(suffix.lower())

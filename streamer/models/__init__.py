@@ -1,9 +1,9 @@
-"""Models: which there are, how their weights get here, and how one runs."""
+"""The registered models, fetching their weights, and running one."""
 
 import os
 
 # onnxruntime would otherwise keep a device id and a database of events in the user's cache, and
-# send them to its makers. It looks once, when it is imported.
+# send them to its makers. It reads the variable once, when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from streamer.models.runtime.segmenter import OnnxSegmenter, is_recurrent, load_segmenter

@@ -1,4 +1,4 @@
-"""What the reference shows under its headings: parts of configuration files, each of them valid."""
+"""Examples for the reference: parts of configuration files, each of them valid."""
 
 from __future__ import annotations
 
@@ -170,4 +170,4 @@ pipeline:
   sink_queue: 8
 """,
 }
-"""By the headings of the page."""
+"""By the heading of the page that they stand under."""

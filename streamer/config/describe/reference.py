@@ -1,4 +1,4 @@
-"""Every option in Markdown: one page, made of the models and their docstrings alone."""
+"""The reference: one Markdown page of all options, made from the models and their docstrings."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def reference() -> str:
 
 
 def _changing() -> Iterator[str]:
-    """Which option can change how."""
+    """How each option can be changed while a stream runs."""
     yield _CHANGING
     rows = []
     for way, meaning in _MEANINGS.items():
@@ -73,7 +73,7 @@ def _changing() -> Iterator[str]:
 
 
 def _value(path: str, field: FieldInfo, level: int) -> Iterator[str]:
-    """The sections on what the option at *path* holds, if that has options itself."""
+    """The sections for the value of the option at *path*, if it has options itself."""
     models = models_in(field.annotation)
     if len(models) == 1:
         yield from _section(path, models[0], (), level)
@@ -112,9 +112,9 @@ def _section(
     told: set[type[BaseModel]] | None = None,
 ) -> Iterator[str]:
     """
-    What *model* is, its options but those *left_out*, an example; then what those hold.
+    Describe *model*, its options except *left_out*, an example; then a section for each part.
 
-    *told* has the models that need no section of their own any more, and gets those that had one.
+    *told* collects the models that have had a section, so that none gets a second.
     """
     yield _heading(heading, level)
     yield _about(model) + "\n"
@@ -135,7 +135,7 @@ def _section(
 
 
 def _options(path: str, fields: dict[str, FieldInfo]) -> str:
-    """A table of *fields*, which belong to what is at *path*."""
+    """A table of *fields*, the options of the part at *path*."""
     rows = []
     for name, field in fields.items():
         models = models_in(field.annotation)

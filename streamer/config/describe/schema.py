@@ -1,4 +1,4 @@
-"""The JSON schema of a configuration file, by which editors complete keys and show what each is."""
+"""The JSON schema of a configuration file, with which editors complete and explain its keys."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def config_schema() -> dict[str, Any]:
     """
     The schema, in plain data.
 
-    Every property of the program's own has a description, its own or that of what it holds, and
-    each alternative the title that its `type:` has. A `${VARIABLE}` in place of a number is valid,
-    but not to it.
+    Every built-in property has a description: its own, or that of the part it holds. The title of
+    each alternative is its `type:`. A `${VARIABLE}` in place of a number is valid in a file, but
+    not by the schema.
     """
     schema = Config.model_json_schema(schema_generator=_ForEditors)
     parts: dict[str, dict[str, Any]] = schema["$defs"]
@@ -41,7 +41,7 @@ def config_schema() -> dict[str, Any]:
 
 
 class _ForEditors(GenerateJsonSchema):
-    """Without what says nothing to them: made-up titles, and a keyword of OpenAPI's."""
+    """Leaves out what editors have no use for: made-up titles, and a keyword of OpenAPI's."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
@@ -53,15 +53,15 @@ class _ForEditors(GenerateJsonSchema):
 
 
 def _described(found: dict[str, Any], parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A property with a description, which it may take from the part that it holds."""
+    """The property with a description, if need be that of the part it holds."""
     if "description" not in found:
         holders = [found, *found.get("anyOf", ())]
         held = next((holder["$ref"] for holder in holders if "$ref" in holder), None)
         if held is None:
-            return found  # another package's, which says nothing of it
+            return found  # another package's, without a description
         found = {**found, "description": parts[held.rpartition("/")[2]]["description"]}
     if "$ref" in found:
-        # An editor would write all of it out; what is in it has its own defaults.
+        # An editor would write the whole default out; the options within have their own.
         found.pop("default", None)
     return {**found, "description": _one_line(found["description"])}
 

@@ -1,4 +1,4 @@
-"""What values an option takes, in words, from its type and its limits."""
+"""The values that an option takes, in words, from its type and its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamer.config.limits import in_digits
 
 
 def described_values(field: FieldInfo) -> str:
-    """Such as ``whole number from 1 to 16``, or `` `auto` or number above 0``; in Markdown."""
+    """In Markdown, such as ``whole number from 1 to 16`` or `` `auto` or number above 0``."""
     if field.title:
         return field.title
     for each in field.metadata:
@@ -58,7 +58,7 @@ def _words(annotation: Any, limits: Sequence[Any], plural: bool = False) -> str:
 
 
 def _range(limits: Sequence[Any]) -> str:
-    """What *limits* say of a number, to follow it."""
+    """The *limits* of a number, worded to follow its type."""
     low = next((limit.ge for limit in limits if isinstance(limit, Ge)), None)
     high = next((limit.le for limit in limits if isinstance(limit, Le)), None)
     if low is not None and high is not None:
@@ -78,7 +78,7 @@ def _range(limits: Sequence[Any]) -> str:
 
 
 def _size(limits: Sequence[Any]) -> str:
-    """How many entries a list has, to stand before them."""
+    """The number of entries of a list, worded to stand before them."""
     low = next((limit.min_length for limit in limits if isinstance(limit, MinLen)), None)
     high = next((limit.max_length for limit in limits if isinstance(limit, MaxLen)), None)
     if high is not None:
@@ -87,7 +87,7 @@ def _size(limits: Sequence[Any]) -> str:
 
 
 def _form(limits: Sequence[Any]) -> str:
-    """What *limits* say of a text, to follow it."""
+    """The *limits* of a text, worded to follow its type."""
     low = next((limit.min_length for limit in limits if isinstance(limit, MinLen)), None)
     high = next((limit.max_length for limit in limits if isinstance(limit, MaxLen)), None)
     pattern = next((limit.pattern for limit in limits if getattr(limit, "pattern", None)), None)

@@ -1,1 +1,1 @@
-"""An int8 file of a model, and the proof of it."""
+"""Making an int8 file of a model, and proving that it is good."""

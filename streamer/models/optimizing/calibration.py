@@ -1,8 +1,8 @@
 """
 The pictures that a model is quantised and proved on, as the network sees them.
 
-Whole pictures, and crops of their subjects: matting that tracks a subject shows the network such
-crops.
+They are whole pictures and crops of their subjects, since matting that tracks a subject shows the
+network such crops.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from streamer.models.runtime.tensors import Tensors
 from streamer.models.store.registry import Contract
 
 WHOLE = 8
-"""Pictures that are calibrated on, at most."""
+"""Most pictures to calibrate on."""
 CROPS = 4
-"""Subjects cut out of them, at most."""
+"""Most crops of subjects from them."""
 SHARE = Fraction(3, 4)
 """
-Of the input's sides, that pictures are calibrated at where the graph is free: for half the time,
-ranges as good as those at its own size. At a half, `isnet` differs twice as much at its own size.
+Share of the input's sides to calibrate at, if the graph's size is free. This takes half the time,
+for ranges as good as at full size. At a half, `isnet` differs twice as much at its own size.
 """
 PROOFS = 8
-"""Pictures that are proved on, at most…"""
+"""Most pictures to prove on."""
 FULL_PROOFS = 3
-"""…and those at the input's own size, which takes four times as long as at half of it."""
+"""Most of them at the input's own size, which takes four times as long as half of it."""
 
 _MARGIN = 0.15
-"""What a crop leaves around the subject, as a part of its box."""
+"""Margin of a crop around the subject, as a share of the subject's box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def divide(
     Args:
         images: at least one.
         described: where they come from.
-        spare: makes what is proved on when *images* is too short to keep any.
+        spare: makes pictures to prove on when *images* is too short to keep any.
 
     Raises:
         ModelError: there is no picture.
@@ -86,19 +86,19 @@ def spread(images: Sequence[Image], count: int) -> list[Image]:
 
 
 class Eye:
-    """What turns pictures into a network's input, for one size, and estimates into coverage."""
+    """Turns pictures into a network's input of one size, and estimates into coverage."""
 
     def __init__(self, contract: Contract, size: tuple[int, int]) -> None:
         self._tensors = Tensors(size, contract)
         self._logits = contract.logits
 
     def tensor(self, image: Image) -> np.ndarray[Any, Any]:
-        """(1, 3, height, width) float32; overwritten by the next."""
+        """(1, 3, height, width) float32; overwritten by the next call."""
         self._tensors.fill(np.ascontiguousarray(image))
         return self._tensors.input
 
     def coverage(self, estimate: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """(height, width) float32 in 0..1 of what the network gave."""
+        """The network's output as (height, width) float32 in 0..1."""
         values = np.asarray(estimate, np.float32).reshape(estimate.shape[-2:])
         if self._logits:
             values = 1 / (1 + np.exp(-np.clip(values, -80, 80)))
@@ -107,7 +107,7 @@ class Eye:
 
 def subject(image: Image, coverage: np.ndarray[Any, Any]) -> Image | None:
     """
-    The part of *image* around its subject; None where there is none, or nothing to cut away.
+    The part of *image* around its subject; None if there is none, or it is tiny or fills the image.
 
     Args:
         image: (H, W, 3).
@@ -126,7 +126,7 @@ def subject(image: Image, coverage: np.ndarray[Any, Any]) -> Image | None:
 
 
 def _span(indices: np.ndarray[Any, Any], of: int, to: int) -> tuple[int, int]:
-    """The first and last of *indices* among *of*, with the margin, as a slice of *to* pixels."""
+    """The span of *indices* out of *of*, with the margin, scaled to a slice of *to* pixels."""
     first, last = indices[0] / of, (indices[-1] + 1) / of
     margin = _MARGIN * (last - first)
     return max(0, round((first - margin) * to)), min(to, round((last + margin) * to))

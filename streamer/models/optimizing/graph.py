@@ -1,7 +1,7 @@
 """
-A model's file made ready for quantising: one output, float weights, folded, of any size.
+Preparing a model's file for quantising: one output, float weights, folded, of any size.
 
-Needs the package `onnx` (the extra `optimize`), which no other code that runs a model does.
+Needs the package `onnx` (the extra `optimize`), which running a model does not.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from streamer.models.store.registry import Contract
 Array = np.ndarray[Any, Any]
 
 SIDES = ("height", "width")
-"""What the free dimensions are called."""
+"""Names of the free dimensions."""
 
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _LEAST_PX = 96
-"""No network is tried on less."""
+"""No network is tried on smaller pictures."""
 _OPSET = 13
-"""The oldest that knows scales for each channel."""
+"""The oldest that has scales for each channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +46,35 @@ class Graph:
     model: Any
     """An `onnx.ModelProto` with one input and one output, float32."""
     size: tuple[int, int]
-    """(height, width) that the file was made for, or was prepared at."""
+    """(height, width) that the file was made for or prepared at."""
     multiple: int | None
-    """Height and width may be any multiple of it; None: they must be `size`."""
+    """Height and width may be any multiple of this; None: they must be `size`."""
     kept: str | None
-    """Why the size had to be kept; None where it is free."""
+    """Why the size had to be kept; None if it is free."""
 
 
 def prepare(path: Path, contract: Contract) -> Graph:
     """
-    Fold the model at *path*, at the size that it or *contract* names, and free its size.
+    Fold the model at *path* at the size that it or *contract* names, then free its size.
 
     Half-precision weights become float: a CPU computes in float anyway, with casts around each
-    operator. The contract's output is kept and what only others need is dropped.
+    operator. Only the contract's output is kept, with what it needs.
 
     Raises:
         ModelCorrupt: not an ONNX model, or one that onnxruntime cannot run.
-        ModelError: it does not fit the contract, is quantised already, or comes out otherwise.
+        ModelError: it does not fit the contract, is quantised already, or cannot be converted.
     """
     model, size = _fixed(path, contract)
     multiple, kept = None, _free(model)
     if kept is None:
         multiple, kept = _multiple(model, size)
         if multiple is None:
-            model, _ = _fixed(path, contract)  # as it was before: two at once would not be small
+            model, _ = _fixed(path, contract)  # undo; a copy would take twice the memory
     return Graph(model, size, multiple, kept)
 
 
 def _fixed(path: Path, contract: Contract) -> tuple[Any, tuple[int, int]]:
-    """The folded model at *path*, an `onnx.ModelProto`, of one size, and that."""
+    """The folded model at *path*, an `onnx.ModelProto` of one size, and that size."""
     model = _load(path)
     _select(model.graph, contract, path)
     for graph in graphs(model.graph):
@@ -94,13 +94,13 @@ def cpu_session(model: Any, threads: int, *, measured: bool = False) -> ort.Infe
     Args:
         model: what to run.
         threads: threads within an operator; 0 is one for each core.
-        measured: all its tensors are looked at. Then memory is given back at once, and tensors keep
-            their layout: for convolutions alone another is faster, but each that is looked at is
-            turned back, and a copy of it (1024x1024 `isnet`: 2.4 GB with it, 0.9 GB without).
+        measured: all its tensors are read. Then memory is given back at once, and tensors keep
+            their layout: another is faster for convolutions, but each tensor that is read would
+            need a copy in its own layout (1024x1024 `isnet`: 2.4 GB with it, 0.9 GB without).
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what fails here is told by exceptions
+    options.log_severity_level = 4  # errors are raised
     options.enable_mem_pattern = False  # as a run does
     if measured:
         options.enable_cpu_mem_arena = False
@@ -124,7 +124,7 @@ def _load(path: Path) -> Any:
 
 
 def _select(graph: Any, contract: Contract, path: Path) -> None:
-    """Leave the contract's input and output; inputs that have a value are none."""
+    """Keep only the contract's input and output; inputs that have a value do not count."""
     values = {tensor.name for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in values]
     for entries, name, what in (
@@ -222,10 +222,10 @@ def _modern(model: Any, path: Path) -> Any:
 
 def _free(model: Any) -> str | None:
     """
-    Free height and width of *model*; or why that cannot be, and it is as it was.
+    Free height and width of *model*; or return why that cannot be, and leave it unchanged.
 
-    `Resize` to a constant size becomes one by the ratio of that size to its input's. The ratio must
-    give the very same size, as it does for powers of two.
+    A `Resize` to a constant size becomes one by the ratio of that size to its input's. The ratio
+    must give exactly the same size, as it does for powers of two.
     """
     shapes = {
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -257,9 +257,9 @@ def _free(model: Any) -> str | None:
 
 def _multiple(model: Any, size: tuple[int, int]) -> tuple[int, None] | tuple[None, str]:
     """
-    Of what its sides must be multiples, or why no other sizes are possible.
+    The number that sides must be multiples of, or why no other sizes are possible.
 
-    That is the least for which the model gives whole pictures, found by trying.
+    It is the least for which the model gives whole pictures, found by trying.
     """
     session = cpu_session(model, 0)
     name = session.get_inputs()[0].name
@@ -267,7 +267,7 @@ def _multiple(model: Any, size: tuple[int, int]) -> tuple[int, None] | tuple[Non
     for multiple in _MULTIPLES:
         if any(side % multiple for side in size):
             break
-        least = -(-_LEAST_PX // multiple) | 1  # odd, or it would be a multiple of more
+        least = -(-_LEAST_PX // multiple) | 1  # odd, or the sides would be multiples of more
         for sides in ((least, least), (least, least + 2), (least + 2, least)):
             problem = _misfit(session, name, (sides[0] * multiple, sides[1] * multiple))
             if problem is not None:
@@ -278,7 +278,7 @@ def _multiple(model: Any, size: tuple[int, int]) -> tuple[int, None] | tuple[Non
 
 
 def _misfit(session: ort.InferenceSession, name: str, size: tuple[int, int]) -> str | None:
-    """Why a picture of that *size* does not give an estimate of the same; None where it does."""
+    """Why a picture of *size* does not give an estimate of that size; None if it does."""
     tensor: Array = np.zeros((1, 3, *size), np.float32)
     try:
         estimate = session.run(None, {name: tensor})[0]

@@ -1,7 +1,7 @@
 """
 From a model to its proven int8 graph: fold, calibrate, quantise, prove, keep.
 
-What does not come close enough to the float model, or is no faster, is not kept.
+An int8 graph that is not close enough to the float model, or no faster, is not kept.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ logger = logging.getLogger("streamer.models")
 
 INSTALL = "pip install onnx"
 _SMALL_BYTES = 8_000_000
-"""A smaller model is fast as it is."""
+"""A smaller model is fast enough as it is."""
 
 MAD_LIMIT = 0.02
-"""How far int8 may be from float, unless the user says otherwise."""
+"""Mean difference of alpha that int8 may have from float, unless the user sets another."""
 LEAST_SPEED_UP = 1.0
 """Int8 must be faster than float by more than this."""
 
 
 class Steps(Protocol):
-    """What is told how far the work is."""
+    """A callback for progress."""
 
     def __call__(self, step: str, done: int, total: int, /) -> None:
         """*done* of *total* parts of *step*; the first call of a step has 0."""
@@ -76,17 +76,16 @@ def require_packages() -> None:
 
 def lacks_fast_file(model: ModelConfig, progress: Progress | None = None) -> bool:
     """
-    Whether an artefact of *model* is to be made: it is large, a CPU runs it, and there is none.
+    Whether to make an artefact of *model*: it is large, a CPU runs it, and there is none.
 
-    What once could not be made of a model is not tried again because of this, with the same
-    versions; a warning says so.
+    Not if that has failed before with the same versions; a warning says so.
 
     Args:
-        model: as of `optimize`.
+        model: as in `optimize`.
         progress: told how far a download is.
 
     Raises:
-        ModelError: it cannot be had.
+        ModelError: it cannot be fetched or read.
     """
     wanted = automatic_providers() if model.providers == "auto" else model.providers
     on_cpu = wanted[0] == "cpu" or model.backend == "openvino"
@@ -116,22 +115,22 @@ def optimize(
     progress: Progress | None = None,
 ) -> Artefact:
     """
-    The artefact of *model*, made now or, with the same pictures and versions, before.
+    Return the artefact of *model*: made now, or before with the same pictures and versions.
 
     Args:
         model: its name, contract and, where the graph takes any size, `input_size`.
         pictures: what to calibrate and to prove on.
-        limit: mean absolute difference of alpha in 0..1, between float and int8, that is too much.
+        limit: mean absolute difference of alpha in 0..1, between float and int8, to accept at most.
         force: make it anew.
-        keep: take one that was made with other pictures or settings too.
+        keep: also accept one that was made with other pictures or settings.
         steps: told how far the work is.
         progress: told how far a download is.
 
     Raises:
         MissingDependency: the package onnx is not installed.
-        ModelError: it cannot be had or optimised, or did not pass; nothing is kept.
+        ModelError: it cannot be fetched or optimised, or did not pass; nothing is kept.
 
-    Safe between processes: one works, the others wait and take what it made. Whoever is killed
+    Safe between processes: one works, the others wait and take what it made. A killed process
     leaves nothing that would be used.
     """
     require_packages()
@@ -147,7 +146,7 @@ def optimize(
         try:
             return _make(model, original, key, pictures, settings, limit, steps)
         except (ModelFetchError, ModelCorrupt):
-            raise  # of the disk, not of the model
+            raise  # a fault of the disk, not of the model
         except ModelError as error:
             if limit >= MAD_LIMIT:
                 artefacts.note_refusal(key, str(error))
@@ -155,7 +154,7 @@ def optimize(
 
 
 def _settings(model: ModelConfig, pictures: Pictures) -> dict[str, Any]:
-    """All that an artefact depends on beside its key."""
+    """Everything that an artefact depends on besides its key."""
     return {
         "pictures": pictures.described,
         "pictures_sha256": pictures.digest(),
@@ -170,7 +169,7 @@ def _settings(model: ModelConfig, pictures: Pictures) -> dict[str, Any]:
 
 
 def _serves(made: Artefact, settings: dict[str, Any], limit: float) -> bool:
-    """Whether *made* is whole, was made with those settings and keeps the limit."""
+    """Whether *made* is intact, was made with *settings* and is within *limit*."""
     if made.proof["settings"] != settings:
         return False
     if any(entry["mad"] > limit for entry in made.proof["comparisons"]):
@@ -192,7 +191,7 @@ def _make(
     limit: float,
     steps: Steps,
 ) -> Artefact:
-    """`optimize` for the one process that may."""
+    """`optimize` for the one process that holds the lock."""
     import onnx
 
     from streamer.models.optimizing.graph import prepare
@@ -212,7 +211,7 @@ def _make(
             require_alpha(original, model, pictures.proof[0])
             graph = prepare(original.path, contract)
             _save(graph.model, float_path)
-            # Read back: a message keeps in memory all that was changed in it.
+            # Read back: a protobuf message never frees what was changed in it.
             graph = dataclasses.replace(graph, model=onnx.load(str(float_path)))
             require_same(original, float_path, pictures.proof[0], graph.size, threads)
         with work.step("calibrating", len(pictures.calibration) + CROPS) as done:
@@ -260,7 +259,7 @@ def _make(
 
 
 class _Work:
-    """Tells how far the work is, and how long each step took."""
+    """Reports progress, and keeps how long each step took."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
@@ -268,7 +267,7 @@ class _Work:
 
     @contextlib.contextmanager
     def step(self, name: str, total: int) -> Iterator[Callable[[], None]]:
-        """A step of *total* parts; call what it gives after each."""
+        """A step of *total* parts; call the function that it yields after each."""
         done = 0
 
         def advance() -> None:
@@ -320,7 +319,7 @@ def _calibrate(
 
 
 def _part_of(graph: Graph, share: Fraction) -> tuple[int, int]:
-    """(height, width) of about that share of the graph's own; that itself where it has no other."""
+    """(height, width) of about *share* of the graph's own; its own if it takes no other."""
     if graph.multiple is None:
         return graph.size
     height, width = (
@@ -331,14 +330,14 @@ def _part_of(graph: Graph, share: Fraction) -> tuple[int, int]:
 
 
 def _proofs(graph: Graph, pictures: Sequence[Image]) -> dict[tuple[int, int], Sequence[Image]]:
-    """The pictures to prove on by size: the graph's own, and about half of it where that can be."""
+    """Pictures to prove on by size: the graph's own and, if possible, about half of it."""
     half = _part_of(graph, Fraction(1, 2))
     few = pictures if half == graph.size else spread(pictures, FULL_PROOFS)
     return {graph.size: few} | ({} if half == graph.size else {half: pictures})
 
 
 def _judge(name: str, comparisons: Sequence[Comparison], limit: float) -> None:
-    """Raise ModelError unless int8 is near enough at every size, and faster at the first."""
+    """Raise ModelError unless int8 is close enough at every size, and faster at the first."""
     for entry in comparisons:
         if not entry.mad <= limit:
             raise ModelError(

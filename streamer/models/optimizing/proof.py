@@ -1,7 +1,7 @@
 """
-How an int8 graph compares with its float original on pictures that neither has seen.
+Comparing an int8 graph with its float original on pictures that it was not calibrated on.
 
-Both run in turn on each picture, so that what else the machine does slows both alike.
+Both run in turn on each picture, so that other load on the machine slows both alike.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class Comparison:
     mad: float
     """Mean absolute difference of alpha in 0..1, over all pixels of all pictures."""
     worst_mad: float
-    """The greatest of a picture."""
+    """The greatest such difference of a single picture."""
     iou: float
-    """Of the masks at 0.5: pixels in both over pixels in either, of all pictures together."""
+    """Of the masks at 0.5: pixels in both over pixels in either, over all pictures together."""
     float_s: float
-    """Median seconds of an inference, the float graph's."""
+    """Median seconds of an inference of the float graph."""
     int8_s: float
-    """The int8 graph's."""
+    """Median seconds of an inference of the int8 graph."""
     shipped_s: float | None
-    """That of the file as it was shipped, which would run otherwise; None at other sizes."""
+    """Seconds of the shipped file, which would run otherwise; None at sizes but the first."""
 
     @property
     def speed_up(self) -> float:
-        """How many times as fast as the float graph int8 is."""
+        """How many times as fast as the float graph the int8 graph is."""
         return self.float_s / self.int8_s
 
     @property
     def shipped_speed_up(self) -> float | None:
-        """How many times as fast as the file as it was shipped."""
+        """How many times as fast as the shipped file the int8 graph is."""
         return self.shipped_s / self.int8_s if self.shipped_s is not None else None
 
 
@@ -70,14 +70,14 @@ def compare(
     Args:
         float_path: the folded float graph.
         int8_path: the quantised one.
-        shipped: the file that both were made of; timed at the first size.
+        shipped: the file that both were made from; timed at the first size.
         contract: the model's.
-        proofs: pictures, at least one each, by (height, width) of the input; first that of
-            *shipped*.
+        proofs: pictures, at least one each, by (height, width) of the input; the size of
+            *shipped* comes first.
         threads: within an operator.
         done: called after each picture.
     """
-    # Before the others are there: as it was shipped it may need the most memory.
+    # Before the others are loaded: the shipped file may need the most memory.
     full, pictures = next(iter(proofs.items()))
     shipped_s = _shipped_s(shipped, contract, full, pictures, threads)
     sessions = [cpu_session(path, threads) for path in (float_path, int8_path)]
@@ -96,7 +96,7 @@ def _compare(
     shipped_s: float | None,
     done: Callable[[], None],
 ) -> Comparison:
-    """`compare` at one size; of *sessions* the first is float."""
+    """`compare` at one size; the first of *sessions* is the float graph."""
     eye = Eye(contract, size)
     name = sessions[0].get_inputs()[0].name
     for session in sessions:  # the first run allocates
@@ -135,7 +135,7 @@ def _shipped_s(
     pictures: Sequence[Image],
     threads: int,
 ) -> float:
-    """Seconds of an inference of that file: of the second, for the first allocates."""
+    """Seconds of the second inference of *shipped*: the first allocates."""
     session, eye = cpu_session(shipped, threads), Eye(contract, size)
     seconds = 0.0
     for picture in spread((*pictures, pictures[0]), 2):
@@ -148,10 +148,10 @@ def _shipped_s(
 
 def run_shipped(session: ort.InferenceSession, contract: Contract, tensor: Array) -> Array:
     """
-    What a file as it was shipped gives for *tensor*, of its contract's output.
+    Run a shipped file on *tensor* and return its contract's output.
 
     Args:
-        session: of that file, of a float or half-precision input.
+        session: of that file, with a float or half-precision input.
         contract: the model's.
         tensor: (1, 3, height, width) float32.
     """

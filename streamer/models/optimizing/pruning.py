@@ -1,4 +1,4 @@
-"""Taking out of an ONNX graph what does nothing, and finding one's way in it."""
+"""Removing from an ONNX graph what does nothing, and looking up its parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx
 from onnx import AttributeProto
 
 _SMALL = 1024
-"""Values of a tensor that may be a shape, which is to be known by its values."""
+"""Most values of a tensor that may be a shape, whose values shape inference needs."""
 
 
 def graphs(graph: Any) -> Iterator[Any]:
@@ -23,7 +23,7 @@ def graphs(graph: Any) -> Iterator[Any]:
 
 
 def bypass(model: Any) -> None:
-    """Take the casts that change no type, and identities, out of an `onnx.ModelProto`."""
+    """Remove identities, and casts that change no type, from an `onnx.ModelProto`."""
     graph = model.graph
     types = {value.name: value.type.tensor_type.elem_type for value in inferred_tensors(model)}
     ends = {entry.name for entry in graph.output}
@@ -46,9 +46,9 @@ def bypass(model: Any) -> None:
 
 def inferred_tensors(model: Any, *, strict: bool = False) -> list[Any]:
     """
-    What can be told of the tensors of an `onnx.ModelProto`: their names, types and shapes.
+    The names, types and shapes of an `onnx.ModelProto`'s tensors, as far as they can be inferred.
 
-    Inferred from a copy without the weights, which are most of a model: of them the shapes do.
+    Inferred from a copy that has only the shapes of the weights, which are most of a model.
     """
     graph = model.graph
     light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
@@ -68,7 +68,7 @@ def inferred_tensors(model: Any, *, strict: bool = False) -> list[Any]:
 
 
 def drop_dead(graph: Any) -> None:
-    """Leave what the output needs, and no more."""
+    """Keep only what the outputs need."""
     needed = {entry.name for entry in graph.output}
     kept: list[bytes] = []
     for node in reversed(graph.node):
@@ -79,14 +79,14 @@ def drop_dead(graph: Any) -> None:
                 needed.update(name for g in graphs(inner) for n in g.node for name in n.input)
     del graph.node[:], graph.value_info[:]
     graph.node.extend(onnx.NodeProto.FromString(node) for node in reversed(kept))
-    # Taken out one by one: what is put back anew is in memory twice, for a message frees nothing.
+    # Removed one by one: tensors put back would be in memory twice, as a message frees nothing.
     for number in reversed(range(len(graph.initializer))):
         if graph.initializer[number].name not in needed:
             del graph.initializer[number]
 
 
 def name_nodes(graph: Any) -> None:
-    """Give every node a name of its own, by which the quantiser tells them apart."""
+    """Give every node a unique name, by which the quantiser tells them apart."""
     taken: set[str] = set()
     for number, node in enumerate(graph.node):
         if not node.name or node.name in taken:

@@ -1,8 +1,8 @@
 """
-Static int8: the ranges of a network's tensors on real pictures, and the quantised graph.
+Static int8: measuring the ranges of a network's tensors on pictures, and quantising the graph.
 
-QDQ, weights signed and per output channel, activations unsigned: what onnxruntime's and OpenVINO's
-kernels for VNNI take. Needs the extra `optimize`.
+The format is QDQ, with signed weights per output channel and unsigned activations, which the VNNI
+kernels of onnxruntime and OpenVINO take. Needs the extra `optimize`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OPERATORS = [
     "Relu",
     "Resize",
 ]
-"""What is worth it and loses little; all else stays float."""
+"""Operators worth quantising, which lose little by it; all others stay float."""
 
 _WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
@@ -45,8 +45,8 @@ class Ranges:
     """
     The range of each tensor of a graph, over the pictures that it is shown.
 
-    Of each picture's least and greatest values the median counts: some pictures drive single
-    values ten times as far as all others do, and steps that wide would ruin the rest.
+    It is the median over the pictures of the least and of the greatest value: some pictures drive
+    single values ten times as far as all others, and steps that wide would ruin the rest.
     """
 
     def __init__(self, graph: Graph, threads: int) -> None:
@@ -59,7 +59,7 @@ class Ranges:
 
     def see(self, tensor: Array) -> Array:
         """
-        Run on one picture and take its ranges into account.
+        Run on one picture and record its ranges.
 
         Args:
             tensor: (1, 3, height, width) float32, as the network wants it.
@@ -90,12 +90,12 @@ def quantize(
     Args:
         graph: stays as it is.
         ranges: of its tensors.
-        reduce_range: weights keep to 7 bits; see `artefacts.saturates`.
+        reduce_range: limit weights to 7 bits; see `artefacts.saturates`.
     """
     model = onnx.shape_inference.infer_shapes(graph.model)
     logger = logging.getLogger()
     level = logger.level
-    logger.setLevel(logging.ERROR)  # the quantiser advises on the root logger
+    logger.setLevel(logging.ERROR)  # the quantiser logs advice on the root logger
     try:
         quantizer = QDQQuantizer(
             model,
@@ -117,9 +117,9 @@ def quantize(
 
 def _measurable(model: Any) -> tuple[list[str], dict[str, str]]:
     """
-    The float tensors of *model*, and those that only a rectifier reads, with what it makes of them.
+    The float tensors to measure, and those that only a Relu reads, each with the Relu's output.
 
-    The latter are not measured: the quantiser has no use for their negative part, and reading it
+    The latter are not measured: the quantiser has no use for their negative part, and reading them
     would keep onnxruntime from fusing the two operators.
     """
     graph = model.graph
@@ -141,7 +141,7 @@ def _measurable(model: Any) -> tuple[list[str], dict[str, str]]:
 
 
 def _measure(graph: Any, tensors: list[str]) -> None:
-    """Make the least and the greatest value of each of *tensors* further outputs of *graph*."""
+    """Add the least and the greatest value of each of *tensors* to the outputs of *graph*."""
     known = set(tensors)
     nodes: list[bytes] = []
 
@@ -168,9 +168,9 @@ def _measure(graph: Any, tensors: list[str]) -> None:
 
 def _head(graph: Any) -> list[str]:
     """
-    The names of the last operators, back to the last that has weights.
+    The names of the operators from the last one that has weights to the output.
 
-    They stay float: they are few and cheap, and what they lose nothing after them makes good.
+    They stay float: they are few and cheap, and nothing after them could make up for their loss.
     """
     makers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}

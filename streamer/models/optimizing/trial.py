@@ -1,4 +1,4 @@
-"""Whether a file is one to optimise at all: it gives alphas, and gives the same ones folded."""
+"""Checks that a file can be optimised: it gives alphas, and the same ones when folded."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from streamer.models.runtime.segmenter import OnnxSegmenter
 from streamer.models.store.weights import Resolved
 
 _FOLD_LIMIT = 1e-3
-"""How far folding may move alpha on average; half-precision outputs round by less."""
+"""Mean difference of alpha that folding may make; half-precision outputs round by less."""
 
 
 def require_alpha(original: Resolved, model: ModelConfig, picture: Image) -> None:
     """
     Raise ModelError unless *original*, run as *model* asks, gives an alpha of *picture*.
 
-    Any numbers will do: only whoever uses a local file may know that they are before their sigmoid.
+    Any finite values pass: of a local file, only its user may know that they need a sigmoid.
     """
     plain = model.model_copy(
         update={"providers": ["cpu"], "backend": "onnxruntime", "normalize": False}

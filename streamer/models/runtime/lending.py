@@ -1,4 +1,4 @@
-"""Loaded graphs, lent to all who want the same one: streams of one process share a session."""
+"""Loaded graphs, shared: streams of one process that want the same graph use one session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamer.models.store.registry import Contract
 R = TypeVar("R")
 
 _loaded: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
-"""By what they were loaded from and for. A graph goes when the last who runs it lets it go."""
+"""Graphs by what they were loaded from and for. One goes when its last user drops it."""
 _loading = threading.Lock()
 
 
@@ -30,13 +30,13 @@ def lent(
     sha256: str,
 ) -> R:
     """
-    The graph that somebody uses already, or else what *load* makes of the rest.
+    Return the graph that is in use already for the same arguments, or else load it with *load*.
 
-    It is shared only among those of one priority: a runtime's threads have that of the thread that
-    loads it. Thread-safe; loads one at a time, so that two who come together share one.
+    It is shared only among threads of one priority: a runtime's threads have the priority of the
+    thread that loads it. Thread-safe; loads one at a time, so that two who ask at once share one.
 
     Raises:
-        ModelError: what *load* raises; then nothing is kept.
+        ModelError: as *load* raises it; then nothing is kept.
     """
     key = (
         *(backend, str(path.resolve()), sha256, threads, priority()),

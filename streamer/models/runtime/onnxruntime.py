@@ -33,33 +33,33 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(float16)": np.dtype(np.float16),
 }
 _RANK = 4
-"""Dimensions of an output that does not say how many it has."""
+"""Assumed dimensions of an output that does not declare how many it has."""
 
 
 def lent_session(
     path: Path, contract: Contract, model: ModelConfig, *, threads: int, sha256: str
 ) -> OnnxRuntime:
-    """An `OnnxRuntime` that is shared with all who want the same one; see `lent`."""
+    """An `OnnxRuntime`, shared with everyone who wants the same one; see `lent`."""
     load = partial(OnnxRuntime, path, contract, model, threads=threads, sha256=sha256)
     return lent(load, "onnxruntime", path, contract, model, threads=threads, sha256=sha256)
 
 
 class OnnxRuntime(Uncopyable):
     """
-    A graph in one session of onnxruntime, whatever number of sizes is bound.
+    A graph in one session of onnxruntime, however many sizes are bound.
 
     Args:
         path: the model's file.
         contract: names the input and the output.
         model: providers and their options.
         threads: within an operator.
-        sha256: of the file; names its TensorRT engines.
+        sha256: of the file; part of the name of its TensorRT engines' folder.
 
     Raises:
         ModelError: the file has no such input or output, or they are not of floats.
         ModelCorrupt, ProviderError: see `open_session`.
 
-    Any thread may bind and run; runs take turns, so that all who share it need memory for one.
+    Any thread may bind and run. Runs take turns, so that all who share it need memory for only one.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class OnnxRuntime(Uncopyable):
         require_floats(source, target, tuple(_DTYPES), path)
         self._session = session
         self._turn = threading.RLock()
-        """Held for a run: not every provider can run two at once."""
+        """Held during a run: not every provider can run two at once."""
         self._path = path
         self._names = source.name, target.name
         self._device = device_of(session)
@@ -91,7 +91,7 @@ class OnnxRuntime(Uncopyable):
 
     @property
     def signature(self) -> Signature:
-        """What the graph takes and gives."""
+        """The graph's input and output."""
         return self._signature
 
     @property
@@ -101,18 +101,18 @@ class OnnxRuntime(Uncopyable):
 
     def bind(self, source: Array, target: Array) -> Run:
         """
-        Bind the input where the model runs and the output where we read it.
+        Bind the input on the model's device and the output where we read it.
 
         On a CPU both are our arrays, without a copy. On a GPU the input tensor lives there and is
-        updated in place, and onnxruntime copies the output into our array. A CUDA graph, which is
-        recorded with its addresses, has both there.
+        updated in place, and onnxruntime copies the output into our array. With a CUDA graph, which
+        is recorded with its addresses, both live on the GPU.
         """
         session, device = self._session, self._device
         declared = self._outputs[self._target].shape
         if declared and (reason := self._misfit(declared, target)):
             raise ModelError(reason)
         binding: Any = session.io_binding()
-        # The errors are raised: they need not be on the terminal too.
+        # Errors are raised, so they need not be printed too.
         options = ort.RunOptions()
         options.log_severity_level = 4
         graph = self._graph_ids is not None
@@ -141,7 +141,7 @@ class OnnxRuntime(Uncopyable):
         return misfit(self._outputs, self._target, given, target.shape)
 
     def _reason(self, error: Exception, source: Array, target: Array) -> str:
-        """Why a run failed: the output's shape, where that is why, or what onnxruntime says."""
+        """Why a run failed: the output's shape if that is wrong, else onnxruntime's message."""
         options = ort.RunOptions()
         options.log_severity_level = 4
         try:
@@ -154,13 +154,13 @@ class OnnxRuntime(Uncopyable):
         self, source: Array, target: Array, recurrence: Recurrence, ratio: float
     ) -> RecurrentRun:
         """
-        As `bind`, for a graph with states, which live where the model runs.
+        As `bind`, for a graph with states, which live on the model's device.
 
         Args:
             source: the picture, as in `bind`.
-            target: the alpha, likewise.
+            target: the alpha, as in `bind`.
             recurrence: the states' names.
-            ratio: by how much the graph is to shrink the picture within it, in (0, 1].
+            ratio: factor by which the graph shrinks the picture internally, in (0, 1].
 
         Raises:
             ModelError: the graph has no such states, or does not run with them.

@@ -1,8 +1,8 @@
 """
-OpenVINO behind the `Runtime` contract: the CPU alone, for which it is made.
+OpenVINO behind the `Runtime` contract, on the CPU only, for which it is made.
 
-Its package is optional. It reports its import to its makers over the network, unasked, unless its
-companion `openvino_telemetry` is missing: which, for us, it is.
+Its package is optional. It would report its import to its makers over the network, unasked, unless
+its companion `openvino_telemetry` is missing; so that is hidden while we import it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TELEMETRY = "openvino_telemetry"
 
 
 def is_installed() -> bool:
-    """Whether there is a package of that name. Does not import it."""
+    """Whether the package `openvino` is installed. Does not import it."""
     return importlib.util.find_spec("openvino") is not None
 
 
@@ -66,14 +66,14 @@ class OpenVinoRuntime(Uncopyable):
     Args:
         path: an ONNX file.
         contract: names the input and the output.
-        model: the precision of what the file leaves in floats.
+        model: sets the precision of what the file leaves in floats.
         threads: threads of an inference.
 
     Raises:
         MissingDependency: OpenVINO is not installed.
         ModelCorrupt: the file is not a model.
-        ModelError: it has no such input or output, they are not of floats, or bf16 is asked of a
-            CPU that has none.
+        ModelError: it has no such input or output, they are not of floats, or bf16 was asked for
+            and this CPU lacks it.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class OpenVinoRuntime(Uncopyable):
         outputs = [_port(port) for port in graph.outputs]
         source = picture_input(inputs, contract.input, path)
         target = alpha_output(outputs, contract.output, path)
-        # What is not wanted is not computed.
+        # Outputs that are not wanted are not computed.
         result = graph.outputs[target].get_node()
         self._graph = ov.Model([result], graph.get_parameters(), path.name)
         self._source = source
@@ -121,20 +121,20 @@ class OpenVinoRuntime(Uncopyable):
 
     @property
     def signature(self) -> Signature:
-        """What the graph takes and gives."""
+        """The graph's input and output."""
         return self._signature
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """`OpenVINO CPU`, with `bf16` where it computes so; told once a size is bound."""
+        """`OpenVINO CPU`, with `bf16` if it computes so; known once a size is bound."""
         return ("OpenVINO CPU bf16" if self._computes == self._ov.Type.bf16 else "OpenVINO CPU",)
 
     def bind(self, source: Array, target: Array) -> Run:
         """
-        Compile for this size, and make a request that reads and writes our arrays themselves.
+        Compile for this size, and make a request that reads and writes our arrays directly.
 
-        Compiled once for all sizes, an inference was measured to take 5 to 13 % more CPU time; so
-        each size has its own copy of the weights, which all who bind that size share.
+        One compilation for all sizes was measured to cost 5 to 13 % more CPU time an inference. So
+        each size has its own copy of the weights, shared by all who bind that size.
         """
         shapes = source.shape, target.shape
         with self._compiling:
@@ -142,7 +142,7 @@ class OpenVinoRuntime(Uncopyable):
                 compiled = self._compiled[shapes] = self._compile(*shapes)
         self._computes = compiled.get_property("INFERENCE_PRECISION_HINT")
         request = compiled.create_infer_request()
-        # The tensors do not keep the arrays alive, nor the request the tensors: `run` does.
+        # `run` keeps arrays and tensors alive: neither the tensors nor the request do.
         given = self._ov.Tensor(source, shared_memory=True)
         wanted = self._ov.Tensor(target, shared_memory=True)
         request.set_input_tensor(self._source, given)
@@ -164,7 +164,7 @@ class OpenVinoRuntime(Uncopyable):
             graph.reshape({self._source: shapes(list(given))})
         except Exception as error:  # OpenVINO's errors have no common base
             raise ModelError(_reason(error)) from error
-        # Left to itself, it writes a smaller output into a part of our array.
+        # Unchecked, OpenVINO would write a smaller output into a part of our array.
         gives = _sides(graph.outputs[0].get_partial_shape())
         if reason := misfit(self._outputs, self._target, gives, wanted):
             raise ModelError(reason)
@@ -184,15 +184,14 @@ def _port(port: Any) -> Port:
 
 
 def _sides(shape: Any) -> tuple[int | None, ...]:
-    """Of an OpenVINO PartialShape; empty where it does not say how many there are."""
+    """The sides of an OpenVINO PartialShape; empty if their number is not declared."""
     if shape.rank.is_dynamic:
         return ()
     return tuple(side.get_length() if side.is_static else None for side in shape)
 
 
 def _read(ov: Any, path: Path) -> Any:
-    # By name: left to guess, OpenVINO tries its other front ends too, and each prints what it
-    # dislikes.
+    # By name: without it, OpenVINO tries its other front ends too, and each prints its complaint.
     front_end = ov.frontend.FrontEndManager().load_by_framework("onnx")
     try:
         return front_end.convert(front_end.load(str(path)))
@@ -204,7 +203,7 @@ def _read(ov: Any, path: Path) -> Any:
 
 
 def _properties(core: Any, model: ModelConfig, threads: int) -> dict[str, str]:
-    """How a graph is compiled. Raises ModelError for bf16 on a CPU that has none."""
+    """Options for compiling. Raises ModelError for bf16 on a CPU that lacks it."""
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     wanted = model.options.openvino.precision
     if wanted == "bf16" and not has_bf16:
@@ -219,13 +218,13 @@ def _properties(core: Any, model: ModelConfig, threads: int) -> dict[str, str]:
         "NUM_STREAMS": "1",
         "INFERENCE_NUM_THREADS": str(threads),
         "INFERENCE_PRECISION_HINT": "bf16" if wanted == "bf16" else "f32",
-        # Threads tied to their cores would wait there for decoders and encoders.
+        # Threads pinned to cores would wait there for decoders and encoders.
         "ENABLE_CPU_PINNING": "NO",
     }
 
 
 def _reason(error: BaseException) -> str:
-    """The last line of OpenVINO's message that says something: the first ones tell where."""
+    """The last meaningful line of OpenVINO's message: the first ones only tell where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
     return (said or lines or [in_one_line(error)])[-1]

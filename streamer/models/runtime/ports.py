@@ -1,4 +1,4 @@
-"""What a graph takes and gives, and whether that is a picture and its alpha."""
+"""Inputs and outputs of a graph, and which of them are the picture and its alpha."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from streamer.errors import ModelError
 
 Sides = Sequence[int | str | None]
-"""A tensor's shape as a graph declares it: what is no number may be of any length."""
+"""A tensor's shape as a graph declares it: a side that is no number may have any length."""
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
 _MOST_NAMED = 4
-"""So many ports are named in a message."""
+"""Most ports that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Port:
 
     name: str
     kind: str
-    """The type of its elements, in the backend's words."""
+    """The type of its elements, as the backend names it."""
     shape: tuple[int | str | None, ...]
-    """As the graph declares it; empty where it does not say how many dimensions there are."""
+    """As the graph declares it; empty if it does not declare the number of dimensions."""
 
     def __str__(self) -> str:
         return f"{self.name} {_written(self.shape)}" if self.shape else self.name
@@ -36,16 +36,16 @@ def picture_input(
     ports: Sequence[Port], wanted: str | None, path: Path, *, alone: bool = True
 ) -> int:
     """
-    Where the picture goes among a graph's inputs.
+    Find the picture's index among a graph's inputs.
 
     Args:
         ports: all inputs that have no value of their own.
         wanted: its name; the first when None.
         path: the model's file, for messages.
-        alone: refuse a graph that wants anything beside it.
+        alone: refuse a graph that wants any other input.
 
     Raises:
-        ModelError: there is no such input, or there are others that nobody gives.
+        ModelError: there is no such input, or the graph wants others that nothing provides.
     """
     chosen = _chosen(ports, wanted, "input", path)
     others = [port for number, port in enumerate(ports) if number != chosen]
@@ -58,18 +58,18 @@ def picture_input(
 
 
 def alpha_output(ports: Sequence[Port], wanted: str | None, path: Path) -> int:
-    """Where the alpha is among a graph's outputs, as `picture_input`."""
+    """Find the alpha's index among a graph's outputs, as `picture_input` does."""
     return _chosen(ports, wanted, "output", path)
 
 
 def misfit(ports: Sequence[Port], chosen: int, given: Sides, wanted: Sides) -> str | None:
     """
-    Why an output cannot be the alpha; None where it can.
+    Why an output cannot be the alpha; None if it can.
 
     Args:
         ports: all outputs.
         chosen: which of them is taken.
-        given: its shape, declared or as it came.
+        given: its shape, as declared or as produced.
         wanted: the shape that is needed.
     """
     if len(given) == len(wanted) and all(
@@ -87,7 +87,7 @@ def misfit(ports: Sequence[Port], chosen: int, given: Sides, wanted: Sides) -> s
 
 
 def require_floats(source: Port, target: Port, floats: Sequence[str], path: Path) -> None:
-    """Raise ModelError unless both are of the kinds *floats*."""
+    """Raise ModelError unless the elements of both are of a type in *floats*."""
     for port, what in ((source, "input"), (target, "output")):
         if port.kind not in floats:
             raise ModelError(
@@ -100,10 +100,10 @@ def input_size(
     shape: Sequence[int | None], usual: Size | None, wanted: int | None, path: Path, name: str
 ) -> tuple[Size, bool]:
     """
-    The input's size from what the graph fixes, what was asked for and what is usual.
+    Choose the input's size: what the graph fixes, else what was *wanted*, else the *usual* one.
 
     Returns:
-        The size, and whether the graph would take others too.
+        The size, and whether the graph takes other sizes too.
     """
     is_picture = len(shape) == 4 and shape[0] in (1, None) and shape[1] in (3, None)
     if not is_picture or (shape[1] is None and 3 in shape[2:]):

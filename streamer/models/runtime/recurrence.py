@@ -1,4 +1,4 @@
-"""Running a graph that takes up its own states again, without moving them."""
+"""Running a graph that reads the states it wrote before, without copying them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 
 class RecurrentRun(Uncopyable):
     """
-    Runs a graph for one size of picture; each call goes on from the states that the last one left.
+    Runs a graph for one size of picture; each call continues from the states of the last one.
 
-    There are two sets of states. Each run reads one and writes the other, and they change places;
-    nothing is copied or allocated. Which shapes they have only the graph knows: it is run once on
-    what is in *source*, with states of a single zero each, when this is made.
+    There are two sets of states. Each run reads one and writes the other, then they swap; nothing
+    is copied or allocated. Only the graph knows the states' shapes: to learn them, it is run once
+    here, on what is in *source*, with a single zero for each state.
 
     Args:
         session: of the graph.
-        turn: held for each run; whoever shares the session has the same.
+        turn: lock held during each run; all who share the session have the same one.
         device: onnxruntime's (device type, device id) where the states live.
         names: of the picture's input and of the alpha's output.
-        source, target: of the picture and the alpha, kept; *target* is written by each call.
+        source, target: arrays of the picture and the alpha, kept; each call writes *target*.
         recurrence: names of the states and of the ratio.
         ratio: in (0, 1].
         path: the model's file, for messages.
@@ -63,7 +63,7 @@ class RecurrentRun(Uncopyable):
         self._source = source
         self._target = target
         self._recurrence = recurrence
-        # The errors are raised: they need not be on the terminal too.
+        # Errors are raised, so they need not be printed too.
         self._options = ort.RunOptions()
         self._options.log_severity_level = 4
         self._given = self._placed(source)
@@ -89,24 +89,24 @@ class RecurrentRun(Uncopyable):
         self._turn = 0
 
     def __call__(self) -> None:
-        """Run once. Raises SegmentError; the states are then as they were before."""
+        """Run once. Raises SegmentError; the states are unchanged then."""
         if self._device[0] != "cpu":
             self._given.update_inplace(self._source)
         self._run(self._bindings[self._turn])
         self._turn = 1 - self._turn
 
     def forget(self) -> None:
-        """Begin with zeros again."""
+        """Set the states to zero again."""
         for state, zeros in zip(self._states[self._turn], self._zeros, strict=True):
             state.update_inplace(zeros)
 
     def _placed(self, values: Array) -> Any:
-        """*values* where the model runs; on a CPU that very array."""
+        """*values* on the model's device; on a CPU that very array."""
         on_device = self._device if self._device[0] != "cpu" else ()
         return ort.OrtValue.ortvalue_from_numpy(values, *on_device)
 
     def _bound(self, before: list[Any], after: list[Any]) -> Any:
-        """A binding that reads the states *before* and writes those *after*."""
+        """A binding that reads the states *before* and writes the states *after*."""
         binding = self._plain()
         for (source, target), old, new in zip(self._recurrence.states, before, after, strict=True):
             binding.bind_ortvalue_input(source, old)
@@ -122,7 +122,7 @@ class RecurrentRun(Uncopyable):
         return binding
 
     def _shapes(self, dtypes: list[np.dtype[Any]]) -> list[tuple[int, ...]]:
-        """The states' shapes, which a first run shows."""
+        """The states' shapes, found by a first run."""
         binding = self._plain()
         first = [self._placed(np.zeros((1, 1, 1, 1), dtype)) for dtype in dtypes]
         for (source, target), state in zip(self._recurrence.states, first, strict=True):

@@ -1,4 +1,4 @@
-"""A recurrent model behind the `Segmenter` contract: it takes frames as they are, one by one."""
+"""A recurrent model behind the `Segmenter` contract: it takes whole frames, in their order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 """(height, width) in pixels."""
 
 _FIRST: Size = (288, 512)
-"""What it is ready for until the first picture says its size."""
+"""The size it is ready for until the first picture comes."""
 
 
 class RecurrentSegmenter(Uncopyable):
@@ -27,21 +27,21 @@ class RecurrentSegmenter(Uncopyable):
     A model that carries states from one picture to the next, such as RobustVideoMatting, on
     onnxruntime.
 
-    A picture goes in at its own size, neither stretched nor cut; within the graph it is shrunk, so
-    that its longer side is as the contract says (Lin et al. 2021, "Robust High-Resolution Video
-    Matting with Temporal Guidance": `downsample_ratio`). One of another size than the one before
-    makes it begin anew, with memory for that size alone; this takes an inference more.
+    A picture goes in at its own size, neither stretched nor cropped. The graph shrinks it
+    internally, so that its longer side is as the contract says (Lin et al. 2021, "Robust
+    High-Resolution Video Matting with Temporal Guidance": `downsample_ratio`). A picture of a new
+    size makes it begin anew, with memory for that size alone; this takes an extra inference.
 
     Args:
         path: the model's file.
-        contract: how it wants its input and means its output; with a recurrence.
+        contract: how it expects its input and what its output means; with a recurrence.
         model: providers, threads and normalisation that were asked for.
         name: how the model is called in the report.
         sha256: the file's hash, for the report.
-        precision: of the file's weights; None where unknown: read off the graph's input.
+        precision: of the file's weights; None if unknown: then taken from the graph's input.
 
     Raises:
-        ModelError: the graph does not fit its contract, or what was asked for is not for it.
+        ModelError: the graph does not fit its contract, or cannot do what was asked for.
         ModelCorrupt, ProviderError: see `OnnxRuntime`.
 
     Not thread-safe.
@@ -75,7 +75,7 @@ class RecurrentSegmenter(Uncopyable):
 
     @property
     def info(self) -> ModelInfo:
-        """Which model really runs; its input's size is that of the latest picture."""
+        """The model that really runs; its input size is that of the latest picture."""
         return ModelInfo(
             name=self._name,
             sha256=self._sha256,
@@ -88,7 +88,7 @@ class RecurrentSegmenter(Uncopyable):
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The one size that it is ready for: the latest picture's."""
+        """The one size it is ready for: that of the latest picture."""
         return (self._size,)
 
     def warm_up(self) -> None:
@@ -102,13 +102,15 @@ class RecurrentSegmenter(Uncopyable):
         Estimate the foreground alpha of the next picture into *out*.
 
         Args:
-            image: (H, W, 3) uint8 BGR; borrowed. Its rows may lie apart.
-            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Likewise.
-            size: the one of `sizes`, to which the image is then stretched; the image's own when
+            image: (H, W, 3) uint8 BGR; borrowed. Its rows need not be contiguous.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Its rows need not be
+                contiguous.
+            size: the one in `sizes`, to which the image is then stretched; the image's own when
                 None.
 
         Raises:
-            SegmentError: inference failed; *out* is undefined, and what was seen before stays.
+            SegmentError: inference failed, and the states stay; or its output is no alpha, and they
+                are forgotten. *out* is undefined.
 
         Not thread-safe. Allocates nothing of a frame's size, unless the size is new or `normalize`
         is on.
@@ -135,12 +137,12 @@ class RecurrentSegmenter(Uncopyable):
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
 
     def reset(self) -> None:
-        """Forget the pictures before. Nothing of a frame's size is allocated."""
+        """Forget the earlier pictures. Allocates nothing of a frame's size."""
         if self._runtime is not None:
             self._run.forget()
 
     def close(self) -> None:
-        """Release the model's memory. Twice is once."""
+        """Release the model's memory. A second call does nothing."""
         if self._runtime is not None:
             self._runtime = None
             del self._tensors, self._run
@@ -152,7 +154,7 @@ class RecurrentSegmenter(Uncopyable):
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
 
     def _made(self, runtime: OnnxRuntime, size: Size) -> tuple[Tensors, RecurrentRun]:
-        """What pictures of *size* need. Raises ModelError."""
+        """The arrays and the run for pictures of *size*. Raises ModelError."""
         recurrence = self._contract.recurrence
         if recurrence is None:
             raise ModelError(f"{self._name}: its contract has no recurrence")
@@ -171,7 +173,7 @@ class RecurrentSegmenter(Uncopyable):
 
 
 def _refuse(model: ModelConfig, name: str) -> None:
-    """Raise ModelError where *model* asks for what a recurrent one cannot do."""
+    """Raise ModelError if *model* asks for something that a recurrent model cannot do."""
     if model.input_size is not None:
         raise ModelError(f"model.input_size: {name} takes each frame at its own size: leave it out")
     if model.backend == "openvino":

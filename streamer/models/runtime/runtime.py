@@ -1,4 +1,4 @@
-"""What loads a graph and runs it; see `onnxruntime` and `openvino`."""
+"""The contract of what loads and runs a graph; see `onnxruntime` and `openvino`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WHERE = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
     r"|/\S+\.(?:cc|h):\d+ \S.*?\) (?=\S)"
 )
-"""A code or a line of onnxruntime's own source with the function's signature."""
+"""An error code, or a place in onnxruntime's source with the function's signature."""
 _MOST_SAID = 400
 
 Array = np.ndarray[Any, Any]
@@ -24,14 +24,14 @@ Run = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a graph takes and gives."""
+    """A graph's input and output."""
 
     shape: tuple[int | None, ...]
-    """Of the input; None where any length will do."""
+    """Of the input; None where any length is allowed."""
     dtype: np.dtype[Any]
     """Of the input, float16 or float32."""
     output_dtype: np.dtype[Any]
-    """Of the output, likewise."""
+    """Of the output, float16 or float32."""
     output_rank: int
     """Dimensions of the output."""
 
@@ -40,12 +40,12 @@ class Runtime(Protocol):
     """
     A loaded graph.
 
-    Not thread-safe, and neither are the runs that it has bound.
+    Not thread-safe, nor are the runs that it has bound.
     """
 
     @property
     def signature(self) -> Signature:
-        """What the graph takes and gives."""
+        """The graph's input and output."""
         ...
 
     @property
@@ -55,20 +55,20 @@ class Runtime(Protocol):
 
     def bind(self, source: Array, target: Array) -> Run:
         """
-        Make ready to run with these arrays, which are kept.
+        Prepare a run on these arrays, which are kept.
 
         Args:
             source: the input, of the signature's dtype and of a shape that it allows.
-            target: the output, of its dtype; has the estimate after each run.
+            target: the output, of its dtype; holds the estimate after each run.
 
         Raises:
             ModelError: the graph cannot give such an output for such an input; `onnxruntime` may
-                find that out only when it runs.
+                notice only when it runs.
         """
         ...
 
 
 def in_one_line(error: BaseException) -> str:
-    """What *error* says, in one line that is not too long, without where in C++ it was said."""
+    """The message of *error* in one line, shortened, without the place in C++ it came from."""
     text = _WHERE.sub("", " ".join(str(error).split()))
     return text[:_MOST_SAID] or type(error).__name__

@@ -1,8 +1,8 @@
 """
 One model behind the `Segmenter` contract, at several sizes of its input.
 
-Everything is allocated when the model is loaded, or when a frame's size is new, and then reused;
-each size has its own input and output, bound once.
+Everything is allocated when the model is loaded, or when a frame's size is new, and then reused.
+Each size has its own input and output, bound once.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ def load_segmenter(
     model: ModelConfig, progress: Progress | None = None, *, ladder: Sequence[int] = ()
 ) -> tuple[OnnxSegmenter | RecurrentSegmenter, str | None]:
     """
-    The model that *model* asks for, fetched if need be and loaded; and why it is a fall-back.
+    Load the model that *model* asks for, fetching it if needed.
 
     Args:
         model: what is asked for.
         progress: told of a download.
-        ladder: smaller sides of a square input to be ready for too; those that the graph cannot
-            do are left out, and so are all where it has one size only. A recurrent model is
-            refused with one: it wants each frame whole, and tracking does not show it that.
+        ladder: smaller sides of a square input to be ready for too. Those that the graph cannot
+            do are left out; a graph of one size has none. A recurrent model is refused with a
+            ladder: it needs each frame whole, and tracking shows it only parts of some.
 
     Returns:
-        The segmenter, and for `name: auto` that had to take another model the reason, else None.
+        The segmenter, and why `name: auto` had to take another model; None if it did not.
 
     Raises:
-        ModelError: it cannot be had, loaded or run as asked.
-        MissingDependency: `backend: openvino`, and it is not installed.
+        ModelError: it cannot be fetched, loaded or run as asked.
+        MissingDependency: `backend: openvino` is asked for and not installed.
     """
     if ladder and is_recurrent(model.name):
         raise ModelError(
@@ -98,7 +98,7 @@ def load_segmenter(
 
 
 def is_recurrent(name: str) -> bool:
-    """Whether the registered model called so has to see each frame, and the whole of it."""
+    """Whether the registered model *name* has to see every frame, and the whole of it."""
     return name in models() and models()[name].contract.recurrence is not None
 
 
@@ -108,22 +108,22 @@ class OnnxSegmenter(Uncopyable):
 
     Args:
         path: the model's file.
-        contract: how it wants its input and means its output.
+        contract: how it expects its input and what its output means.
         model: size, backend, providers, threads and normalisation that were asked for.
         name: how the model is called in the report.
         sha256: the file's hash, for the report.
-        precision: of the file's weights; None where unknown: read off the graph's input.
-        made_for: (height, width) to take where neither the graph, nor *model*, nor *contract* says
+        precision: of the file's weights; None if unknown: then taken from the graph's input.
+        made_for: (height, width) to take if neither the graph, nor *model*, nor *contract* gives
             one.
         ladder: smaller sides of a square input to be ready for too, as far as the graph can.
-        advice: is told how long inferences take.
+        advice: told how long inferences take.
 
     Raises:
         ModelError: the graph does not fit its contract or the size that was asked for.
         ModelCorrupt, ProviderError, MissingDependency: see `OnnxRuntime` and `OpenVinoRuntime`.
 
-    Not thread-safe: what is bound belongs to one thread at a time. The session is shared with other
-    segmenters of the same file and settings; its tensors are its own.
+    Not thread-safe: the bound arrays belong to one thread at a time. The session is shared with
+    other segmenters of the same file and settings; the arrays are not.
     """
 
     def __init__(
@@ -184,12 +184,12 @@ class OnnxSegmenter(Uncopyable):
 
     @property
     def info(self) -> ModelInfo:
-        """Which model really runs."""
+        """The model that really runs."""
         return self._info
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The sizes that it is ready for, smallest first; after `warm_up` each is proved."""
+        """The sizes that it is ready for, smallest first; after `warm_up` each has been run."""
         return tuple(sorted(self._sized, key=lambda size: size[0] * size[1]))
 
     def warm_up(self) -> None:
@@ -199,7 +199,7 @@ class OnnxSegmenter(Uncopyable):
         Raises:
             SegmentError: the model does not run at its own size.
         """
-        # The largest and then the smallest: TensorRT builds its engine for all that is between.
+        # The largest, then the smallest: TensorRT builds its engine for all sizes in between.
         for size in sorted(self._sized, key=lambda size: (size != self._own, size)):
             self._sized[size][0].input.fill(0)
             try:
@@ -221,9 +221,9 @@ class OnnxSegmenter(Uncopyable):
         of the ladder, a picture more than twice as large is shrunk by averaging.
 
         Args:
-            image: (H, W, 3) uint8 BGR; borrowed. May be a part of a larger picture: its rows
-                apart, their pixels packed.
-            out: (H, W) uint8, 0 background to 255 foreground; overwritten. Likewise.
+            image: (H, W, 3) uint8 BGR; borrowed. May be a view into a larger picture: the pixels
+                of a row packed, the rows apart.
+            out: (H, W) uint8, 0 background to 255 foreground; overwritten. May be a view too.
             size: one of `sizes`; the model's own when None.
 
         Raises:
@@ -246,14 +246,14 @@ class OnnxSegmenter(Uncopyable):
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
 
     def reset(self) -> None:
-        """Nothing: each picture is looked at alone."""
+        """Do nothing: each picture is looked at alone."""
 
     def close(self) -> None:
-        """Release the model's memory. Twice is once."""
+        """Release the model's memory. A second call does nothing."""
         self._sized.clear()
 
     def _run(self, size: Size) -> None:
-        """Raises SegmentError."""
+        """Run at *size*, and report its time. Raises SegmentError."""
         began = time.perf_counter()
         self._sized[size][1]()
         if self._advice is not None and size == self._own:
@@ -266,9 +266,9 @@ class OnnxSegmenter(Uncopyable):
 
 def _takes_openvino(model: ModelConfig, precision: str | None, *, several: bool) -> bool:
     """
-    Whether OpenVINO is to run the file: asked for, or faster for an int8 file on a CPU.
+    Whether OpenVINO is to run the file: if asked for, or for an int8 file on a CPU, as faster.
 
-    Not by itself for *several* sizes: its memory grows as they take turns.
+    For *several* sizes only if asked for: its memory grows as they take turns.
     """
     if model.backend != "auto":
         return model.backend == "openvino"
@@ -286,7 +286,7 @@ def _takes_openvino(model: ModelConfig, precision: str | None, *, several: bool)
 
 
 def _unfit(size: Size, any_size: bool) -> str:
-    """What to say of a graph that does not run at its own size."""
+    """The message for a graph that does not run at its own size."""
     height, width = size
     way_out = "; another model.input_size may do, such as a multiple of 64" if any_size else ""
     return f"does not run at {width}x{height}{way_out}"

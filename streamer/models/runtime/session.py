@@ -1,8 +1,8 @@
 """
-onnxruntime sessions: which execution providers really load, and one session on the best of them.
+onnxruntime sessions: finding the execution providers that load, and opening one on the best.
 
-Requested means used or refused: a provider that is named and does not load is an error, and what
-runs is read back from the session.
+A named provider is used or refused: if it does not load, that is an error, and the providers that
+run are read back from the session.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _NAMES: dict[Provider, str] = {
 }
 
 _AUTO: tuple[Provider, ...] = ("cuda", "directml", "coreml", "cpu")
-"""Best first. TensorRT only on request: it builds an engine for minutes at its first start."""
+"""Best first. TensorRT only on request: its first start takes minutes to build an engine."""
 
 _SPEC: dict[Provider, tuple[str, int]] = {
     "cpu": ("cpu", 0),
     "cuda": ("cuda", 0),
     "tensorrt": ("cuda", 0),
 }
-"""Where a provider's tensors live: onnxruntime's device type and id; elsewhere on the CPU."""
+"""Device type and id of each provider's tensors, as onnxruntime has them; else the CPU's."""
 
 
 _PROBE = bytes.fromhex(
@@ -51,12 +51,12 @@ _PROBE = bytes.fromhex(
 )
 """A model of one Identity node, opset 13, float32 [1] in and out."""
 
-# For where onnxruntime was imported before us: the package's ORT_DISABLE_TELEMETRY came too late.
+# In case onnxruntime was imported before us, when our ORT_DISABLE_TELEMETRY came too late.
 ort.disable_telemetry_events()
 
 
 def _missing(provider: Provider) -> str | None:
-    """Why *provider* cannot load here, or None where nothing speaks against it."""
+    """Why *provider* cannot load here, or None if no reason is known."""
     if _NAMES[provider] not in ort.get_available_providers():
         return f"this build of onnxruntime {ort.__version__} does not have it"
     if provider in ("cuda", "tensorrt"):
@@ -71,15 +71,15 @@ def _missing(provider: Provider) -> str | None:
 @functools.cache
 def loadable_providers() -> tuple[Provider, ...]:
     """
-    The providers that really load here, each proved by a session of one node; `cpu` is last.
+    The providers that really load here, each tested by a session of one node; `cpu` is last.
 
-    Proved once in a process: with a GPU this takes about a second.
+    Tested once in a process: with a GPU this takes about a second.
     """
     return tuple(provider for provider in _NAMES if _missing(provider) is None and _loads(provider))
 
 
 def automatic_providers() -> list[Provider]:
-    """What `providers: auto` may take, best first."""
+    """The providers that `providers: auto` may take, best first."""
     return [provider for provider in _AUTO if provider in loadable_providers()]
 
 
@@ -94,10 +94,10 @@ def _loads(provider: Provider) -> bool:
 
 def provider_options(provider: Provider, options: BackendOptions, sha256: str) -> dict[str, str]:
     """
-    What onnxruntime is told for *provider*, in its own words.
+    The options for *provider*, as onnxruntime names them.
 
-    TensorRT's engines lie in a folder for each model and version of onnxruntime: they do not
-    outlive a change of either (onnxruntime's page on its TensorRT execution provider).
+    TensorRT's engines lie in a folder for each model and version of onnxruntime, as they are not
+    valid for any other (onnxruntime's page on its TensorRT execution provider).
     """
     if provider == "cuda":
         return {
@@ -129,8 +129,8 @@ def open_session(
 
     Args:
         path: an ONNX file.
-        model: its `providers`, of which `auto` takes the best that loads and a list is taken as
-            it stands, and its `options`.
+        model: its `providers` and `options`; `auto` takes the best provider that loads, a list is
+            taken as it stands.
         threads: threads within an operator.
         sha256: of the file.
 
@@ -169,12 +169,12 @@ def _session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # What fails on a CPU is raised: it need not be on the terminal too.
+    # Errors on a CPU are raised, so they need not be printed too.
     options.log_severity_level = 4 if names[0] == CPU else 3
-    # Threads that spin while they wait for work would take the cores from decoding and encoding.
+    # Threads that spin while waiting would take the cores from decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # On a CPU the pattern's one block of memory costs a slow second run and more than half as much
-    # memory again, and saves no time (1024x1024 `isnet`: 2.2 GB with it, 1.4 GB without).
+    # On a CPU the pattern's single block of memory makes the second run slow, takes more than half
+    # as much memory again, and saves no time (1024x1024 `isnet`: 2.2 GB with it, 1.4 GB without).
     options.enable_mem_pattern = names[0] != CPU
     try:
         session = ort.InferenceSession(
@@ -206,7 +206,7 @@ def _session(
 
 
 def _way_out(reason: str) -> str:
-    """What to do about a file that onnxruntime refuses to load."""
+    """Advice for a file that onnxruntime refuses to load."""
     if "IR version" in reason or "opset" in reason.lower():
         return "export it for an older version of ONNX, or take a newer onnxruntime"
     if "not a registered function/op" in reason:
@@ -215,7 +215,7 @@ def _way_out(reason: str) -> str:
 
 
 def uses_cuda_graphs(session: ort.InferenceSession, model: ModelConfig) -> bool:
-    """Whether the session's best provider records its runs, which fixes where its tensors lie."""
+    """Whether the session's best provider records its runs, which fixes its tensors' addresses."""
     best = session.get_providers()[0]
     return (best == _NAMES["cuda"] and model.options.cuda.cuda_graphs) or (
         best == _NAMES["tensorrt"] and model.options.tensorrt.cuda_graphs

@@ -1,8 +1,8 @@
 """
-How pixels get into a network and its estimate gets out, for one size of its input.
+Turning pixels into a network's input, and its output into an alpha, for one size of input.
 
-The formulas are those of BRIA's reference code for RMBG-1.4: stretched to the network's size and
-back bilinearly, in RGB as `(x/255 - mean) / std`.
+The formulas are those of BRIA's reference code for RMBG-1.4: pictures are stretched bilinearly to
+the network's size and back, in RGB as `(x/255 - mean) / std`.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from streamer.frame import Alpha, Image
 from streamer.models.store.registry import Contract
 
 _LEAST, _MOST = -1.0, 2.0
-"""An alpha may overshoot 0..1 a little; what comes before a sigmoid leaves these."""
+"""Bounds of an alpha, which may overshoot 0..1 a little; values before a sigmoid exceed them."""
 
 Values = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Tensors:
     """
-    The arrays for one size of the network's input, allocated once, and what fills and reads them.
+    Fills and reads the arrays for one size of the network's input, which are allocated once.
 
     Args:
         size: (height, width) of the network's input.
-        contract: how the graph wants its input and means its output.
+        contract: how the graph expects its input and what its output means.
         dtype: of the input, float32 or float16.
-        output_dtype: of the output, likewise.
+        output_dtype: of the output, float32 or float16.
         output_rank: dimensions of the output, two or more; those before the last two are 1.
         normalize: stretch each alpha to its own minimum and maximum.
         smooth: shrink a much larger picture by averaging. Else always bilinearly, as the reference
-            does, which beyond a half looks at a few of the pixels only and flickers.
+            does; shrinking below a half, that samples only a few pixels and flickers.
 
     Not thread-safe. `fill` and `read` allocate nothing of a frame's size, unless *normalize* is on.
     """
@@ -94,8 +94,8 @@ class Tensors:
         Write what `estimate` means into *out*, (H, W) uint8 with packed rows.
 
         Raises:
-            SegmentError: it means nothing: it holds what is no number, or is no alpha; *out* is as
-                it was.
+            SegmentError: it holds NaN or infinity, or values that are no alpha; *out* is
+                unchanged.
         """
         estimate: Any = self.estimate.reshape(self._alpha.shape)
         if self._logits or self._normalize or estimate.dtype != np.float32:
@@ -116,7 +116,7 @@ class Tensors:
 
     def _require_alpha(self, least: float, most: float) -> None:
         """Raise SegmentError unless values from *least* to *most* can be an alpha."""
-        # Before a sigmoid infinity is as good as 80.
+        # Before a sigmoid, infinity is as good as 80.
         is_number = not math.isnan(least) if self._logits else math.isfinite(most - least)
         if not is_number:
             shape = list(self.estimate.shape)
@@ -133,7 +133,7 @@ class Tensors:
 
 
 def _sigmoid(values: Values) -> None:
-    """`1 / (1 + exp(-x))` in place; cannot overflow: `exp` is of at most 80."""
+    """`1 / (1 + exp(-x))` in place; cannot overflow, as `exp` gets at most 80."""
     np.clip(values, -80, 80, out=values)
     np.negative(values, out=values)
     np.exp(values, out=values)
@@ -142,7 +142,7 @@ def _sigmoid(values: Values) -> None:
 
 
 def _stretch(estimate: Any, out: Alpha) -> None:
-    """Min-max normalise into *out*; a flat estimate, which has no foreground to find, becomes 0."""
+    """Min-max normalise into *out*; a flat estimate, which shows no foreground, becomes 0."""
     low, high = float(estimate.min()), float(estimate.max())
     if not high - low > 1e-6:
         out.fill(0)

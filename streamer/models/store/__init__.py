@@ -1,1 +1,1 @@
-"""Which models there are, and how their weights get here."""
+"""The registered models, and fetching and keeping their weights."""

@@ -1,4 +1,4 @@
-"""Advice to optimise a model: once in a process, and only for one that takes its time."""
+"""Advice to optimise a model: given once in a process, and only if the model is slow."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import threading
 from streamer.models.store.artefacts import command
 
 _WORTH_S = 0.03
-"""From here on an inference takes longer than all else that is done to a 720p frame together."""
+"""From this on, an inference takes longer than everything else done to a 720p frame."""
 _FEW = 4
-"""So many times that, where not every frame is shown to the model."""
+"""Factor on that limit if the model does not see every frame."""
 _SURELY_S = 0.3
-"""So long a first run is no longer owed to what is allocated in it."""
+"""A first run this long cannot be explained by its allocations."""
 
 logger = logging.getLogger("streamer.models")
 
 _lock = threading.Lock()
 _given: set[str] = set()
-"""Commands that were named in this process."""
+"""Commands that were advised in this process."""
 
 
 class Advice:
     """
-    Looks at how long a model's inferences take, and names the command once where that is long.
+    Watches how long a model's inferences take and, if that is long, advises the command once.
 
     Args:
         name: the model's, for the message.
         asked_as: what `streamer models optimize` calls it.
         on_each_frame: the model sees every frame.
 
-    Not thread-safe; several of them may be used in several threads.
+    Not thread-safe, but several may be used in different threads.
     """
 
     def __init__(self, name: str, asked_as: str, *, on_each_frame: bool = True) -> None:
@@ -41,7 +41,7 @@ class Advice:
         self._settled = False
 
     def ran(self, seconds: float) -> None:
-        """An inference at the model's own size took so long."""
+        """Note that an inference at the model's own size took *seconds*."""
         if self._settled:
             return
         if self._first_s is None and seconds < _SURELY_S:

@@ -1,10 +1,10 @@
 """
-Where optimised graphs lie, and which of them may be used.
+Where optimised graphs are kept, and which of them may be used.
 
 `optimized/<model>-<key>-<when>/` in our cache holds `fp32.onnx`, `int8.onnx` and `proof.json`. The
-key is of the model's hash, its input and output, the way we optimise and onnxruntime's version: it
-can be told where no package for optimising is installed. A folder appears whole, under its last
-name, or not at all; the newest counts.
+key depends on the model's hash, its input and output, the recipe of optimising and onnxruntime's
+version. It can be computed without the packages for optimising. A folder appears complete, under
+its final name, or not at all; the newest counts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from streamer.models.store.cache import cache_folder, make_folder, sha256_of, wr
 from streamer.models.store.registry import Contract
 
 RECIPE = 2
-"""Grows when the same model would be optimised otherwise; older artefacts are then left alone."""
+"""Raised when the same model would be optimised differently; older artefacts are then not used."""
 
 Kind = Literal["fp32", "int8"]
 KINDS: tuple[Kind, ...] = ("fp32", "int8")
@@ -53,7 +53,7 @@ logger = logging.getLogger("streamer.models")
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """An optimised model on this disk, of which a proof tells how good it is."""
+    """An optimised model on this disk, with a proof of how good it is."""
 
     folder: Path
     proof: Mapping[str, Any]
@@ -61,7 +61,7 @@ class Artefact:
 
     @property
     def size_multiple(self) -> int | None:
-        """The input's height and width may be any multiple of it; None: they are fixed."""
+        """The input's height and width may be any multiple of this; None: they are fixed."""
         multiple: int | None = self.proof["size_multiple"]
         return multiple
 
@@ -72,16 +72,16 @@ class Artefact:
         return height, width
 
     def path(self, kind: Kind) -> Path:
-        """Where its graph of that kind lies."""
+        """Path of its graph of that kind."""
         return self.folder / f"{kind}.onnx"
 
     def sha256(self, kind: Kind) -> str:
-        """What that graph's hash was when it was proved."""
+        """Hash of that graph when it was proved."""
         digest: str = self.proof["files"][kind]["sha256"]
         return digest
 
     def described(self, kind: Kind) -> str:
-        """One line on what is taken, for a log."""
+        """One line for a log on the graph that is taken."""
         if kind == "fp32":
             return f"takes {self.path(kind)}"
         proved = self.proof["comparisons"][0]
@@ -92,10 +92,10 @@ class Artefact:
 
     def verified(self, kind: Kind, asked_as: str | None = None) -> Path:
         """
-        `path`, after its hash.
+        `path`, once its hash is checked.
 
-        Raises ModelCorrupt when it is another, or the file is gone; the command that is named has
-        the model called *asked_as*, or as it was called when this was made.
+        Raises ModelCorrupt if the hash differs or the file is gone. The message names the command
+        for the model *asked_as*, or by the name it had when this was made.
         """
         path = self.path(kind)
         if not path.is_file() or sha256_of(path) != self.sha256(kind):
@@ -118,7 +118,7 @@ def saturates() -> bool:
     """
     Whether this CPU's sums of products of full-range unsigned and signed bytes overflow.
 
-    Those of x86 without VNNI add pairs in 16 bits (Intel's `VPMADDUBSW`). Weights must then keep to
+    x86 without VNNI adds pairs in 16 bits (Intel's `VPMADDUBSW`). Weights must then be limited to
     7 bits.
     """
     session = ort.InferenceSession(_PROBE, providers=["CPUExecutionProvider"])
@@ -127,14 +127,14 @@ def saturates() -> bool:
 
 
 def key_of(sha256: str, contract: Contract) -> str:
-    """The key of what a model with that hash, used by that contract, is optimised to here."""
+    """The key of artefacts made here from a model with that hash, under that contract."""
     version = ".".join(ort.__version__.split(".")[:2])
     parts = (sha256, contract.input, contract.output, RECIPE, version)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def find(key: str) -> Artefact | None:
-    """The newest artefact of that *key*, or None. Quick: looks at no graph's content."""
+    """The newest artefact of that *key*, or None. Quick: does not read the graphs."""
     for folder in reversed(_folders(key)):
         try:
             proof = json.loads((folder / _PROOF).read_text(encoding="utf-8"))
@@ -155,7 +155,7 @@ def alone(key: str, name: str) -> Iterator[None]:
     """
     Be the only process that makes the artefact of *key*; others wait, which is logged.
 
-    Raises ModelFetchError where the cache cannot be written.
+    Raises ModelFetchError if the cache cannot be written.
     """
     folder = make_folder(cache_folder() / "locks")
     lock = FileLock(folder / f"optimized-{key}.lock")
@@ -176,9 +176,9 @@ def alone(key: str, name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def workshop(key: str) -> Iterator[Path]:
     """
-    A folder to make an artefact in, gone afterwards unless `publish` took it.
+    A folder to make an artefact in, removed afterwards unless `publish` took it.
 
-    What a killed process left for the same *key* is removed. Hold `alone`.
+    Also removes what a killed process left for the same *key*. Hold `alone`.
     """
     root = make_folder(_root())
     for left in root.glob(f"{_UNFINISHED}{key}-*"):
@@ -195,13 +195,13 @@ def workshop(key: str) -> Iterator[Path]:
 
 def publish(folder: Path, key: str, name: str, proof: Mapping[str, Any]) -> Artefact:
     """
-    Give the finished *folder* its place and name, and remove its predecessors. Hold `alone`.
+    Move the finished *folder* to its final name, and remove its predecessors. Hold `alone`.
 
     Args:
-        folder: of `workshop`, with both graphs.
-        key: of `key_of`.
+        folder: from `workshop`, with both graphs.
+        key: from `key_of`.
         name: the model's, for the folder's name.
-        proof: goes into it, together with the graphs' sizes and hashes.
+        proof: written to it, together with the graphs' sizes and hashes.
     """
     files = {
         kind: {
@@ -226,7 +226,7 @@ def publish(folder: Path, key: str, name: str, proof: Mapping[str, Any]) -> Arte
 
 
 def refusal(key: str) -> str | None:
-    """Why nothing could be made of the model of that *key*, or None."""
+    """Why no artefact of *key* could be made, or None."""
     try:
         return (_root() / f"{key}{_REFUSED}").read_text(encoding="utf-8").strip() or None
     except (ModelFetchError, OSError, ValueError):
@@ -234,7 +234,7 @@ def refusal(key: str) -> str | None:
 
 
 def note_refusal(key: str, reason: str) -> None:
-    """Keep *reason* for `refusal`, as far as the cache can be written."""
+    """Keep *reason* for `refusal`, if the cache can be written."""
     with contextlib.suppress(ModelFetchError, OSError):
         (make_folder(_root()) / f"{key}{_REFUSED}").write_text(reason + "\n", encoding="utf-8")
 
@@ -254,7 +254,7 @@ def _folders(key: str) -> list[Path]:
     """The finished artefacts of *key*, oldest first."""
     try:
         found = [folder for folder in _root().glob(f"*-{key}-*") if folder.is_dir()]
-    except (ModelFetchError, OSError):  # no home, or one of somebody else
+    except (ModelFetchError, OSError):  # no home, or another user's
         return []
     return sorted(
         (folder for folder in found if not folder.name.startswith(_UNFINISHED)),

@@ -1,5 +1,5 @@
 """
-What every way of fetching a model shares: our cache folder, the hash, room on the disk, progress.
+Shared by all ways of fetching a model: our cache folder, hashes, disk space, progress.
 
 Nothing here uses the network.
 """
@@ -19,15 +19,15 @@ from streamer.core.home import expanded, home
 from streamer.errors import ConfigError, ModelError, ModelFetchError
 
 LOCAL_FILE = "or take another model, or a local .onnx file: --set model.name=…, or --model"
-"""The way out that every failed fetch has."""
+"""The advice that every failed fetch gives."""
 
 _WRONG_TIME = (9, 10)
-"""OpenSSL's verdicts on a certificate that is not valid yet, and no longer."""
+"""OpenSSL's codes for a certificate that is not valid yet, or no longer."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Progress(Protocol):
-    """What is told how far a download is; called from the thread that fetches."""
+    """A callback for the progress of a download, called from the thread that fetches."""
 
     def __call__(self, done_bytes: int, total_bytes: int | None, label: str, /) -> None:
         """*done_bytes* of *total_bytes* (None: unknown) of the model called *label*."""
@@ -38,7 +38,7 @@ def cache_folder() -> Path:
     """
     Our own cache: `STREAMER_CACHE`, else the platform's folder. It may not exist yet.
 
-    Raises ModelFetchError where neither is said: there is no home.
+    Raises ModelFetchError if the variable is unusable, or if it is unset and there is no home.
     """
     chosen = os.environ.get("STREAMER_CACHE")
     if chosen:
@@ -66,21 +66,21 @@ def _home() -> Path:
 
 
 def own_place(path: str) -> Path:
-    """Where a file of that name has its place in our own cache. Raises ModelFetchError."""
+    """Path for a file of that name in our own cache. Raises ModelFetchError."""
     return cache_folder().absolute() / "models" / path
 
 
 def own_copy(path: str) -> Path | None:
-    """That file where it is in our own cache; None where it, or any cache, is not; no network."""
+    """Path of that file in our own cache; None if it, or any cache, is missing. No network."""
     try:
         place = own_place(path)
         return place if place.is_file() else None
-    except (ModelFetchError, OSError):  # no home, or one of somebody else
+    except (ModelFetchError, OSError):  # no home, or another user's
         return None
 
 
 def can_be_written(folder: Path) -> bool:
-    """Whether files can be put into *folder*, which need not be there yet."""
+    """Whether files can be put into *folder*, which need not exist yet."""
     existing = folder.absolute()
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
@@ -89,7 +89,7 @@ def can_be_written(folder: Path) -> bool:
 
 
 def make_folder(folder: Path) -> Path:
-    """*folder*, made when missing. Raises ModelFetchError when it cannot be."""
+    """Make *folder* if it is missing, and return it. Raises ModelFetchError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -121,7 +121,7 @@ def discard(path: Path) -> None:
 
 
 def is_no_room(error: BaseException) -> bool:
-    """Whether *error* says that the disk, the quota or the largest file size is used up."""
+    """Whether *error* means a full disk, or that a quota or the largest file size is reached."""
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
@@ -152,10 +152,10 @@ def write_error(error: OSError, folder: Path) -> ModelFetchError:
 
 def certificate_advice(error: BaseException) -> str | None:
     """
-    The way out where a server's certificate is not trusted; None where that is not what failed.
+    Advice if a server's certificate is not trusted; None if something else failed.
 
     Args:
-        error: what a client raised; what it was raised from, or while handling, is looked at too.
+        error: what a client raised; its causes and contexts are looked at too.
     """
     seen: list[BaseException] = []
     link: BaseException | None = error

@@ -1,8 +1,8 @@
 """
-Weights in files beside an ONNX graph: which there are, and one hash of them all.
+Weights in files beside an ONNX graph: finding them, and one hash of them all.
 
-Read off the file itself, for the package `onnx` is there only where models are optimised. A graph
-names such files relative to its own folder (https://onnx.ai/onnx/repo-docs/ExternalData.html).
+Parsed here, as the package `onnx` is installed only where models are optimised. A graph names such
+files relative to its own folder (https://onnx.ai/onnx/repo-docs/ExternalData.html).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _KEY, _VALUE = 1, 2
 _IS_EXTERNAL = 1
 
 Span = tuple[int, int]
-"""Where bytes begin and end."""
+"""Offsets where bytes begin and end."""
 
 
 def weight_files(path: Path) -> list[Path]:
     """
-    The files beside the graph at *path* that hold weights of it, each once, sorted.
+    The files beside the graph at *path* that hold its weights, each once, sorted.
 
-    None of a file that is no model: who loads it says that.
+    Empty for a file that is no model: loading it reports that.
 
     Raises:
-        ModelError: one lies elsewhere than in the graph's folder and those below it, or *path*
-            cannot be read.
+        ModelError: one is outside of the graph's folder and those below it, or *path* cannot be
+            read.
         ModelNotFound: one is missing.
     """
     files = []
@@ -62,7 +62,7 @@ def weight_files(path: Path) -> list[Path]:
 
 def digest_of(path: Path) -> str:
     """
-    The SHA-256 of the graph at *path*, or where it has files of weights, one of all of them.
+    The SHA-256 of the graph at *path*; if it has files of weights, one hash of all of them.
 
     Raises as `weight_files`. Each file is read once, in pieces.
     """
@@ -79,13 +79,13 @@ def size_of(path: Path) -> int:
 
 
 def _locations(path: Path) -> set[str]:
-    """The files that tensors of the model at *path* name; none of what is no model."""
+    """The files that tensors of the model at *path* name; empty for what is no model."""
     try:
         with path.open("rb") as file:
             if not path.stat().st_size:
                 return set()
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                # The key of each such name: most models have none, and need not be looked through.
+                # The key before each such name: most models lack it, and need not be parsed.
                 return _found(data) if data.find(b"location") >= 0 else set()
     except OSError as error:
         raise ModelError(
@@ -113,7 +113,7 @@ def _found(data: mmap.mmap) -> set[str]:
 
 
 def _location(data: mmap.mmap, tensor: Span) -> str | None:
-    """The file that the values of *tensor* are in; None where it holds them itself."""
+    """The file that the values of *tensor* are in; None if it holds them itself."""
     location, is_external = None, False
     for number, value in _fields(data, tensor):
         if number == _DATA_LOCATION:
@@ -131,9 +131,9 @@ def _location(data: mmap.mmap, tensor: Span) -> str | None:
 
 def _fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int | Span]]:
     """
-    The fields of a protobuf message: each one's number, and its value or where that lies.
+    The fields of a protobuf message: each one's number, and its value or the span of that.
 
-    Raises ValueError where it is none (https://protobuf.dev/programming-guides/encoding/).
+    Raises ValueError if it is no message (https://protobuf.dev/programming-guides/encoding/).
     """
     at, end = span
     while at < end:
@@ -155,7 +155,7 @@ def _fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int | Span]]:
 
 
 def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends. Raises ValueError."""
+    """A number of seven bits a byte, and the offset after it. Raises ValueError."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:

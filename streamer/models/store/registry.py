@@ -1,8 +1,8 @@
 """
-The models that `model.name` may name: where their weights lie, their hashes, their contracts.
+The models that `model.name` may name: where their weights are, their hashes and contracts.
 
-Read once from `models/registry.yaml` (in a wheel: `streamer/data/registry.yaml`). Plain data; what
-fetches it is `weights`.
+Read once from `models/registry.yaml` (in a wheel: `streamer/data/registry.yaml`). Plain data;
+`weights` does the fetching.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from streamer.errors import ModelError, ModelNotFound
 
 Precision = Literal["fp32", "fp16", "int8"]
 SHIPPED: tuple[Precision, ...] = ("fp32", "fp16")
-"""What a registered model may have files of; int8 is made here, by `optimize`."""
+"""Precisions that registered models may be shipped in; int8 is made here, by `optimize`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """What a graph carries from one frame to the next, as RobustVideoMatting does."""
+    """The states that a graph carries from frame to frame, as RobustVideoMatting does."""
 
     states: tuple[tuple[str, str], ...]
-    """Names of each state's input and output. It begins as zeros, of any shape that broadcasts."""
+    """Names of each state's input and output; it begins as zeros, of any shape that broadcasts."""
     ratio: str
-    """Name of the input that says by how much the picture is shrunk within the graph."""
+    """Name of the input for the factor by which the graph shrinks the picture internally."""
     inner_side: int
-    """Pixels that the longer side is shrunk to there."""
+    """Pixels of the longer side after that shrinking."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """How a graph wants its input and means its output."""
+    """How a graph expects its input, and what its output means."""
 
     input: str | None
     """Name of the input; the graph's first when None."""
@@ -50,11 +50,11 @@ class Contract:
     mean: tuple[float, float, float]
     """Subtracted from RGB in 0..1."""
     std: tuple[float, float, float]
-    """Then divided by; positive."""
+    """What the values are then divided by; positive."""
     logits: bool
-    """The output is before its sigmoid."""
+    """Whether the output still needs a sigmoid."""
     recurrence: Recurrence | None = None
-    """The graph takes frames of any size, and what it made of those before."""
+    """Not None for a graph that takes frames of any size, and its own states from those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class HubSource:
     repo: str
     """`owner/name`."""
     revision: str
-    """Commit hash: what is fetched cannot change."""
+    """Commit hash, so that the content cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class NpmSource:
 
 @dataclass(frozen=True, slots=True)
 class UrlSource:
-    """A file that a web server has."""
+    """A file on a web server."""
 
     url: str
     """`https://…`; redirections are followed."""
@@ -92,7 +92,7 @@ class ModelFile:
     """One file of weights."""
 
     path: str
-    """Within the repository, or the file's name in our cache."""
+    """Path within the repository, or the file's name in our cache."""
     size: int
     """Bytes."""
     sha256: str
@@ -115,7 +115,7 @@ class ModelEntry:
     files: Mapping[Precision, ModelFile]
 
     def file(self, precision: Precision) -> ModelFile:
-        """The file of *precision*. Raises ModelError, naming what there is, when it has none."""
+        """The file of *precision*. Raises ModelError, naming those that exist, if there is none."""
         try:
             return self.files[precision]
         except KeyError:

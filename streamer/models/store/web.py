@@ -1,7 +1,8 @@
 """
-Fetching weights that a web server has, such as an asset of a release, over https.
+Fetching weights from a web server over https, such as an asset of a release.
 
-It is written beside its place in our cache, and moved there in one step once its hash is right.
+The file is written beside its place in our cache, and moved there in one step once its hash is
+right.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from streamer.models.store.cache import (
 from streamer.models.store.registry import ModelFile, UrlSource
 
 _ANSWER_S = 10.0
-"""How long the server may take for each step: to answer, and for the next piece."""
+"""Seconds that the server may take for each step: to answer, and to send the next piece."""
 _PIECE = 1 << 18
 
 
@@ -36,7 +37,7 @@ def download(name: str, file: ModelFile, source: UrlSource, progress: Progress |
     """
     Download one file and move it into our cache once its hash is right.
 
-    One caller at a time for one file: the caller holds the file's lock.
+    Only one caller at a time for a file: the caller holds the file's lock.
 
     Args:
         name: the model's, for messages and as the progress's label.
@@ -45,8 +46,8 @@ def download(name: str, file: ModelFile, source: UrlSource, progress: Progress |
         progress: told the bytes so far, from this thread.
 
     Raises:
-        ModelFetchError: offline, refused, not there, cut off, or no room on the disk.
-        ModelCorrupt: what is there is another file.
+        ModelFetchError: offline, refused, not found, cut off, or no room on the disk.
+        ModelCorrupt: the server has another file.
     """
     place = own_place(file.path)
     work = place.parent / f"{place.name}.fetching"
@@ -78,7 +79,7 @@ def download(name: str, file: ModelFile, source: UrlSource, progress: Progress |
 def _receive(
     name: str, file: ModelFile, source: UrlSource, work: Path, progress: Progress | None
 ) -> tuple[str, int]:
-    """Write what comes to *work*; its SHA-256 and length, at most a piece over what is wanted."""
+    """Write the answer to *work*; return SHA-256 and length, at most a piece more than wanted."""
     digest = hashlib.sha256()
     count = 0
     # The registry has https:// only.

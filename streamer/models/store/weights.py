@@ -1,8 +1,9 @@
 """
-From `model.name` to a verified file of weights on this disk, fetched when it is not there yet.
+From `model.name` to a verified file of weights on this disk, fetched if it is missing.
 
-A file is used only when its SHA-256 is the registry's, checked on every load. What is cached needs
-no network. Processes may fetch the same model at once: one downloads, the others wait for it.
+A registered model's file is used only if its SHA-256 is the registry's, checked on every load. A
+cached file needs no network. Of processes that fetch the same model at once, one downloads and the
+others wait.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ DEFAULT_MODEL = "rmbg-1.4"
 FALLBACK_MODEL = "isnet"
 
 _ASKED_AGAIN_S = 600.0
-"""After a failure of `auto`: optimising, and then loading, ask a hub that is away once."""
+"""Seconds after a failure of `auto`, so that optimising and then loading try only once."""
 _failed: dict[str, tuple[float, str]] = {}
-"""When a model could not be had by `auto`, and why."""
+"""When `auto` failed to fetch a model (monotonic seconds), and why."""
 
 logger = logging.getLogger("streamer.models")
 
@@ -64,18 +65,18 @@ class Resolved:
     """The registry's name, or the local file's."""
     path: Path
     sha256: str
-    """Of that file and, of a local one, of those beside it that hold its weights."""
+    """Of that file; for a local one, also of the files beside it that hold its weights."""
     precision: Precision | None
-    """None for a local file: it is what it is."""
+    """None for a local file, where it is unknown."""
     contract: Contract
     fallback_reason: str | None
-    """Why `auto` did not take its first choice; None where it did."""
+    """Why `auto` did not take its first choice; None if it did."""
     artefact: Artefact | None = None
-    """What `path` belongs to where it was made here; None for a file as it was shipped."""
+    """The artefact that `path` belongs to; None for a file as it was shipped."""
 
     @property
     def made_for(self) -> tuple[int, int] | None:
-        """(height, width) that a file which takes others too was made for; None where unknown."""
+        """(height, width) that an artefact was made for; None for a file as it was shipped."""
         return self.artefact.size if self.artefact is not None else None
 
 
@@ -88,19 +89,19 @@ def resolve(
     shipped: bool = False,
 ) -> Resolved:
     """
-    Find the weights of *model*, fetching them when needed.
+    Find the weights of *model*, fetching them if needed.
 
     Args:
         model: `name` is a registered model, a path to an `.onnx` file, or `auto`.
         on_gpu: inference will run on a GPU: `precision: auto` then prefers fp16, else the int8
             file that was made and proved here, else fp32.
         progress: told how far a download is.
-        resizable: a graph that takes several sizes is wanted, where there is a choice.
-        shipped: a file as it was shipped, whatever was made of it here and `precision` says.
+        resizable: prefer a graph that takes several sizes, if there is a choice.
+        shipped: take the file as it was shipped, ignoring artefacts and `precision`.
 
     Raises:
         ModelNotFound: no such name or file.
-        ModelError: the model has no file of the precision asked for, or not for a GPU.
+        ModelError: the model has no file of the precision asked for, or none for a GPU.
         ModelFetchError: it is not cached and cannot be downloaded.
         ModelCorrupt: what was downloaded has the wrong hash.
     """
@@ -128,7 +129,7 @@ def resolve(
 
 
 def _recent_failure() -> str | None:
-    """Why `auto` could not have its first choice just now; None where that is worth another try."""
+    """Why `auto` recently failed to get its first choice; None if another try is worthwhile."""
     failed_s, reason = _failed.get(DEFAULT_MODEL, (-math.inf, ""))
     entry = lookup(DEFAULT_MODEL)
     there = any(cached_path(entry, precision) for precision in entry.files)
@@ -137,17 +138,17 @@ def _recent_failure() -> str | None:
 
 def fetch(entry: ModelEntry, precision: Precision, progress: Progress | None = None) -> Path:
     """
-    The verified weights of *entry*: from the cache without any network, else downloaded.
+    Return the verified weights of *entry*: from the cache without any network, else downloaded.
 
     A cached file that has been damaged is removed and fetched again, with a warning in the log. A
-    download with the wrong hash is removed, so that the next try starts afresh.
+    download with the wrong hash is removed, so that the next try starts anew.
 
     Raises:
         ModelError: no file of that precision, or the cached one cannot be read.
         ModelFetchError: offline (within 15 s), gated, or no room on the disk.
         ModelCorrupt: the download has the wrong hash.
 
-    Thread-safe, and safe between processes. Waits for another that is downloading the same file.
+    Thread-safe, and safe between processes. Waits if another is downloading the same file.
     """
     file = entry.file(precision)
     path = _cached(file)
@@ -171,9 +172,9 @@ def fetch(entry: ModelEntry, precision: Precision, progress: Progress | None = N
 
 def cached_path(entry: ModelEntry, precision: Precision) -> Path | None:
     """
-    Where the weights lie if they are cached and of the right size, else None.
+    Path of the weights if they are cached and of the right size, else None.
 
-    Quick: looks at neither the network nor the content; `fetch` verifies that.
+    Quick: uses no network and reads no content; `fetch` verifies that.
     """
     file = entry.files.get(precision)
     path = _cached(file) if file is not None else None
@@ -183,7 +184,7 @@ def cached_path(entry: ModelEntry, precision: Precision) -> Path | None:
 def precision_of(
     entry: ModelEntry, wanted: Literal["auto"] | Precision, *, on_gpu: bool
 ) -> Precision:
-    """Which shipped file to take. Raises ModelError when *wanted* is one that *entry* lacks."""
+    """The precision of the shipped file to take. Raises ModelError if *entry* lacks *wanted*."""
     if wanted != "auto":
         entry.file(wanted)
         return wanted
@@ -192,7 +193,7 @@ def precision_of(
 
 
 def models_on_disk(*, on_gpu: bool) -> tuple[str, ...]:
-    """The registered models that `precision: auto` runs without a download. As `cached_path`."""
+    """Registered models that `precision: auto` runs without a download. Quick, as `cached_path`."""
     return tuple(
         name
         for name, entry in models().items()
@@ -201,7 +202,7 @@ def models_on_disk(*, on_gpu: bool) -> tuple[str, ...]:
 
 
 def artefact_of(entry: ModelEntry) -> Artefact | None:
-    """What `streamer models optimize` made of *entry* here, or None. Quick, as `cached_path`."""
+    """The artefact that `streamer models optimize` made of *entry*, or None. As `cached_path`."""
     return find(key_of(_original(entry).sha256, entry.contract))
 
 
@@ -252,12 +253,12 @@ def _made(
     name: str, asked_as: str, sha256: str, contract: Contract, has_float: bool, wish: _Wish
 ) -> tuple[Path, Kind, Artefact] | None:
     """
-    Which file that was made here to take instead of the shipped one, or None.
+    The file of an artefact to take instead of the shipped one, or None.
 
     Args:
         name: the model's, for messages.
         asked_as: what `streamer models optimize` calls it.
-        sha256: of the shipped file that it was made of.
+        sha256: of the shipped file that it was made from.
         contract: the model's.
         has_float: fp32 is shipped.
         wish: what is wanted.
@@ -295,7 +296,7 @@ def _made(
 
 
 def _original(entry: ModelEntry) -> ModelFile:
-    """The file of *entry* that an artefact is made of."""
+    """The file of *entry* that an artefact is made from."""
     return entry.file(precision_of(entry, "auto", on_gpu=False))
 
 
