@@ -10,7 +10,7 @@ from streamer.protocols import Matting, Segmenter
 __all__ = ["LADDER", "Asking", "Automatic", "EveryFrame", "Tracked", "keeps_up", "make_matting"]
 
 LADDER = (384, 512, 640, 768, 896)
-"""Sides in pixels of the smaller network inputs that tracking likes to have."""
+"""Sides in pixels of the smaller network inputs that tracking asks a model for."""
 
 
 def make_matting(
@@ -22,14 +22,14 @@ def make_matting(
     asking: Asking | None = None,
 ) -> Matting:
     """
-    What *config* describes.
+    Make the matting that *config* describes.
 
     Args:
         config: mode, intervals, delay.
         segmenter: the model; owned by the result.
         live: frames do not wait for the model.
-        period_s: from one frame to the next, as far as that is known.
-        asking: how the model is asked for key frames; as *live* says, where absent.
+        period_s: from one frame to the next, as far as known.
+        asking: how the model is asked for key frames; chosen by *live* by default.
     """
     if config.mode == "tracked":
         return Tracked(segmenter, config, live=live, asking=asking)

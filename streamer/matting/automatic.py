@@ -17,13 +17,13 @@ from streamer.matting.tracking.tracked import Tracked
 from streamer.protocols import Matting, ModelInfo, Segmenter
 
 _SHARE = 0.8
-"""Of the time from one frame to the next, that the model may take of each."""
+"""Share of the time from one frame to the next that the model may take for a frame."""
 _TRIED_ON = (720, 1280, 3)
 _TRIES = 2
 
 
 def keeps_up(inference_s: float, period_s: float) -> bool:
-    """Whether a model that takes so long can look at each frame of a live stream."""
+    """Whether a model that takes *inference_s* a frame can look at each of a live stream."""
     return inference_s <= _SHARE * period_s
 
 
@@ -35,7 +35,7 @@ class Automatic:
         segmenter: the model; owned from here on and closed with this.
         config: intervals and delay.
         period_s: from one frame to the next.
-        asking: how the model is asked for key frames; in a thread, where absent.
+        asking: how the model is asked for key frames; in a thread by default.
         clock: seconds.
     """
 
@@ -63,11 +63,11 @@ class Automatic:
 
     @property
     def delay(self) -> int:
-        """See `Matting.delay`; whichever is chosen, for memory is made before that is known."""
+        """See `Matting.delay`; the same for both choices: memory is made before the choice."""
         return self._config.delay_frames
 
     def warm_up(self) -> None:
-        """Run the model at each size, see how long it takes, and choose. Raises SegmentError."""
+        """Run the model at each size, time it, and choose. Raises SegmentError."""
         giving_way(self._segmenter.warm_up)
         if self._chosen is None:
             self._choose(self._inference_s())
@@ -77,7 +77,7 @@ class Automatic:
         return self._running().matte(frame, alpha)
 
     def keeps(self, waiting: int, now_s: float) -> bool:
-        """See `PacedMatting.keeps`; where every frame is looked at, all are kept."""
+        """See `PacedMatting.keeps`; only tracking leaves frames out."""
         return not isinstance(self._chosen, Tracked) or self._chosen.keeps(waiting, now_s)
 
     def flush(self) -> Sequence[Matte]:
@@ -85,14 +85,14 @@ class Automatic:
         return () if self._chosen is None else self._chosen.flush()
 
     def statistics(self) -> dict[str, Any]:
-        """Those of what was chosen, and why it was `chosen`. Thread-safe."""
+        """The statistics of the chosen way; `chosen` says why it was chosen. Thread-safe."""
         chosen = self._chosen
         if chosen is None:
             return {"mode": "tracked", "delay_frames": self.delay, "chosen": None}
         return {**chosen.statistics(), "chosen": self._reason}
 
     def close(self) -> None:
-        """Release the model. Twice is once."""
+        """Release the model. Safe to call twice."""
         (self._chosen or self._segmenter).close()
 
     def _running(self) -> Matting:

@@ -1,4 +1,4 @@
-"""Cuts between one frame and the next, without any flow."""
+"""Find cuts between one frame and the next, without optical flow."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streamer.matting.tracking.scene import is_cut
 
 class CutFinder:
     """
-    Compares each frame with the one before, as they stand.
+    Compares each frame with the one before, pixel by pixel.
 
-    A pan that moves the whole picture by much at once counts as a cut too: what is remembered of
-    the frames before lies elsewhere then.
+    A sudden wide pan counts as a cut too: whatever is remembered of earlier frames would be in the
+    wrong place.
 
     Args:
         height, width: of the frames.
@@ -34,7 +34,7 @@ class CutFinder:
         self._has_seen = False
 
     def is_cut(self, image: Image) -> bool:
-        """Whether *image*, (H, W, 3), is of another scene than the one before, if there was one."""
+        """Whether *image*, (H, W, 3), begins another scene; False for the first image."""
         self._before, self._now = self._now, self._before
         self._shrinker.shrink(image, self._now)
         first, self._has_seen = not self._has_seen, True

@@ -1,4 +1,4 @@
-"""The reference way of matting: the model runs on each frame, and the matte is its own."""
+"""The reference way of matting: the model runs on each frame, and its alpha is the matte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EveryFrame:
     """
     Infers the alpha of every frame.
 
-    A model that is recurrent begins anew at each epoch and after a cut.
+    A recurrent model is reset at each epoch and after a cut.
 
     Args:
         segmenter: the model; owned from here on and closed with this.
@@ -35,7 +35,7 @@ class EveryFrame:
 
     @property
     def delay(self) -> int:
-        """None: each matte comes back at once."""
+        """Always 0: each matte comes back at once."""
         return 0
 
     def matte(self, frame: Frame, alpha: Alpha) -> tuple[Matte]:
@@ -54,13 +54,13 @@ class EveryFrame:
         self._epoch = frame.stamp.epoch
 
     def flush(self) -> tuple[()]:
-        """Nothing, as nothing is held."""
+        """Nothing: no frame is held."""
         return ()
 
     def statistics(self) -> dict[str, Any]:
-        """How mattes are made."""
+        """See `Matting.statistics`."""
         return {"mode": "every_frame", "delay_frames": 0}
 
     def close(self) -> None:
-        """Release the model. Twice is once."""
+        """Release the model. Safe to call twice."""
         self._segmenter.close()

@@ -1,4 +1,4 @@
-"""Single pictures as files: found, read with their colours kept, cut out, and written whole."""
+"""Picture files: find them, read them with their colours kept, cut them out, write results."""
 
 from streamer.pictures.ahead import ahead
 from streamer.pictures.look import Look

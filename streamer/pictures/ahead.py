@@ -1,4 +1,4 @@
-"""Pictures decoded ahead of their turn, as many as memory allows."""
+"""Decode pictures ahead of their turn, as many as memory allows."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def ahead(
     max_pixels: int = MAX_PIXELS,
 ) -> Generator[tuple[T, Photo | SourceError]]:
     """
-    Each of *jobs* in order, with its picture, or why there is none.
+    Yield each of *jobs* in order, with its picture or the error that prevents it.
 
-    Headers are read by the caller's thread, pictures decoded by others, of which at most *threads*
-    are at it or have theirs waiting. What waits has *max_pixels* together, or is one picture.
+    The caller's thread reads the headers; other threads decode. At most *threads* pictures are
+    being decoded or wait to be taken, and together they have at most *max_pixels*, unless it is a
+    single one.
 
     Args:
-        jobs: what there is to do.
+        jobs: in the order of the results.
         open_job: opens a job's picture; raises SourceError.
-        threads: that decode.
-        max_pixels: of all pictures that wait.
+        threads: how many decode.
+        max_pixels: of all pictures decoded ahead, together.
 
-    Closing the generator waits for what is being decoded, and no longer.
+    Closing the generator waits only for pictures that are being decoded.
     """
     waiting: deque[tuple[T, _Decoding | SourceError]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="streamer-pictures")

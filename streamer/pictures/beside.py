@@ -1,7 +1,7 @@
 """
-PNG files with so much text or so large a profile that Pillow refuses them.
+Read PNG files with so much text or so large a profile that Pillow refuses them.
 
-Only what Pillow would refuse is left out: the pixels matter. A profile is unpacked here.
+Only the refused chunks are left out, as the pixels matter. A large profile is unpacked here.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _SIGNATURE = 8
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _LARGEST_PACKED = PngImagePlugin.MAX_TEXT_CHUNK
 _MOST_TEXT = PngImagePlugin.MAX_TEXT_MEMORY
-"""Bytes of one text or profile that is compressed, and of all texts: beyond, Pillow raises."""
+"""Most bytes that Pillow takes: of one compressed text or profile, and of all texts."""
 _LARGEST_PROFILE = 16 * 2**20
-"""Bytes: what JPEG can hold, in 255 segments of 64 KiB."""
+"""Bytes that a JPEG can hold, in 255 segments of 64 KiB."""
 
 
 def readable_png(file: IO[bytes]) -> tuple[IO[bytes], bytes]:
@@ -28,10 +28,10 @@ def readable_png(file: IO[bytes]) -> tuple[IO[bytes], bytes]:
     A PNG that Pillow reads, and the profile that had to be taken out of it.
 
     Args:
-        file: begins with a PNG's signature; closed where another takes its place.
+        file: begins with a PNG's signature; closed if another file is returned.
 
     Returns:
-        *file* itself where nothing in it is too large, and no profile.
+        *file* itself and an empty profile if nothing in it is too large.
     """
     left_out: list[tuple[int, int]] = []
     profile = b""
@@ -58,7 +58,7 @@ def readable_png(file: IO[bytes]) -> tuple[IO[bytes], bytes]:
 
 
 def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
-    """Each chunk's kind, place and length; the file stands at its content then."""
+    """Yield each chunk's kind, offset and length, with the file positioned at its content."""
     begin = _SIGNATURE
     while True:
         file.seek(begin)
@@ -72,9 +72,9 @@ def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
 
 def _unpacked(kind: bytes, content: bytes, most: int) -> bytes:
     """
-    The text or profile of a chunk; where it is damaged, nothing (PNG, third edition: 11.3.3).
+    The text or profile of a chunk; empty if it is damaged (PNG, third edition: 11.3.3).
 
-    Of one that is compressed and has more than *most* bytes these are *most* and one.
+    Unpacking stops at *most* + 1 bytes.
     """
     _, _, packed = content.partition(b"\0")
     if kind == b"tEXt":
@@ -91,7 +91,7 @@ def _unpacked(kind: bytes, content: bytes, most: int) -> bytes:
 
 
 def _without(file: IO[bytes], left_out: list[tuple[int, int]]) -> IO[bytes]:
-    """The content of *file* but for those parts."""
+    """A copy of *file* without these (begin, end) ranges of bytes."""
     slim = io.BytesIO()
     at = 0
     for begin, end in left_out:

@@ -1,8 +1,8 @@
 """
 Colour profiles (ICC), through LittleCMS.
 
-A picture keeps a profile of an RGB space as it is: its numbers are never touched. What is in
-another space (CMYK, grey, Lab) becomes sRGB, and has no profile then: without one, sRGB is meant.
+A picture with an RGB profile keeps it, and its values are never touched. Pictures in other spaces
+(CMYK, grey, Lab) are converted to sRGB and lose their profile: no profile means sRGB.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Deep = NDArray[Any]
 """An array of uint8, or of uint16 where the file has 16 bits a channel."""
 
 _REFUSALS = (ImageCms.PyCMSError, OSError, ValueError)
-"""What LittleCMS raises of a profile that is damaged, or made for pictures of another kind."""
+"""Errors for a profile that is damaged, or made for another kind of picture."""
 
 
 def space(profile: bytes) -> str | None:
-    """The colour space of a *profile* that can be read, such as `RGB`, `CMYK` or `GRAY`."""
+    """The colour space of *profile*, such as `RGB`, `CMYK` or `GRAY`; None if unreadable."""
     if not profile:
         return None
     try:
@@ -42,9 +42,9 @@ def space(profile: bytes) -> str | None:
 
 def as_srgb(picture: Pillow.Image, profile: bytes) -> Pillow.Image:
     """
-    *picture*, of the mode that *profile* is for, in sRGB: mode RGB.
+    Convert *picture*, whose mode *profile* is for, to sRGB: mode RGB.
 
-    Where the profile does not fit the picture, its mode alone says what is meant.
+    If the profile does not fit the picture, it is converted by its mode alone.
     """
     try:
         return _turn(picture, _parsed(profile), ImageCms.createProfile("sRGB"))
@@ -54,9 +54,9 @@ def as_srgb(picture: Pillow.Image, profile: bytes) -> Pillow.Image:
 
 def deep_grey_as_srgb(image: Deep, profile: bytes) -> Deep:
     """
-    *image*, (H, W, 3) uint16 whose channels are one grey, by a grey *profile* in sRGB; new.
+    Convert *image*, (H, W, 3) uint16 with equal channels, from a grey *profile* to sRGB; new.
 
-    LittleCMS has a path for 8 bits only: the levels between those are interpolated.
+    LittleCMS converts 256 levels; those in between are interpolated.
     """
     levels = Pillow.frombytes("L", (256, 1), bytes(range(256)))
     lit = np.asarray(as_srgb(levels, profile))[0, :, 1] * 257.0
@@ -65,17 +65,17 @@ def deep_grey_as_srgb(image: Deep, profile: bytes) -> Deep:
 
 
 def from_lab(picture: Pillow.Image) -> Pillow.Image:
-    """A *picture* of mode LAB (CIE L*a*b*, D50) in sRGB: mode RGB."""
+    """Convert a *picture* of mode LAB (CIE L*a*b*, D50) to sRGB: mode RGB."""
     return _turn(picture, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"))
 
 
 def to_srgb(image: Image, profile: bytes) -> Image:
-    """*image*, (H, W, 3) uint8 BGR in the RGB space of *profile*, in sRGB."""
+    """Convert *image*, (H, W, 3) uint8 BGR, from the RGB space of *profile* to sRGB."""
     return _converted(image, _parsed(profile), ImageCms.createProfile("sRGB"))
 
 
 def out_of_srgb(image: Image, profile: bytes) -> Image:
-    """*image*, (H, W, 3) uint8 BGR in sRGB, in the RGB space of *profile*."""
+    """Convert *image*, (H, W, 3) uint8 BGR, from sRGB to the RGB space of *profile*."""
     return _converted(image, ImageCms.createProfile("sRGB"), _parsed(profile))
 
 

@@ -1,9 +1,9 @@
 """
 Cutouts of pictures, of 8 or 16 bits a channel: pure functions on arrays.
 
-They are what `streamer.compositing` draws of frames, for both depths: the cutout with alpha is
-straight and black where alpha is 0; that on black is weighted by alpha within the mask and exactly
-black outside it.
+They match what `streamer.compositing` draws of frames, at both depths. A cutout with alpha is
+straight, and black where alpha is 0. A cutout on black is weighted by alpha inside the mask and
+exactly black outside it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def combined(matte: Alpha, own: Deep | None, like: Deep) -> Deep:
 
     Args:
         matte: (H, W) uint8, the subject's.
-        own: (H, W) of the type of *like*, the picture's own; None where it has none.
-        like: an array of the type that is wanted, uint8 or uint16.
+        own: (H, W) of the type of *like*, the picture's own alpha; None if it has none.
+        like: an array of the wanted type, uint8 or uint16.
 
     Returns:
-        (H, W) of that type: `matte * own`, so that what was transparent stays so. New, unless it
-        is *matte* itself.
+        (H, W) of that type: `matte * own`, so that transparent pixels stay so. New, unless it is
+        *matte* itself.
     """
     alpha: Deep = matte if like.dtype == np.uint8 else matte.astype(np.uint16) * np.uint16(257)
     if own is None:
@@ -35,7 +35,7 @@ def combined(matte: Alpha, own: Deep | None, like: Deep) -> Deep:
 
 
 def two_valued(alpha: Deep, threshold: float) -> Alpha:
-    """The mask, (H, W) uint8: 255 where *alpha* is at least the share *threshold*, else 0."""
+    """The mask, (H, W) uint8: 255 where *alpha* is at least *threshold* (0 to 1), else 0."""
     return np.where(alpha >= _level(alpha, threshold), np.uint8(255), np.uint8(0))
 
 
@@ -48,14 +48,14 @@ def rgba(colours: Deep, alpha: Deep) -> Deep:
 
 
 def on_black(colours: Deep, alpha: Deep, threshold: float) -> Deep:
-    """(H, W, 3) BGR, new: *colours* by *alpha* in the mask of *threshold*, else black."""
+    """(H, W, 3) BGR, new: *colours* times *alpha* in the mask of *threshold*, else black."""
     inside = np.where(alpha >= _level(alpha, threshold), alpha, alpha.dtype.type(0))
     weights = cv2.cvtColor(inside, cv2.COLOR_GRAY2BGR)
     return cv2.multiply(colours, weights, dst=weights, scale=1 / _full(alpha))
 
 
 def over(colours: Deep, alpha: Deep, backdrop: Deep) -> Deep:
-    """(H, W, 3) BGR, new: *colours* by *alpha* over *backdrop*, (H, W, 3); all of one type."""
+    """(H, W, 3) BGR, new: *colours* blended over *backdrop*, (H, W, 3); all of one type."""
     weights = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
     front = cv2.multiply(colours, weights, scale=1 / _full(alpha))
     cv2.bitwise_not(weights, dst=weights)

@@ -1,8 +1,8 @@
 """
 Pictures of 16 bits a channel.
 
-Pillow decodes grey of them; colour it makes 8 bits, so that is decoded by OpenCV. What the two make
-different of a TIFF's 8 and 16 bits is made the same here.
+Pillow decodes 16-bit grey, but reduces colour to 8 bits, so OpenCV decodes colour. Where the two
+treat TIFF differently, the results are made the same for 8 and 16 bits here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ASSOCIATED = (1,)
 
 
 def stored_as(picture: Pillow.Image) -> str:
-    """How a *picture* that is not decoded yet is stored, such as `RGBA;16B`, where Pillow says."""
+    """The raw mode of a *picture* not yet decoded, such as `RGBA;16B`; empty if unknown."""
     tiles: Any = getattr(picture, "tile", [])
     arguments = tiles[0].args if tiles else ""
     raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
@@ -33,11 +33,11 @@ def stored_as(picture: Pillow.Image) -> str:
 
 def is_deep(picture: Pillow.Image, raw: str, file: IO[bytes]) -> bool:
     """
-    Whether a *picture* has 16 bits a channel of more than one, which Pillow would halve.
+    Whether a *picture* has several channels of 16 bits, which Pillow would reduce to 8.
 
     Args:
         picture: not decoded yet.
-        raw: what `stored_as` says of it.
+        raw: its raw mode, from `stored_as`.
         file: its content.
     """
     if picture.mode not in ("RGB", "RGBA") or ";16" not in raw:
@@ -46,7 +46,7 @@ def is_deep(picture: Pillow.Image, raw: str, file: IO[bytes]) -> bool:
 
 
 def decoded(picture: Pillow.Image, file: IO[bytes]) -> tuple[Deep, Deep | None]:
-    """The colours and transparency of a *picture* that `is_deep`; Pillow has found it whole."""
+    """The colours and alpha of a *picture* that `is_deep`, which Pillow has loaded already."""
     key = picture.info.get("transparency")
     file.seek(0)
     data = _bare_png(file.read()) if picture.format == "PNG" else file.read()
@@ -55,7 +55,7 @@ def decoded(picture: Pillow.Image, file: IO[bytes]) -> tuple[Deep, Deep | None]:
         raise ValueError("cannot be decoded")
     if stored.ndim == 3 and stored.shape[2] == 4:
         colours = np.ascontiguousarray(stored[..., :3])
-        if picture.mode == "RGB":  # whose fourth channel, so the file, says nothing
+        if picture.mode == "RGB":  # by the file, its fourth channel is no alpha
             return colours, None
         alpha = np.ascontiguousarray(stored[..., 3])
         if _tag(picture, EXTRASAMPLES) == _ASSOCIATED:
@@ -65,7 +65,7 @@ def decoded(picture: Pillow.Image, file: IO[bytes]) -> tuple[Deep, Deep | None]:
 
 
 def grey(picture: Pillow.Image) -> tuple[Deep, Deep | None]:
-    """The colours, all one grey, and transparency of a *picture* of mode I or one of its kin."""
+    """The colours (equal channels) and alpha of a *picture* of mode I, I;16 or the like."""
     values = np.asarray(picture)
     if values.dtype != np.uint16:  # mode I: 16 bits in 32, with a sign
         values = np.clip(values, 0, 65535).astype(np.uint16)
@@ -78,9 +78,10 @@ def grey(picture: Pillow.Image) -> tuple[Deep, Deep | None]:
 
 def _is_one_picture_to_all(file: IO[bytes]) -> bool:
     """
-    Whether no entry of a TIFF is there twice, of which another decoder might take the other.
+    Whether a TIFF has each tag only once, so that all decoders find the same picture.
 
-    It could be a larger picture then than the one whose size was looked at. BigTIFF is not.
+    With duplicates, OpenCV might decode a larger picture than the one whose size was checked. False
+    for BigTIFF.
     """
     file.seek(0)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(file.read(4))
@@ -94,21 +95,21 @@ def _is_one_picture_to_all(file: IO[bytes]) -> bool:
 
 
 def _tag(picture: Pillow.Image, number: int) -> Any:
-    """What a TIFF says under a *number*; None where it does not, and of what is no TIFF."""
+    """The value of a TIFF's tag *number*; None if it is missing, or if this is no TIFF."""
     return picture.tag_v2.get(number) if isinstance(picture, TiffImageFile) else None
 
 
 def _straight(colours: Deep, alpha: Deep) -> Deep:
-    """16-bit *colours* (H, W, 3) that are multiplied by *alpha* (H, W), as they were before."""
+    """Undo the multiplication of 16-bit *colours* (H, W, 3) by *alpha* (H, W)."""
     weights = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
     return cv2.divide(colours, weights, dst=weights, scale=65535)
 
 
 def _bare_png(data: bytes) -> bytes:
     """
-    *data*, a PNG, without all but its first frame's pixels.
+    *data*, a PNG, with only the chunks of its first frame's pixels.
 
-    OpenCV makes room for as much as a chunk says to hold, and there is no end to what one can say.
+    OpenCV allocates as much as any other chunk claims to hold, and a claim has no limit.
     """
     kept, at = [data[:8]], 8
     while at < len(data):
@@ -122,7 +123,7 @@ def _bare_png(data: bytes) -> bytes:
 
 
 def _keyed(colours: Deep, key: tuple[int, ...] | None) -> Deep | None:
-    """The alpha of 16-bit *colours* (H, W, 3) of which *key*, in their order, is transparent."""
+    """The alpha of 16-bit *colours* (H, W, 3) if the colour *key*, in BGR, is transparent."""
     if key is None:
         return None
     return np.where((colours == key).all(axis=2), np.uint16(0), np.uint16(65535))

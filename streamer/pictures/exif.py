@@ -1,8 +1,8 @@
 """
-What is kept of a picture's EXIF: who, when, where and with what it was taken.
+The part of a picture's EXIF that is kept: by whom, when, where and with what it was taken.
 
-All else is left out, above all what may hold the picture again with its background: thumbnails,
-previews in a maker's own notes, an editor's layers.
+Everything else is left out, above all what may show the picture with its background: thumbnails,
+previews in maker notes, layers of an editor.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _KEPT = frozenset(
     }
 )
 _PICTURES = (Base.MakerNote, IFD.Interop)
-"""Of the Exif directory: what may hold a picture, or points to where it no longer is."""
+"""Entries of the Exif directory that may hold a picture, or point to data that is gone."""
 _LONGEST = 4096
-"""Bytes of one entry; what is longer may be a picture too."""
+"""Most bytes of one entry; a longer one may be a picture."""
 
 
 def orientation(picture: Pillow.Image) -> int:
-    """How a decoded *picture* is to be turned, 1 to 8; 1 where it does not say."""
+    """The EXIF orientation of a decoded *picture*, 1 to 8; 1 if it has none."""
     try:
         value = picture.getexif().get(Base.Orientation, 1)
     except Exception:  # damage raises anything
@@ -45,11 +45,11 @@ def orientation(picture: Pillow.Image) -> int:
 
 def kept(picture: Pillow.Image, size: tuple[int, int]) -> bytes:
     """
-    What is kept of the EXIF of *picture*, as a TIFF structure; empty where it has none.
+    The kept EXIF of *picture*, as a TIFF structure; empty if there is none.
 
     Args:
         picture: decoded.
-        size: (width, height) of it when turned upright, as its orientation here says: 1.
+        size: its (width, height) when upright; the orientation written here is 1.
     """
     try:
         theirs = picture.getexif()
@@ -78,10 +78,10 @@ def kept(picture: Pillow.Image, size: tuple[int, int]) -> bytes:
 
 
 class _Text(str):
-    """A text of an entry whose bytes stay as they were; Pillow makes ASCII and `?` of a text."""
+    """A text entry that keeps its bytes; Pillow would encode it as ASCII with `?`."""
 
     def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
-        """Its bytes, which Pillow has read as Latin-1, whatever they were."""
+        """The original bytes, which Pillow has decoded as Latin-1."""
         return super().encode("latin-1", errors)
 
 

@@ -1,4 +1,4 @@
-"""What the results of one picture look like, as files."""
+"""Turn a picture and its matte into the content of result files."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Look:
     How pictures are cut out and written.
 
     Attributes:
-        alpha: cutouts have one, instead of lying on black; not where there is a backdrop.
-        backdrop: what they stand on instead, (h, w, 3) uint8 BGR in sRGB: a picture, which covers
-            each, scaled with its shape kept and cut to theirs; or of 1x1, a colour.
+        alpha: cutouts have alpha instead of lying on black; ignored if there is a backdrop.
+        backdrop: put behind cutouts instead, (h, w, 3) uint8 BGR in sRGB: a picture, scaled to
+            cover each with its aspect ratio kept, then cropped; or of 1x1, a colour.
         form: the format of cutouts; masks are PNG.
         quality: 1..100, of JPEG and WebP.
         threshold: the mask is where alpha is at least this.
@@ -64,7 +64,7 @@ class Look:
         )
 
     def mask(self, photo: Photo, matte: Alpha) -> bytes:
-        """The mask, 0 or 255, likewise: a PNG of 8 bits."""
+        """The mask of *photo*, 0 or 255: the content of a PNG of 8 bits."""
         alpha = combined(matte, photo.alpha, photo.colours)
         return encode(two_valued(alpha, self.threshold), "png")
 
@@ -74,14 +74,13 @@ class Look:
         estimated = self.foreground(photo.plain(), matte)
         if photo.colours.dtype == np.uint8:
             return estimated
-        # Only where the alpha is soft does the estimate say more than the picture, and the picture
-        # has 16 bits.
+        # The estimate has 8 bits: use it only where alpha is soft, and the picture's 16 elsewhere.
         soft = ((matte > 0) & (matte < 255))[..., None]
         return np.where(soft, estimated * np.uint16(257), photo.colours)
 
 
 def _behind(photo: Photo, backdrop: Image) -> Deep:
-    """The *backdrop*, of the size, depth and colour space of *photo*."""
+    """Convert *backdrop* to the size, depth and colour space of *photo*."""
     height, width = photo.colours.shape[:2]
     behind = _covering(backdrop, width, height)
     if photo.profile:
@@ -90,7 +89,7 @@ def _behind(photo: Photo, backdrop: Image) -> Deep:
 
 
 def _covering(picture: Image, width: int, height: int) -> Image:
-    """The middle of *picture* that has the shape of *width* x *height*, in that size."""
+    """The middle of *picture*, cropped to the shape of *width* x *height* and scaled to it."""
     scale = max(height / picture.shape[0], width / picture.shape[1])
     rows = min(picture.shape[0], max(1, round(height / scale)))
     columns = min(picture.shape[1], max(1, round(width / scale)))

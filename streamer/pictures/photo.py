@@ -1,4 +1,4 @@
-"""One picture in memory, as deep as its file."""
+"""One picture in memory, with the bit depth of its file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.frame import Alpha, Image
 from streamer.pictures.colour import Deep, to_srgb
 
 ANIMATION = "an animation"
-"""What a file holds whose pictures follow each other in time."""
+"""`Photo.more` of a file whose pictures follow each other in time."""
 PAGES = "several pages"
 
 
@@ -22,10 +22,10 @@ class Photo:
 
     Attributes:
         colours: (H, W, 3) uint8 or uint16 BGR, in the space of `profile`, C-contiguous.
-        alpha: (H, W) of the same type, its own transparency; None where it has none.
+        alpha: (H, W) of the same type, its own transparency; None if it has none.
         profile: an ICC profile of an RGB space; empty: sRGB.
-        exif: what is kept of its EXIF, a TIFF structure; empty: none.
-        more: what its file holds beside it, `ANIMATION`, `PAGES`, or empty: nothing.
+        exif: its EXIF as far as kept, a TIFF structure; empty: none.
+        more: what else its file holds: `ANIMATION`, `PAGES`, or empty for nothing.
     """
 
     colours: Deep
@@ -40,15 +40,15 @@ class Photo:
         return f"Photo({width}x{height}, {self.colours.dtype}{own})"
 
     def plain(self) -> Image:
-        """The colours, (H, W, 3) uint8 BGR; the photo's own array where that is of 8 bits."""
+        """The colours, (H, W, 3) uint8 BGR; the photo's own array if it has 8 bits."""
         return eight_bit(self.colours)
 
     def seen(self) -> Image:
         """
         What a model or a viewer sees: (H, W, 3) uint8 BGR in sRGB, C-contiguous.
 
-        What is transparent lies on black, so that colours hidden under it never show. May be the
-        photo's own array.
+        Transparent parts are blended on black, so that their hidden colours never show. May be
+        the photo's own array.
         """
         image = self.plain()
         if self.profile:
@@ -61,7 +61,7 @@ class Photo:
 
 
 def eight_bit(values: Deep) -> Alpha:
-    """*values* as uint8, 65535 as 255; themselves where they are that already."""
+    """Convert *values* to uint8 (65535 becomes 255); the same array if they are uint8 already."""
     if values.dtype == np.uint8:
         return values
     scaled: Alpha = cv2.convertScaleAbs(values, alpha=1 / 257)  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Which pictures are meant, and under which names their results go where."""
+"""Find the pictures that inputs name, and plan where their results go."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LONGEST_NAME = 255
 @dataclass(frozen=True, slots=True)
 class Found:
     """
-    A picture that was meant.
+    A picture that was found.
 
     Attributes:
         path: its file; None is standard input.
-        below: the folder it is in, as seen from the folder or glob that was given.
+        below: its folder, relative to the folder or glob that was given.
     """
 
     path: Path | None
@@ -40,7 +40,7 @@ class Job:
     mask: Path
 
     def is_done(self, *, mask: bool) -> bool:
-        """Whether its results (the mask too, where *mask*) are there and no older than it is."""
+        """Whether its results (the mask too, if *mask*) exist and are no older than the source."""
         if self.source is None:
             return False
         try:
@@ -55,14 +55,15 @@ def find(
     inputs: Iterable[str], *, recursive: bool = False, out: Path | None = None
 ) -> tuple[list[Found], list[str]]:
     """
-    The pictures that *inputs* mean, each once, and in a line each what is not to be had of them.
+    Return the pictures that *inputs* name, each once, and one line for each problem.
 
-    In folders and globs a picture is told by its suffix. What is hidden, and the folder *out* below
-    one that is looked through, is passed over. A folder that may not be read costs itself alone.
+    In folders and globs a picture is told by its suffix. Hidden files and folders are skipped, and
+    so is *out* if it is below a searched folder. A folder that cannot be read is reported, and the
+    search goes on.
 
     Args:
         inputs: files, folders, globs (`**`: folders of any depth), or `-`, standard input.
-        recursive: look through the folders in folders too.
+        recursive: search subfolders too.
         out: where results go.
     """
     found: dict[str, Found] = {}
@@ -86,15 +87,15 @@ def find(
 
 
 def expanded(text: str) -> Path:
-    """*text* as a path, `~` as the home; unlike Path's own it leaves `~draft.png` alone."""
+    """*text* as a path, with `~` expanded; unlike `Path.expanduser`, `~draft.png` stays."""
     return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def natural(path: Path) -> tuple[object, object]:
     """
-    What paths are sorted by, so that `2.png` comes before `10.png` and a folder stays together.
+    Sort key for paths: `2.png` comes before `10.png`, and a folder's files stay together.
 
-    Decimal digits of any script make a number; `²` and its like are letters.
+    Decimal digits of any script form a number; `²` and its like are letters.
     """
     return [_by_numbers(part) for part in path.parent.parts], _by_numbers(path.name)
 
@@ -105,9 +106,8 @@ def plan(
     """
     Give every picture its own results in *out*: `a.png` and `a-mask.png`, or `a-2.png` and so on.
 
-    With *keep_structure* they are in the same folders there as the pictures are here. No result
-    takes the place of a picture, a folder or another result; names are told apart as on a file
-    system that ignores case.
+    With *keep_structure* results keep the subfolders of their pictures. No result takes the name of
+    a picture, a folder or another result; names that differ only in case count as the same.
     """
     folders = [out / picture.below if keep_structure else out for picture in found]
     taken = {_key(picture.path) for picture in found if picture.path}
@@ -132,7 +132,7 @@ def plan(
 def _expand(
     text: str, *, recursive: bool, out: Path | None, fail: Callable[[OSError], None]
 ) -> tuple[list[Found], int]:
-    """What *text* means, and among how many files it was looked for."""
+    """The pictures that *text* names, and among how many files they were searched for."""
     if text == STDIN:
         return [Found(None)], 1
     path = expanded(text)
@@ -143,7 +143,7 @@ def _expand(
     elif glob.has_magic(text):
         root, files = _fixed_part(path), []
         for place in map(Path, glob.glob(str(path), recursive=True)):  # noqa: PTH207 - **
-            # Not Path's `is_dir`, which raises where the folder around may not be looked into.
+            # Not `Path.is_dir`: it raises if the folder around may not be read.
             if not os.path.isdir(place) and not _is_result(place, root, out):  # noqa: PTH112
                 files.append(place)
     else:
@@ -159,7 +159,7 @@ def _by_numbers(name: str) -> tuple[list[str | int], str]:
 
 
 def _nothing(text: str, among: int) -> str:
-    """Why *text* means no picture, of *among* files that it means."""
+    """Why *text* names no picture; it names *among* files of other kinds."""
     if not text:
         return "an empty name: write . for this folder"
     if among:
@@ -173,7 +173,7 @@ def _nothing(text: str, among: int) -> str:
 def _walk(
     folder: Path, *, recursive: bool, out: Path | None, fail: Callable[[OSError], None]
 ) -> Iterator[Path]:
-    """The files in *folder*; what cannot be looked through is left to *fail*."""
+    """Yield the files in *folder*; *fail* is called for each folder that cannot be read."""
     for at, folders, files in os.walk(folder, onerror=fail):
         here = Path(at)
         inner = folders if recursive else []
@@ -182,7 +182,7 @@ def _walk(
 
 
 def _is_result(path: Path, root: Path, out: Path | None) -> bool:
-    """Whether *path* is in *out*, and that below *root*, where the glob begins."""
+    """Whether *path* is in *out*, and *out* is below *root*, where the glob begins."""
     below = path.parent.relative_to(root)
     return any(_is_same(root / inner, out) for inner in (below, *below.parents) if inner.parts)
 
@@ -195,7 +195,7 @@ def _is_same(folder: Path, out: Path | None) -> bool:
 
 
 def _fixed_part(pattern: Path) -> Path:
-    """The folder that everything which *pattern* finds is in."""
+    """The deepest folder of *pattern* above its first wildcard."""
     while glob.has_magic(str(pattern)):
         pattern = pattern.parent
     return pattern
@@ -208,5 +208,5 @@ def _fitting(stem: str, number: str, longest_end: str) -> str:
 
 
 def _key(path: Path) -> str:
-    """What a result at *path* would be on a file system that ignores case."""
+    """*path* as a file system that ignores case would compare it."""
     return os.path.realpath(path).casefold()

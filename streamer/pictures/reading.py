@@ -1,9 +1,9 @@
 """
-Pictures from files: what they are from their headers, then their pixels.
+Read pictures from files: first the header, then the pixels.
 
-Pillow reads them, and only those formats that it reads by itself (no PostScript). OpenCV decodes
-colour of 16 bits a channel, which Pillow makes 8. A picture that is too large is refused by its
-header; decoders may raise anything, and whatever they raise becomes one line.
+Pillow reads them, limited to formats that it decodes by itself (no PostScript). OpenCV decodes
+colour of 16 bits a channel, which Pillow would reduce to 8. A picture that is too large is refused
+by its header. Decoders may raise anything; whatever they raise becomes a message of one line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streamer.pictures.photo import ANIMATION, PAGES, Photo
 from streamer.pictures.unread import is_heif, open_heif, why_unread
 
 MAX_PIXELS = 100_000_000
-"""Of a picture, unless more are allowed: 0.3 GB of 8-bit colours."""
+"""Most pixels of a picture, by default: 0.3 GB of 8-bit colours."""
 
 _FORMATS = (
     *("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"),
@@ -38,7 +38,7 @@ _PAGED = ("HEIF", "TIFF")
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
 _SHORTEST_MS = 10
 _USUAL_MS = 100
-"""How long a picture of an animation stands that says 10 ms or less."""
+"""An animation's frame that asks for 10 ms or less is shown for 100 ms."""
 
 
 class OpenPicture:
@@ -46,7 +46,7 @@ class OpenPicture:
     A picture whose header has been read; see `open_picture`.
 
     Attributes:
-        pixels: how many it has, width by height.
+        pixels: its width times its height.
 
     For one thread at a time. A context manager.
     """
@@ -59,7 +59,7 @@ class OpenPicture:
 
     def read(self) -> Photo:
         """
-        Decode it; once.
+        Decode the picture. Call it only once.
 
         Raises:
             SourceUnsupported: it is damaged, or of a kind that cannot be shown.
@@ -75,7 +75,7 @@ class OpenPicture:
         Decode the pictures of an animation in order.
 
         Returns:
-            Each with the moment at which it appears and for how long it stands, in ms.
+            Each with its start time and its duration, in ms.
 
         Raises:
             SourceUnsupported: it is damaged from here on.
@@ -88,7 +88,7 @@ class OpenPicture:
             except Exception as error:
                 raise self._refusal(error) from error
             lasts_ms = self._picture.info.get("duration", 0)
-            # As browsers do: nobody means less.
+            # As browsers do: nobody means such a short time.
             lasts_ms = lasts_ms if lasts_ms > _SHORTEST_MS else _USUAL_MS
             yield photo, at_ms, lasts_ms
             at_ms += lasts_ms
@@ -100,7 +100,7 @@ class OpenPicture:
 
     @property
     def moves(self) -> bool:
-        """Whether it is an animation, of which `read` gives the first picture."""
+        """Whether it is an animation; `read` gives its first picture."""
         return self._picture.format in _ANIMATED and getattr(self._picture, "is_animated", False)
 
     def _has_pages(self) -> bool:
@@ -112,7 +112,7 @@ class OpenPicture:
         return SourceUnsupported(f"{self._name}: a damaged picture: {_told(error)}")
 
     def close(self) -> None:
-        """Close its file. Twice is once."""
+        """Close its file. Safe to call twice."""
         self._picture.close()
         self._file.close()
 
@@ -131,11 +131,11 @@ def open_picture(
 
     Args:
         source: a file's path, or a file's content.
-        name: how it is called in messages; the path itself when absent.
-        max_pixels: one with more is refused.
+        name: its name in messages; the path itself when absent.
+        max_pixels: a picture with more is refused.
 
     Raises:
-        SourceNotFound: no such file, or not ours to read.
+        SourceNotFound: no such file, or no permission to read it.
         SourceUnsupported: not a picture, a damaged one, or one that is too large.
     """
     name = name or ("picture" if isinstance(source, bytes) else shown(source))
@@ -155,7 +155,7 @@ def open_picture(
 
 
 def is_animation(path: str | Path) -> bool:
-    """Whether there is an animation at *path*; what cannot be read is none."""
+    """Whether *path* is an animation; False if it cannot be read."""
     try:
         with open_picture(path) as picture:
             return picture.moves
@@ -167,21 +167,21 @@ def largest_file(max_pixels: int) -> int:
     """
     Bytes of the largest file that is read.
 
-    That is 8 a pixel, 16 bits of four channels, and 64 MiB for what is beside them: profiles,
+    That is 8 a pixel (four channels of 16 bits), plus 64 MiB for everything else: profiles,
     thumbnails, further frames.
     """
     return max_pixels * 8 + 64 * 2**20
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether *error* says that there is not enough memory; OpenCV has its own way to say it."""
+    """Whether *error* means that memory ran out; OpenCV has its own error for that."""
     if isinstance(error, cv2.error):
         return error.code == cv2.Error.StsNoMem
     return isinstance(error, MemoryError)
 
 
 def shown(path: str | Path) -> str:
-    """*path* for a message: in one line, with nothing in it that a terminal would obey."""
+    """*path* for a message: on one line, with control characters and the like escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
@@ -205,7 +205,7 @@ def _identified(
     """
     The picture in *file*, and the file that it is read from, which may be another.
 
-    *raw* says that it is a sensor's by its name, of which TIFF has no more than a thumbnail.
+    *raw* is set if its name is that of a raw photograph: read as TIFF, it would be a thumbnail.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -217,7 +217,7 @@ def _identified(
         )
     prefix = file.read(16)
     Pillow.init()
-    # Not Pillow's `open`: its limit on pixels is the whole process's, and warns besides.
+    # Not Pillow's `open`: its limit on pixels is global to the process, and it warns besides.
     for kind in _FORMATS:
         try:
             factory, accepts = Pillow.OPEN[kind]
@@ -242,7 +242,7 @@ def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:
     space = colour.space(profile)
     raw = deep.stored_as(picture)
     is_deep = deep.is_deep(picture, raw, file)
-    # Also where OpenCV decodes: it would take what is cut off, and knows nothing of what is beside.
+    # Even if OpenCV decodes: it accepts truncated files, and does not read the metadata.
     picture.load()
     if is_deep:
         colours, alpha = deep.decoded(picture, file)
@@ -250,7 +250,7 @@ def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:
         colours, alpha = _decoded(picture, profile if space not in (None, "RGB") else b"")
     if space == "GRAY" and (picture.mode.startswith("I") or raw.startswith("LA;16")):
         colours = colour.deep_grey_as_srgb(colours, profile)
-    turn = orientation(picture)  # of a TIFF 1: its decoders turn it themselves
+    turn = orientation(picture)  # 1 for a TIFF: its decoders turn it themselves
     colours = _turned(colours, turn)
     return Photo(
         colours,
@@ -261,7 +261,7 @@ def _photo(picture: Pillow.Image, file: IO[bytes]) -> Photo:
 
 
 def _decoded(picture: Pillow.Image, profile: bytes) -> tuple[Deep, Deep | None]:
-    """The colours and transparency of a *picture* as it was stored, in RGB or by *profile*."""
+    """The colours and alpha of a *picture*, not turned yet; converted by *profile* if any."""
     if picture.mode.startswith("I"):
         return deep.grey(picture)
     if picture.mode == "F":
@@ -269,7 +269,7 @@ def _decoded(picture: Pillow.Image, profile: bytes) -> tuple[Deep, Deep | None]:
         grey = cv2.convertScaleAbs(np.clip(values, 0, 1), alpha=255)
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), None
     alpha = None
-    if picture.mode == "La":  # multiplied by its alpha; Pillow converts it to nothing else
+    if picture.mode == "La":  # multiplied by its alpha; Pillow converts it to LA only
         picture = picture.convert("LA")
     if picture.has_transparency_data:
         clear = picture.convert("RGBA")
@@ -287,7 +287,7 @@ def _decoded(picture: Pillow.Image, profile: bytes) -> tuple[Deep, Deep | None]:
 
 
 def _turned(values: Deep, orientation: int) -> Deep:
-    """*values* as EXIF's *orientation* says they are to be seen (TIFF 6.0, Orientation)."""
+    """Turn *values* upright by EXIF's *orientation* (TIFF 6.0, Orientation)."""
     if orientation in {5, 6, 7, 8}:
         values = values.swapaxes(0, 1)
     if orientation in {3, 4, 7, 8}:

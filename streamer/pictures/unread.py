@@ -1,4 +1,4 @@
-"""Photographs that are not read here, and the way out: HEIC without its reader, raw, JPEG XL."""
+"""Photographs that cannot be read, and what to do: HEIC without its reader, raw, JPEG XL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamer.errors import SourceUnsupported
 Open = Callable[[IO[bytes], str], Pillow.Image]
 
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
-"""How HEIC begins, behind the size of its first box and `ftyp` (ISO/IEC 23008-12, brands)."""
+"""Brands of HEIC, after the size of its first box and `ftyp` (ISO/IEC 23008-12, brands)."""
 _HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 _HEIF_WAY_OUT = (
     "HEIC is not read: convert it to JPEG or PNG, or add its reader: "
@@ -23,16 +23,16 @@ _HEIF_WAY_OUT = (
 
 
 def is_heif(prefix: bytes) -> bool:
-    """Whether *prefix*, the first 12 bytes of a file, is of a HEIC or HEIF."""
+    """Whether *prefix*, at least the first 12 bytes of a file, is that of a HEIC or HEIF."""
     return prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF
 
 
 def open_heif(file: IO[bytes], name: str) -> Pillow.Image:
     """
-    Read the header of a HEIC by `pillow-heif`.
+    Read the header of a HEIC with `pillow-heif`.
 
     Raises:
-        SourceUnsupported: that is not installed, or the picture *name* is damaged.
+        SourceUnsupported: `pillow-heif` is not installed, or the picture *name* is damaged.
     """
     opener = _heif_opener()
     if opener is None:
@@ -45,7 +45,7 @@ def open_heif(file: IO[bytes], name: str) -> Pillow.Image:
 
 
 def why_unread(path: Path) -> str | None:
-    """Why no file of the suffix of *path* is read, with the way out; None where some are."""
+    """Why files with the suffix of *path* are never read, and what to do; None if some are."""
     suffix = path.suffix.lower()
     if suffix not in UNREAD_SUFFIXES:
         return None
@@ -54,7 +54,7 @@ def why_unread(path: Path) -> str | None:
 
 
 def left_out(path: Path) -> str | None:
-    """Why a photograph at *path* in a folder cannot be read here, going by its suffix."""
+    """Why the photograph at *path* cannot be read, by its suffix; None if it may be readable."""
     if path.suffix.lower() in _HEIF_SUFFIXES and _heif_opener() is None:
         return _HEIF_WAY_OUT
     return why_unread(path)
@@ -62,9 +62,9 @@ def left_out(path: Path) -> str | None:
 
 def photographs(files: Collection[Path]) -> list[Path]:
     """
-    Those of *files* that are photographs by their suffix, whether they are read or not.
+    The photographs among *files*, by their suffix, whether they can be read or not.
 
-    What is not read and has a picture of its name beside it, as cameras write both, is none.
+    One that cannot be read is left out if a picture has the same name: cameras write both.
     """
     pictures = {file for file in files if file.suffix.lower() in PICTURE_SUFFIXES}
     taken = {file.with_suffix("") for file in pictures}
@@ -77,7 +77,7 @@ def photographs(files: Collection[Path]) -> list[Path]:
 
 
 def _heif_opener() -> Open | None:
-    # Not its `register_heif_opener`: that is the whole process's.
+    # Not its `register_heif_opener`: that is global to the process.
     try:
         from pillow_heif import HeifImageFile
     except ImportError:

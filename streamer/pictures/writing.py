@@ -1,8 +1,8 @@
 """
-Pictures to files: encoded in memory, then written whole or not at all.
+Write pictures to files: encode them in memory, then write each whole or not at all.
 
-PNG is OpenCV's, which writes 16 bits and is the faster; its chunks for profile and EXIF are put in
-here. JPEG and WebP are Pillow's, which takes both.
+OpenCV encodes PNG: it writes 16 bits and is faster. The chunks for profile and EXIF are inserted
+here. Pillow encodes JPEG and WebP, and takes both itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streamer.pictures.photo import eight_bit
 Format = Literal["png", "webp", "jpeg"]
 
 _LARGEST_SIDE = {"png": 1_000_000, "webp": 16383, "jpeg": 65500}
-"""Pixels; of PNG what libpng takes."""
+"""Pixels; for PNG the limit of libpng."""
 _IHDR_END = 33
 """Bytes of a PNG's signature and first chunk."""
 _LARGEST_APP1 = 65527
@@ -35,15 +35,15 @@ def encode(
     picture: Deep, form: Format, *, quality: int = 95, profile: bytes = b"", exif: bytes = b""
 ) -> bytes:
     """
-    The content of a file.
+    Encode *picture* as the content of a file.
 
     Args:
         picture: (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA with straight alpha; uint8, or uint16,
-            which PNG keeps and the others make 8 bits.
-        form: of them, `jpeg` holds no alpha.
+            which PNG keeps and the others reduce to 8 bits.
+        form: the file's format; `jpeg` holds no alpha.
         quality: 1..100, of JPEG and WebP; WebP at 100 is lossless.
         profile: an ICC profile, or empty.
-        exif: a TIFF structure, or empty; JPEG leaves it out where it is too long for one.
+        exif: a TIFF structure, or empty; left out of a JPEG if longer than one segment.
 
     Raises:
         ValueError: a picture with alpha for JPEG.
@@ -90,15 +90,15 @@ def encode(
 
 def write_whole(path: Path, content: bytes) -> None:
     """
-    Write a file that nobody ever sees half of, in place of one of that name; its folder is made.
+    Write a file atomically, replacing one of that name; its folder is created if missing.
 
-    It is written beside its place under a hidden name that ends in `.part`, then renamed.
+    It is written in the same folder under a hidden name that ends in `.part`, then renamed.
 
     Raises:
         OSError: it cannot be written; no part of it is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # At random: processes of two containers or machines may have the same number.
+    # A random name: processes of two containers or machines may have the same number.
     part = path.with_name(f".streamer-{secrets.token_hex(8)}.part")
     try:
         part.write_bytes(content)

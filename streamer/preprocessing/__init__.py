@@ -1,4 +1,4 @@
-"""What the model sees of a frame: regions of it, its size, filters. The output keeps its pixels."""
+"""Prepare what the model sees: regions, size, filters. The output keeps the frame's own pixels."""
 
 from streamer.preprocessing.prepared import PreparedSegmenter, prepared
 from streamer.preprocessing.refinement import Refinement

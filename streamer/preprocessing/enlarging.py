@@ -1,4 +1,4 @@
-"""An alpha that was found on a shrunk picture, back at the picture's size with its edges."""
+"""Enlarge the alpha of a shrunk picture back to full size, along the picture's edges."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Values = NDArray[Any]
 
 _WINDOW = (3, 3)
 _EPSILON = 65.0
-"""Variance of luma, in squared levels, up to which it is no edge: 0.001 of 255 squared."""
+"""Luma variance, in squared levels, up to which there is no edge: 0.001 of 255 squared."""
 
 
 class Enlarger:
     """
     Enlarges alphas along the edges of the full picture's luma.
 
-    The coefficients of the fast guided filter (He & Sun, 2015, algorithm 2), found with box filters
-    at the small size: around each pixel alpha is `a * luma + b`, with
-    `a = cov(luma, alpha) / (var(luma) + epsilon)`. Two of its steps are left out. `b` is
-    `alpha - a * luma` of the pixel itself, and neither is averaged over windows: the filter is to
-    enlarge the alpha, not to smooth it. On truth clips this has two thirds of the error of bilinear
-    enlarging, where the filter as it is published has more. Where alpha is flat, `a` is 0:
-    what is background without an edge near by stays exactly 0.
+    Uses the fast guided filter (He & Sun, 2015, algorithm 2): around each pixel alpha is
+    `a * luma + b`, with `a = cov(luma, alpha) / (var(luma) + epsilon)`. Box filters find the
+    coefficients at the small size. Two steps of the paper are left out, because the filter should
+    enlarge the alpha, not smooth it: `b` is `alpha - a * luma` of the pixel itself, and neither is
+    averaged over windows. On truth clips this has two thirds of the error of bilinear enlarging;
+    the published filter has more error than that. Where alpha is flat, `a` is 0, so background
+    without an edge nearby stays exactly 0.
 
-    Not thread-safe. Allocates nothing of a picture's size but for the largest so far.
+    Not thread-safe. Allocates memory of a picture's size only for the largest so far.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Enlarger:
         cv2.add(steep, base, dst=out, dtype=cv2.CV_8U)
 
     def _coefficients(self, small: Image, alpha: Alpha) -> tuple[Values, Values]:
-        """(h, w) float32 each: `a`, and `b` in levels."""
+        """Return `a`, and `b` in levels: (h, w) float32 each."""
         shape = alpha.shape
         grey = self._lumas[1].lend(*shape)
         cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=grey)

@@ -1,4 +1,4 @@
-"""Where the regions of interest are in frames of one size, and what stays outside of them."""
+"""The regions of interest in frames of one size; everything outside them is background."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Fence:
     """(H, W) of the frames."""
     config: PreprocessConfig
     box: Box
-    """The smallest place that has all regions in it; the whole frame where there are none."""
+    """The smallest box around all regions; the whole frame if there are none."""
     cover: Alpha | None
-    """(H, W) of the box: 255 in the regions, 0 between them; None where they fill it."""
+    """(H, W) of the box: 255 in the regions, 0 between them. None if one region fills it."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is outside."""
+        """Whether the whole frame counts as one region."""
         return self.cover is None and (self.box.height, self.box.width) == self.shape
 
     def clear_outside(self, alpha: Alpha) -> None:
-        """Make everything outside of the regions background, in *alpha*, (H, W) of a frame."""
+        """Set *alpha*, (H, W) of a frame, to 0 outside the regions."""
         if self.is_whole:
             return
         box = self.box
@@ -44,7 +44,7 @@ class Fence:
 
 
 class Fences:
-    """The fence of each frame. It is made again when the regions or the size have changed."""
+    """Keeps the latest fence, and makes a new one when the regions or the frame size change."""
 
     def __init__(self) -> None:
         self._latest: Fence | None = None

@@ -1,7 +1,7 @@
 """
 Filters on the picture that the model is given: denoising, smoothing, choosing colours.
 
-Each reads one picture and writes another of its size, and allocates nothing of that size anew.
+Each reads one picture and writes another of the same size, without new allocations of that size.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from streamer.preprocessing.scratch import Scratch
 
 Filter = Callable[[Image, Image], None]
 """
-Reads its first argument, (H, W, 3) uint8 BGR with packed rows, and overwrites its second, of the
-same shape, which is no part of the first.
+Reads its first argument, (H, W, 3) uint8 BGR with packed rows, and overwrites its second, which has
+the same shape and shares no memory with the first.
 """
 
 _DENOISE_PX = 5
 _DENOISE_LEVELS = 100.0
-"""Differences that the strongest denoising takes for noise, in levels: a standard deviation."""
+"""Differences that denoising of strength 1 takes for noise: a standard deviation, in levels."""
 _DENOISE_SPREAD_PX = 2.0
 _BILATERAL_LEVELS = 60.0
 
 
 def filters_of(config: PreprocessConfig) -> list[Filter]:
-    """Those that *config* asks for, in the order in which they are applied."""
+    """The filters that *config* asks for, in the order in which they are applied."""
     filters: list[Filter] = []
     if config.denoise:
         filters.append(Denoising(config.denoise))
@@ -44,14 +44,14 @@ def filters_of(config: PreprocessConfig) -> list[Filter]:
 
 class Denoising:
     """
-    A small bilateral filter (Tomasi & Manduchi, 1998), which averages what differs little.
+    A small bilateral filter (Tomasi & Manduchi, 1998), which averages similar pixels.
 
     It takes 5 dB off noise of 8 levels, and 7 dB off 15 or 25 levels, for about 7 ns a pixel on
-    one core. Non-local means (luma, windows of 3 and 9 pixels) take off as much, and 1 to 2.5 dB
-    more of the strongest, for 15 times as long.
+    one core. Non-local means (luma, windows of 3 and 9 pixels) remove as much, and 1 to 2.5 dB
+    more of the strongest noise, but take 15 times as long.
 
     Args:
-        strength: more than 0, up to 1. Noise of 5, 8, 15 or 25 levels (a standard deviation) wants
+        strength: more than 0, up to 1. Noise of 5, 8, 15 or 25 levels (a standard deviation) needs
             about 0.2, 0.3, 0.7 or 1.
     """
 
@@ -68,7 +68,7 @@ class Smoothing:
     A gaussian, median or bilateral blur, over a square of `size_px`.
 
     Args:
-        config: which; the gaussian's standard deviation is the one that OpenCV takes for a size,
+        config: which blur. For a gaussian, OpenCV derives the standard deviation from the size:
             0.3 ((size - 1) / 2 - 1) + 0.8.
     """
 
@@ -90,10 +90,10 @@ class Smoothing:
 
 class ColourChoice:
     """
-    Black instead of colours that the model is not to see.
+    Blacks out the colours that the model should not see.
 
-    Hues are told apart in steps of 360/256 degrees. What has no colour (black, grey, white) has
-    hue 0: a least saturation leaves it out.
+    Hues are told apart in steps of 360/256 degrees. Black, grey and white have hue 0: set a
+    minimum saturation to leave them out.
 
     Args:
         config: which colours, to keep or to drop.
@@ -132,7 +132,7 @@ class ColourChoice:
 
 
 def _hues(start: float, end: float) -> list[tuple[int, int]]:
-    """The ranges of OpenCV's 256 hues that lie from *start* up to *end* degrees."""
+    """OpenCV's hues (0 to 255) from *start* to *end* degrees: two ranges if they cross 0."""
     first, last = (min(255, round(degrees * 256 / 360)) for degrees in (start, end))
     return [(first, last)] if start <= end else [(first, 255), (0, last)]
 

@@ -1,4 +1,4 @@
-"""A segmenter that shows its model another picture than it was given: smaller, or filtered."""
+"""A segmenter that gives its model a smaller or filtered copy of the picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamer.protocols import ModelInfo, Segmenter
 
 
 def prepared(segmenter: Segmenter, config: PreprocessConfig) -> Segmenter:
-    """*segmenter*, behind a `PreparedSegmenter` where *config* changes what the model sees."""
+    """Wrap *segmenter* in a `PreparedSegmenter` if *config* changes what the model sees."""
     if config == PreprocessConfig(roi=config.roi, output=config.output):
         return segmenter
     return PreparedSegmenter(segmenter, config)
@@ -22,13 +22,13 @@ def prepared(segmenter: Segmenter, config: PreprocessConfig) -> Segmenter:
 
 class PreparedSegmenter(Uncopyable):
     """
-    Shrinks, denoises, smooths and chooses colours, in this order, before another segmenter.
+    Shrinks, denoises, smooths and chooses colours, in this order, then runs another segmenter.
 
-    The alpha comes back at the size of the picture that was given, enlarged along its edges.
+    The alpha comes back at the size of the given picture, enlarged along its edges.
 
     Args:
         segmenter: the model; owned from here on and closed with this.
-        config: what the model sees; its regions are not looked at.
+        config: what the model sees; its regions are ignored.
 
     Not thread-safe.
     """
@@ -45,7 +45,7 @@ class PreparedSegmenter(Uncopyable):
 
     @property
     def info(self) -> ModelInfo:
-        """Which model really runs."""
+        """The model that runs."""
         return self._segmenter.info
 
     @property
@@ -79,15 +79,15 @@ class PreparedSegmenter(Uncopyable):
         self._enlarger.enlarge(image, small, alpha, out)
 
     def reset(self) -> None:
-        """Forget the pictures before; see `Segmenter.reset`."""
+        """Forget earlier pictures; see `Segmenter.reset`."""
         self._segmenter.reset()
 
     def close(self) -> None:
-        """Release the model's memory. Twice is once."""
+        """Release the model's memory. Safe to call twice."""
         self._segmenter.close()
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) that a picture is shrunk to."""
+        """(height, width) that a picture of this size is shrunk to."""
         share = self._scale
         if self._max_side is not None:
             share = min(1.0, self._max_side / max(height, width))

@@ -1,4 +1,4 @@
-"""The refinement of a frame's alpha by its own settings, within its own regions."""
+"""Refine a frame's alpha by the frame's own settings, within its own regions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Refinement:
     """
     Refines the alphas of one stream.
 
-    Refinement grows, blurs and inverts; outside of the regions of interest all is background
-    afterwards as well.
+    Growing, blurring or inverting may spill outside the regions of interest, which is cleared
+    afterwards.
 
     Args:
-        latency: where the time of each alpha is recorded for which anything is wanted.
+        latency: records the time of each alpha for which any refinement is set.
 
     Not thread-safe.
     """

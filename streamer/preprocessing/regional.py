@@ -1,4 +1,4 @@
-"""A matting that shows another one only the regions of interest; elsewhere all is background."""
+"""A matting that passes only the regions of interest to another; the rest is background."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Regional:
     """
     Gives another matting the box around the regions of interest; outside them alpha is 0.
 
-    The regions are those of each frame's settings, or of *usual* where it has none. Another box
-    is another picture to the other matting: what it holds is flushed first, and its epoch is a new
-    one. Until there are regions, frames and mattes pass through as they are.
+    The regions come from each frame's settings, or from *usual* if it has none. When the box
+    changes, the other matting is flushed first, and sees a new epoch. Until there are regions,
+    frames and mattes pass through unchanged.
 
     Args:
         matting: sees the box; owned from here on and closed with this.
-        usual: has the regions of frames without settings.
+        usual: gives the regions for frames without settings.
     """
 
     def __init__(self, matting: Matting, usual: PreprocessConfig | None = None) -> None:
@@ -32,7 +32,7 @@ class Regional:
         self._fences = Fences()
         self._fence: Fence | None = None
         self._moves = 0
-        """How often the box became another; a part of the epochs that the other matting sees."""
+        """How often the box has changed; added to the epochs that the other matting sees."""
         self._held: deque[tuple[Stamp, Alpha, Fence]] = deque()
 
     @property
@@ -50,7 +50,7 @@ class Regional:
         self._matting.warm_up()
 
     def keeps(self, waiting: int, now_s: float) -> bool:
-        """See `PacedMatting.keeps`; as the other matting says, if that is one."""
+        """See `PacedMatting.keeps`: asks the other matting if it is one, else keeps all."""
         matting = self._matting
         return not isinstance(matting, PacedMatting) or matting.keeps(waiting, now_s)
 
@@ -74,7 +74,7 @@ class Regional:
             return self._matting.matte(frame, alpha)
         stamp = frame.stamp
         self._held.append((stamp, alpha, fence))
-        # Both grow only, so that their sum is new with each of them.
+        # Neither ever shrinks, so a change of either gives a new sum.
         inner = replace(stamp, epoch=stamp.epoch + self._moves)
         part = fence.box.slices
         seen = replace(frame, image=frame.image[part], stamp=inner)
@@ -90,12 +90,12 @@ class Regional:
         return self._matting.statistics()
 
     def close(self) -> None:
-        """Release the model. Twice is once."""
+        """Release the model. Safe to call twice."""
         self._held.clear()
         self._matting.close()
 
     def _whole(self, mattes: Sequence[Matte]) -> Sequence[Matte]:
-        """*mattes* of boxes as those of their frames."""
+        """Turn *mattes* of boxes into mattes of whole frames."""
         return [self._given(matte) for matte in mattes] if self._held else mattes
 
     def _given(self, matte: Matte) -> Matte:
@@ -105,5 +105,5 @@ class Regional:
 
 
 def _differ(one: Fence, other: Fence) -> bool:
-    """Whether the other matting sees another picture."""
+    """Whether the two fences show the other matting different parts of the frame."""
     return (one.box, one.is_whole) != (other.box, other.is_whole)

@@ -12,7 +12,7 @@ from streamer.errors import ConfigError
 
 def places_in(regions: Sequence[Region], width: int, height: int) -> list[Box]:
     """
-    Where *regions* are in a frame of *width* x *height* pixels; what lies beyond it is cut off.
+    The boxes of *regions* in a frame of *width* x *height* pixels, cut off at its borders.
 
     Raises:
         ConfigError: a region has no pixel in the frame.
@@ -21,16 +21,16 @@ def places_in(regions: Sequence[Region], width: int, height: int) -> list[Box]:
 
 
 def box_around(places: Sequence[Box]) -> Box:
-    """The smallest place that has all of *places*, of which there is at least one, in it."""
+    """The smallest box around all of *places*, of which there must be at least one."""
     return reduce(Box.joined, places)
 
 
 def within_crop(config: PreprocessConfig) -> PreprocessConfig:
     """
-    What is left of *config* to frames that `output: cropped` has cropped to its regions.
+    Adapt *config* to frames that `output: cropped` has already cropped to its regions.
 
-    A single region is the whole of such a frame. Several are moved into it; of those in fractions
-    the rounding may differ by a pixel from that in the full frame.
+    A single region then fills the frame and is dropped. Several are moved into it; if they are in
+    fractions, rounding may put them a pixel off their place in the full frame.
     """
     if config.output == "full":
         return config
@@ -57,14 +57,14 @@ def _place(region: Region, width: int, height: int) -> Box:
     x, y, w, h = region
     left, top = round(x * across), round(y * down)
     if is_relative(region):
-        # It is in the frame, though rounding may put what is thin beyond the last pixel.
+        # It starts in the frame, but rounding may put its start beyond the last pixel.
         left, top = min(left, width - 1), min(top, height - 1)
     if left >= width or top >= height:
         raise ConfigError(
             f"preprocess.roi: {_written(region)} is outside of a frame of {width}x{height}: "
             "write fractions from 0 to 1, or pixels within it"
         )
-    # However thin a region is, it has a pixel.
+    # Even the thinnest region has one pixel.
     right = min(width, max(left + 1, round((x + w) * across)))
     bottom = min(height, max(top + 1, round((y + h) * down)))
     return Box(left, top, right, bottom)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 class Scratch:
     """
-    One array's memory, which grows to the largest that was asked for and is then reused.
+    A buffer for one array, which grows to the largest one requested and is then reused.
 
     Args:
         dtype: of its elements.

@@ -1,1 +1,1 @@
-"""Mattes carried from key frames to the frames between."""
+"""Mattes carried from key frames to the frames between them."""

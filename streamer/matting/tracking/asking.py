@@ -1,4 +1,4 @@
-"""How the model is asked for key frames: at once, or in a thread while frames go on."""
+"""Ask the model for key frames: at once, or in a thread while frames go on."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from streamer.matting.tracking.looking import Looker
 
 _AVERAGED_S = 1.0
 _LEAST_NS = 1_000_000
-"""Less time than this tells nothing."""
+"""Up to this much time, the share is not meaningful."""
 
 
 class Asking(Protocol):
-    """One question at a time; see `Direct` and `Background`."""
+    """Asks the model one question at a time; see `Direct` and `Background`."""
 
     @property
     def busy(self) -> bool:
-        """A question is not answered yet."""
+        """Whether the next question has to wait for an earlier one."""
         ...
 
     @property
     def share(self) -> float:
-        """Of the time on a core that the model wants, how much it gets of late; 1 if not known."""
+        """The share that the model lately gets of the core time that it wants; 1 if unknown."""
         ...
 
     def ask(self, key: Key, image: Image, looker: Looker, view: View) -> None:
-        """Have the alpha of *image* written into that of *key*; not while it is busy."""
+        """Have the alpha of *image* written into that of *key*. Not to be called while busy."""
         ...
 
     def answer(self) -> Key | None:
-        """The key that was asked for, once, when its alpha is there. Raises SegmentError."""
+        """The key that was asked for, once, when its alpha is ready. Raises SegmentError."""
         ...
 
     def close(self) -> None:
-        """End; a question that is being worked on is waited for. Twice is once."""
+        """End, after the question that is being worked on. Safe to call twice."""
         ...
 
 
@@ -67,35 +67,35 @@ class Direct:
         return key
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Nothing to do: no thread runs."""
 
 
 class Share:
     """
-    Of the time on a core that a model wants, how much it gets, on average over its latest second.
+    The share that a model gets of the core time that it wants, averaged over its latest second.
 
     One thread at a time may write, others read.
     """
 
     def __init__(self) -> None:
         self.mean = 1.0
-        """Until the last answer."""
+        """The average as of the last answer."""
 
     def during(self, share: float, lasted_s: float) -> float:
-        """The mean, with the *share* of a question that has been worked on for so long."""
+        """The mean, including a question with this *share* so far, after *lasted_s*."""
         return self.mean + (share - self.mean) * -math.expm1(-lasted_s / _AVERAGED_S)
 
     def after(self, share: float, lasted_s: float) -> None:
-        """A question was answered."""
+        """Include a question that was answered, in the mean."""
         self.mean = self.during(share, lasted_s)
 
 
 class _Spell:
     """
-    Of work in the thread that makes this: how much it gets of the time that it wants.
+    Measures which share of the core time that it wants the thread gets that makes this.
 
-    Any thread may look. By what Linux tells of a thread's time on a core, and of that in which it
-    waited for one, see sched-stats; elsewhere nothing is known.
+    Any thread may read it. Linux tells how long a thread ran on a core, and how long it waited for
+    one: see sched-stats. On other systems nothing is known.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _Spell:
         self._before = self._read()
 
     def share(self) -> tuple[float, float]:
-        """Since it began, and how many seconds that is ago; 1 where nothing is known."""
+        """The share since this was made (1 if unknown), and how many seconds that is ago."""
         lasted_s, now = time.monotonic() - self._begun_s, self._read()
         if now is None or self._before is None:
             return 1.0, lasted_s

@@ -1,4 +1,4 @@
-"""One alpha out of two: of two keys, or of what the model says and what was known."""
+"""Make one alpha out of two: of two keys, or the model's and the known one."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from streamer.matting.tracking.luma import Luma
 from streamer.matting.tracking.work import Work
 
 _DOUBT = 12.0
-"""Grey levels of residual at which a key counts for 1/e of what it would."""
+"""Grey levels of residual at which a key's weight falls to 1/e."""
 _LEAST = 1e-3
 _AREA = 5
-"""That a residual is averaged over."""
+"""Side of the area that a residual is averaged over."""
 _PER_EDGE = 0.6
-"""Grey levels of residual that an edge of one explains."""
+"""Grey levels of residual that are excused for each level of an edge."""
 _TRUSTED, _UNTRUSTED = 12.0, 24.0
-"""Grey levels of residual up to which a carried alpha is shown, and from which it is not."""
+"""Grey levels of residual up to which a carried alpha is shown, and from which it is hidden."""
 _COARSE = 4
-"""How many times smaller the picture is in which a crop and the whole frame are compared."""
+"""A crop and the whole frame are compared in a picture that is this many times smaller."""
 _APART = 100
-"""Levels of alpha by which they disagree."""
+"""Above this difference of alpha, they disagree."""
 _THICK = 0.03
-"""Of a crop's longer side: less is an edge."""
+"""Share of a crop's longer side: a part that is thinner is an edge."""
 _FAILED = 0.5
-"""Of what the whole frame shows: a crop that shows less has lost its subject."""
+"""A crop that shows less than this share of what the whole frame shows has lost its subject."""
 _CALM_GAIN = 0.2
-"""How far a calm place follows each new estimate."""
+"""Share of each new estimate's change that a calm place follows."""
 _CALM, _MOVED = 20, 80
-"""Levels of alpha: a change below the first is calm, above the second is followed at once."""
+"""Levels of alpha: a change below the first is calm; one above the second is followed at once."""
 
 
 class Blender:
@@ -42,7 +42,7 @@ class Blender:
     Args:
         size: (H, W) of the alphas.
         luma_size: (h, w) of the residuals.
-        work: counted in.
+        work: counts what is done.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class Blender:
 
     def carry(self, lead: Lead, place: Box, out: Alpha, faded: float = 1.0) -> None:
         """
-        Write the alpha of *lead*'s key, carried to the frame, into *place* of *out*, else 0.
+        Write the alpha of *lead*'s key, carried to the frame, into *place* of *out*; 0 elsewhere.
 
-        *faded*, in 0..1, is the weight of what the model said against what was shown before.
+        *faded*, in 0..1, is the weight of the key's alpha against what was shown before.
         """
         alpha = lead.key.alpha
         if faded < 1 and lead.key.was_shown:
@@ -103,8 +103,8 @@ class Blender:
         Write the mean of two keys' alphas, carried to the frame along *leads*, into *out*.
 
         *shares*, which need not add up to 1, are their weights where both explain the picture
-        equally well; where one does not, it counts for less. The leads were weighed before: see
-        `Lead.weigh`. Outside of *place* the result is 0.
+        equally well; a key counts for less where it explains it worse. Call `Lead.weigh` on both
+        leads first. Outside *place* the result is 0.
         """
         for lead, alpha in zip(leads, (out, self._other), strict=True):
             self.carry(lead, place, alpha)
@@ -130,13 +130,13 @@ class Blender:
 
     def distrust(self, luma: Luma, residual: Residual, place: Box, alpha: Alpha) -> None:
         """
-        Take out of *alpha* what is not explained, within *place*.
+        Hide what the flow does not explain in *alpha*, within *place*.
 
-        Where a picture has edges, a flow that is off by a part of a pixel leaves more unexplained.
+        Edges are excused: a flow that is off by a part of a pixel leaves more unexplained there.
 
         Args:
             luma: (h, w), of the frame.
-            residual: likewise: what the flow leaves unexplained.
+            residual: (h, w), what the flow leaves unexplained.
             place: where there is a subject.
             alpha: (H, W); updated.
         """
@@ -175,7 +175,7 @@ class Blender:
         cv2.resize(alpha, out.shape[::-1], dst=out, interpolation=cv2.INTER_NEAREST)
 
     def agree(self, estimate: Alpha, second: Alpha, known: Alpha) -> None:
-        """Replace *estimate* by the median of the three, pixel by pixel; *second* is a scratch."""
+        """Replace *estimate* by the median of the three, pixel by pixel; overwrites *second*."""
         cv2.min(estimate, second, dst=self._fall)
         cv2.max(estimate, second, dst=second)
         cv2.min(second, known, dst=second)
@@ -185,12 +185,12 @@ class Blender:
         """
         Take thick parts that only one of a crop and the *whole* frame shows out of *estimate*.
 
-        A crop shows edges better, and context worse. Where the crop has lost most of the subject,
-        the whole frame's answer counts in such parts.
+        A crop shows edges better, but context worse. If the crop has lost most of the subject, the
+        whole frame's answer replaces such parts instead.
 
         Args:
-            estimate: (H, W) of the crop, which is *place*; updated.
-            whole: likewise.
+            estimate: (H, W), from the crop in *place*; updated.
+            whole: (H, W), from the whole frame.
             place: of the frame; not empty.
         """
         here = place.slices
@@ -203,7 +203,7 @@ class Blender:
         core = cv2.erode(apart, kernel)
         if not core.any():
             return
-        # All of the part of which the core is thick, with its rim.
+        # Each part that has a thick core, all of it, with its rim.
         _, parts = cv2.connectedComponents(apart, connectivity=8)
         told = np.isin(parts, np.unique(parts[core > 0])) & (parts > 0)
         wide = cv2.dilate(told.astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
@@ -214,14 +214,14 @@ class Blender:
 
     def settle(self, estimate: Alpha, known: Alpha, calm: Alpha) -> None:
         """
-        Steady *estimate* by what was *known*, where nothing moves.
+        Steady *estimate* with what was *known*, where nothing moves.
 
         Small changes are followed slowly, large ones at once.
 
         Args:
             estimate: (H, W) uint8 of the model; updated.
             known: (H, W) uint8, carried to this frame.
-            calm: (h, w) uint8, not 0 where the picture is explained by one that is not displaced.
+            calm: (h, w) uint8, not 0 where hardly anything moves; see `Lead.calm`.
         """
         cv2.subtract(estimate, known, dst=self._rise)
         cv2.subtract(known, estimate, dst=self._fall)
@@ -234,7 +234,7 @@ class Blender:
 
 
 def _gain_table() -> Alpha:
-    """By how much to follow a change of so many levels."""
+    """By how many levels to follow a change of each number of levels, 0 to 255."""
     change = np.arange(256, dtype=np.float64)
     ramp = np.clip((change - _CALM) / (_MOVED - _CALM), 0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)

@@ -1,4 +1,4 @@
-"""When the model is asked while a stream is followed, and what it should look at."""
+"""Decide when the model is asked for a key frame, and what it should look at."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from streamer.matting.tracking.scene import is_new, new_share
 from streamer.matting.tracking.subject import find_subjects
 
 _CALM = 5.0
-"""Grey levels that the flow leaves unexplained around subjects that hardly move."""
+"""Subjects hardly move if the flow leaves no more grey levels than this unexplained around them."""
 _QUICK_S = 0.4
-"""After which a glance is answered where the model is quick."""
+"""A quick model answers a glance within this time."""
 _EMPTY_S = 1.0
-"""Seconds from one key frame to the next while nobody is there."""
+"""Seconds between key frames while nobody is there."""
 _NEWCOMER_S = 0.1
-"""Seconds from one look at what has come into an empty room to the next, at least."""
+"""Least seconds between two looks at something that has come into an empty room."""
 _MUCH_NEW = 0.02
-"""Share of the picture in which a file has something new, and is searched without waiting."""
+"""If more than this share of a file's picture is new, it is searched at once."""
 _MOST_ASTRAY_PX = 0.8
-"""Pixels of the luma picture by which a way back misses: more, and it is time for a key frame."""
+"""If flow there and back misses by more luma pixels than this, a key frame is due."""
 _OFTEN = 3
-"""Key frames in a row, one frame after the other, after which a file gets them so…"""
+"""After so many key frames on consecutive frames, the model sees every frame of a file…"""
 _ALL, _ALL_AT_MOST = 12, 48
-"""…for so many frames, twice as many each time a run begins soon after the last one's end."""
+"""…for so many frames, at first and at most: doubled if a run begins soon after the last one."""
 _DEAR = 0.5
-"""Looks at the whole frame that each of these key frames takes at least."""
+"""Only key frames that cost at least so many looks at the whole frame count for this."""
 _MISSES = 3
-"""Searches without a find, of which the last is a closer look at the whole frame…"""
+"""While searches find nobody, one in so many is a closer look at the whole frame…"""
 _LIVE_MISSES = 8
-"""…which a live stream, that may wait a second for it, takes less often."""
+"""…and one in so many in a live stream, which may wait a second for it."""
 _STILL_SEARCHES = 4
-"""While nothing moves the whole frame is looked at so many times less often."""
+"""While nothing moves, the whole frame is searched so many times less often."""
 
 
 class Cadence:
@@ -43,10 +43,9 @@ class Cadence:
 
     Args:
         config: intervals.
-        effort: how finely and how often is looked.
-        price: what a view takes, in looks at the whole frame.
+        effort: how finely and how often the model looks.
+        price: what a view costs, in looks at the whole frame.
         live: frames do not wait for the model.
-
     """
 
     def __init__(
@@ -58,35 +57,35 @@ class Cadence:
         live: bool,
     ) -> None:
         self._doubts = False
-        """A glance found what may be the room: it is looked at closely next."""
+        """A glance found what may be the room: the next look is a close one."""
         self._config = config
         self._effort = effort
         self._price = price
         self._live = live
         self._often = 0
-        """Key frames in a row that were one frame after the other."""
+        """How many of the latest key frames were on consecutive frames."""
         self._all_for = _ALL
-        """Frames that the model sees in a row, once there are so many."""
+        """How long the model sees every frame, once it does."""
         self._all_until = -_ALL
-        """Before this frame the model sees each of a file."""
+        """The model sees every frame of a file before this one."""
         self._misses = 0
         """Key frames in a row without a subject."""
         self._searched_s = 0.0
-        """When, by the frames' time, the whole frame was looked at."""
+        """When the whole frame was last looked at, by the frames' time."""
 
     def sees_all(self, number: int) -> bool:
-        """Whether the model sees each frame for a while, that of *number* among them."""
+        """Whether the model sees every frame for a while, frame *number* included."""
         return number < self._all_until
 
     def asked(self, view: View, at_s: float) -> bool:
-        """The model is asked for *view* of the frame of that time; whether that is in doubt."""
+        """Note that *view* is asked for at *at_s*; return whether its finds need a closer look."""
         if view != "crops":
             self._searched_s = at_s
         doubted, self._doubts = self._doubts, False
         return doubted
 
     def heard(self, key: Key, *, doubts: bool) -> None:
-        """The model has answered for *key*; its subjects may be the room if *doubts*."""
+        """Note the answer for *key*; with *doubts*, what it found may be the room."""
         self._misses = self._misses + 1 if key.is_empty else 0
         self._doubts = doubts
 
@@ -94,13 +93,13 @@ class Cadence:
         self, held: Held, newest: Key | None, newcomer: Callable[[], bool | None], *, denied: bool
     ) -> View | None:
         """
-        What the model should look at in a frame; None where it need not.
+        What the model should look at in a frame; None if it need not.
 
         Args:
             held: the frame, which leads to *newest*.
-            newest: key of its scene.
-            newcomer: whether something has come into the empty room; None where that is unknown.
-            denied: the model has said for a while that it is nobody.
+            newest: the newest key of its scene, if any.
+            newcomer: tells whether something has come into the empty room; None if unknown.
+            denied: the model has said for a while that the newcomer is nobody.
         """
         if self.sees_all(held.number):
             return "alone"
@@ -116,7 +115,7 @@ class Cadence:
             soon = held.number - self._all_until < _ALL
             self._all_for = min(2 * self._all_for, _ALL_AT_MOST) if soon else _ALL
             self._often, self._all_until = 0, held.number + self._all_for
-        # More than the model would take for each of these frames is never worth it.
+        # It is never worth more than one look at each of these frames would cost.
         return view if price <= gap else "alone"
 
     def _wanted(
@@ -134,7 +133,7 @@ class Cadence:
                 return search
             if searched_s < _NEWCOMER_S:
                 return None
-            # Where the room is known, what moves is seen to be none of it.
+            # If the room is known, it tells whether something has come; else any movement counts.
             come = newcomer()
             moves = not held.lead.still if come is None else come
             soon = come and not denied
@@ -142,8 +141,8 @@ class Cadence:
             rest = _LIVE_MISSES if self._live else _MISSES
             return ("whole" if self._misses % rest == rest - 1 else search) if due else None
         if newest.is_rough:
-            # Some of it may be furniture: who looks closely at that alone takes it for a subject.
-            # A look at all of it takes four times as long as the glance: too long for who moves.
+            # Some of it may be furniture, which looks like a subject in a crop around it alone. A
+            # look at the whole frame takes four times as long as a glance: too long if they move.
             is_odd = newest.older is None or len(find_subjects(newest.alpha)) > 1
             is_odd = is_odd and newest.is_glance
             is_time = held.strain <= _CALM and now_s - newest.pts_s <= _QUICK_S

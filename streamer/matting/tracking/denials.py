@@ -1,4 +1,4 @@
-"""What a quick look took for a subject, and a look at the whole frame did not."""
+"""Places that a quick look took for a subject, but a look at the whole frame did not."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from streamer.matting.tracking.keys import Key
 from streamer.matting.tracking.luma import Colours
 
 _SEEN = 64
-"""An alpha from which a place counts as a subject's."""
+"""The least alpha of a place that counts as a subject's."""
 _BESIDE_PX = 5
-"""Around a subject nothing is denied."""
+"""Side of the area around a subject's pixel in which nothing is denied."""
 _REACH_PX = 13
-"""What is so near to a denied place is a part of the same thing."""
+"""Side of the area around a denied place that belongs to the same thing."""
 _CHANGED = 22
-"""Levels by which a place differs from when it was denied: something else is there."""
+"""If a place differs by so many levels from when it was denied, something else is there."""
 _MOSTLY, _JOINED = 0.5, 0.2
-"""Shares of a patch that was denied, and that is beside who is known."""
+"""A patch is cleared if more than the first share was denied, and less than the second is known."""
 _OLD_S = 10.0
+"""Seconds after which denied places are looked at again."""
 
 
 class Denials:
     """
-    Remembers the places of one scene that are no subject, as they looked then.
+    Remembers the places of one scene that are no subject, and how they looked.
 
-    For one thread, the model's.
+    For one thread: the one in which the model runs.
 
     Args:
         size: (h, w) of the small pictures.
@@ -36,7 +37,7 @@ class Denials:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._noted_s = -math.inf
-        """When, by the frames' time, the whole frame was looked at for this."""
+        """When the whole frame was last looked at for this, by the frames' time."""
         self._scene = 0
         self._denied: Alpha = np.zeros(size, np.uint8)
         self._colours: Colours = np.zeros((*size, 3), np.uint8)
@@ -45,23 +46,23 @@ class Denials:
         self._beside = cv2.getStructuringElement(cv2.MORPH_RECT, (_BESIDE_PX, _BESIDE_PX))
 
     def are_old(self, key: Key) -> bool:
-        """Whether it is time, as of *key*, to look whether somebody has come to denied places."""
+        """Whether denied places need a new look as of *key*; forgets those of another scene."""
         if key.scene != self._scene:
             self._scene, self._noted_s = key.scene, -math.inf
             self._denied.fill(0)
         return key.pts_s - self._noted_s >= _OLD_S and bool(self._denied.any())
 
     def claimed(self, rough: Alpha | None) -> Alpha:
-        """What a *rough* alpha, (H, W), shows, and what was denied: (h, w) of 0 and 255."""
+        """What a *rough* alpha, (H, W), shows, plus what was denied: (h, w) of 0 and 255."""
         if rough is None:
             return self._denied.copy()
         return np.asarray(cv2.max(self._denied, self._seen(rough)), np.uint8)
 
     def note(self, claimed: Alpha, whole: Alpha, key: Key) -> None:
         """
-        Deny what is *claimed*, (h, w), and not in *whole*, (H, W): the model's answer for *key*.
+        Deny what is *claimed*, (h, w), but not in *whole*, (H, W), the model's answer for *key*.
 
-        What is in it is denied no longer.
+        Places in *whole* are no longer denied.
         """
         self._noted_s = key.pts_s
         np.copyto(self._denied, cv2.subtract(claimed, self._around(whole)))
@@ -69,11 +70,11 @@ class Denials:
 
     def clear(self, alpha: Alpha, key: Key) -> None:
         """
-        Make *alpha*, (H, W), of the frame of *key*, 0 in what is no subject.
+        Set *alpha*, (H, W), of the frame of *key*, to 0 where there is no subject.
 
-        That is what was denied and looks as it did; patches that are away from who is known, and
-        mostly in denied places: chairs turn; and what looks as the room did, if a glance says that
-        who is known goes on there.
+        Cleared are denied places that look as they did; patches away from known subjects that are
+        mostly in or near denied places, as chairs turn; and, in a glance, what looks like the room
+        in patches that extend a known subject.
         """
         if not (self._denied.any() or key.is_glance):
             return
@@ -81,14 +82,14 @@ class Denials:
         out = np.where(gaps < _CHANGED, self._denied, np.uint8(0))
         if key.knows_closely:
             self._clear_around(self._seen(alpha), key, out)
-        # With its rim, which is soft.
+        # The rim goes too, which is soft.
         out = np.asarray(cv2.dilate(out, self._rim), np.uint8)
         height, width = alpha.shape
         large = cv2.resize(out, (width, height), interpolation=cv2.INTER_LINEAR)
         cv2.subtract(alpha, large, dst=alpha)
 
     def _clear_around(self, seen: Alpha, key: Key, out: Alpha) -> None:
-        """Add to *out* what is *seen* around who is known, and is none of it; all (h, w)."""
+        """Add to *out* what is *seen* around known subjects but is none; all (h, w)."""
         left = np.asarray(cv2.subtract(seen, out), np.uint8)
         count, patches = cv2.connectedComponents(left, connectivity=8)
         sizes = np.bincount(patches.ravel(), minlength=count)
@@ -105,10 +106,10 @@ class Denials:
             out[old > 0] = 255
 
     def _seen(self, alpha: Alpha) -> Alpha:
-        """(h, w) of 0 and 255."""
+        """Where *alpha* has a subject: (h, w) of 0 and 255."""
         small = cv2.resize(alpha, self._denied.shape[::-1], interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.threshold(small, _SEEN, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
     def _around(self, alpha: Alpha) -> Alpha:
-        """Where *alpha* has a subject, and what is beside it."""
+        """Where *alpha* has a subject, or is close to one: (h, w) of 0 and 255."""
         return np.asarray(cv2.dilate(self._seen(alpha), self._beside), np.uint8)

@@ -1,8 +1,8 @@
 """
-How a subject's edges move: with the subject, whatever is behind them.
+Correct flow at a subject's edges, so that they move with the subject and not what is behind it.
 
-A patch of flow that lies across an edge has one motion for both sides. Before grass that is the
-grass's, and an alpha that follows it loses a strip of the subject or takes rags of the grass along.
+A patch of flow that lies across an edge has one motion for both sides. In front of grass, that is
+the grass's, and an alpha that follows it loses a strip of the subject or drags rags of grass along.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from streamer.matting.tracking.luma import Colours
 _FINE = 3
 """Pixels: the side of the areas in which colours are compared."""
 _BIAS = 3.0
-"""Grey levels by which another motion must explain a place better than the subject's."""
+"""Another motion must explain a place better than the subject's by so many grey levels."""
 _REACH = 21
-"""Pixels: the side of the areas that tell how a subject moves at its edge."""
+"""Pixels: the side of the areas from which a subject's motion at its edge is estimated."""
 _THIN = 0.1
-"""Weight of a place near an edge, to one that is not: a thin thing has no other places."""
+"""Relative weight of a place near an edge: a thin thing has no other places."""
 _KNOWN = 0.2
-"""Least mean weight, of 255, in such an area for a motion to be known."""
+"""Least mean weight in such an area (of 255) for its motion to be known."""
 _RIDGE = 0.06
-"""Added to the variance of the places that tell a motion, in squares of the area's side."""
+"""Added to the variance of the places that a motion is fitted to, in squares of the area's side."""
 _RIM = cv2.getStructuringElement(cv2.MORPH_RECT, (13, 13))
-"""Around an edge: so far patches of flow reach across it."""
+"""The area around an edge in which patches of flow may lie across it."""
 _INNER = cv2.getStructuringElement(cv2.MORPH_RECT, (9, 9))
-"""Away from an edge: patches of flow there lie on one side of it."""
+"""Farther from an edge than this, patches of flow lie on one side of it."""
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 
 
@@ -50,10 +50,10 @@ class EdgeMover:
 
     def correct(self, now: Colours, other: Colours, flow: Flow, subject: Alpha) -> None:
         """
-        Let both sides of a subject's edges move as the subject does.
+        Make both sides of a subject's edges move with the subject.
 
-        A place keeps the flow that was found, or gets the background's, if that explains its
-        colours better and the background can be seen in both pictures.
+        A place keeps its flow, or gets the background's, if that explains its colours better and
+        the background can be seen in both pictures.
 
         Args:
             now: (h, w, 3), the picture that *flow* leads from.
@@ -75,7 +75,7 @@ class EdgeMover:
         has_room = _spread(way, np.bitwise_not(inside), theirs)
         is_ours, is_theirs = (carried(subject, grid + moves) > 127 for moves in (ours, theirs))
         found, own, room = (_unlike(now, other, grid + moves) for moves in (way, ours, theirs))
-        told = has_room & ~is_theirs  # the background there is to be seen in both
+        told = has_room & ~is_theirs  # the background there is visible in both
         gone = is_ours & told & (own > room + _BIAS)
         kept = ~is_ours & (inside > 127) & told & (found < room - _BIAS)
         moved = (edges[here] > 0) & is_known & ~kept
@@ -85,18 +85,18 @@ class EdgeMover:
 
 
 def _unlike(now: Colours, other: Colours, way: Flow) -> Residual:
-    """By how much colours differ from those where *way* leads, averaged over small areas."""
+    """How much colours differ from those that *way* leads to, averaged over small areas."""
     mean = cv2.transform(cv2.absdiff(now, carried(other, way)), _MEAN)
     return np.asarray(cv2.boxFilter(mean, cv2.CV_32F, (_FINE, _FINE)), np.float32)
 
 
 def _spread(flow: Flow, part: Alpha, out: Flow) -> NDArray[np.bool_]:
     """
-    Write how *part* moves into *out*, told by its inside and carried beyond its edges.
+    Write the motion of *part* into *out*: estimated from its inside, extended beyond its edges.
 
-    Place by place the affine motion that fits best around it, by weighted least squares, with a
-    ridge: the fewer places tell it, the more it is a mere shift. The result is smooth, so each
-    second pixel will do.
+    At each place, an affine motion is fitted to its surroundings by weighted least squares with a
+    ridge: the fewer places support it, the closer it is to a mere shift. The result is smooth, so
+    only every second pixel is computed.
 
     Returns:
         Where the motion is known.
@@ -119,8 +119,8 @@ def _spread(flow: Flow, part: Alpha, out: Flow) -> NDArray[np.bool_]:
     xy = around(x * y) / total - mx * my
     determinant = xx * yy - xy * xy
     dx, dy = x - mx, y - my
-    # The covariances of place and motion, multiplied by these, are the motion's change on the way
-    # from the middle of what is seen to the place.
+    # Multiplied by the covariances of place and motion, these give the change of the motion from
+    # the centre of the weighted places to this place.
     along, across = (yy * dx - xy * dy) / determinant, (xx * dy - xy * dx) / determinant
     moves = np.empty((*weight.shape, 2), np.float32)
     for axis in range(2):

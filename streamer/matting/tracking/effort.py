@@ -1,4 +1,4 @@
-"""What `matting.effort` means: how finely and how often is looked."""
+"""What `matting.effort` means: how finely and how often the model looks."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from streamer.config import MattingConfig
 
 View = Literal["crops", "whole", "glance", "alone"]
 """
-`crops`: around the subjects as they were known; `whole`: the frame first, to find them; `glance`:
-likewise, with a smaller input; `alone`: the frame and nothing else, as if no other were known.
+`crops`: around the known subjects. `whole`: first the whole frame, to find subjects, then crops.
+`glance`: like `whole`, with a smaller input for the frame. `alone`: the whole frame only, as if no
+other frame were known.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """One step between speed and detail."""
+    """One compromise between speed and detail."""
 
     detail: float
     """Network pixels wanted for each pixel of a crop."""
     strain: float
-    """Grey levels that the flow leaves unexplained around the subjects: time for a key frame."""
+    """A key frame is due if flow leaves more grey levels than this unexplained around subjects."""
     search: View
-    """How subjects are looked for; `whole` now and then where `glance` finds none."""
+    """How subjects are searched for; if `glance` finds none, now and then it is `whole`."""
     search_s: float
-    """Seconds from one search to the next, at least, whatever moves."""
+    """Least seconds from one search to the next, whatever moves."""
     doubtful: float
     """
-    Share of a subject's area by which an alpha differs from what was known: the model is asked once
-    more, with the whole frame.
+    If an alpha differs from the known one by more than this share of the subject's area, the model
+    is asked once more, with the whole frame.
     """
     finest_scale: int
-    """Halvings of the luma picture at which the flow ends."""
+    """How often the luma picture is halved where the search for flow ends."""
     stride: int
-    """Pixels from one patch to the next that the flow is made of: 6 costs four fifths of 5."""
+    """Pixels from one patch of the flow to the next: 6 costs four fifths of 5."""
     exact: bool = False
     """
-    Edges move with their subjects alone, between two key frames it is checked where flow leads
-    back, and crops with few pixels get the largest input: for files, at twice the flow.
+    For files, at twice the cost of flow: edges move with their subjects alone, flow to key frames
+    is checked by flow back, and crops with few pixels get the largest input.
     """
 
 

@@ -28,14 +28,14 @@ _Number = TypeVar("_Number", np.uint8, np.float32)
 
 _AREA = 5
 _BACK_SCALE, _BACK_STRIDE = 1, 5
-"""Of the search for the way back; see `FlowFinder`."""
+"""Finest scale and stride of the search for flow back; see `FlowFinder`."""
 _CLOSE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
-"""What comes out here, comes out around here too: for the gaps between, and soft edges."""
+"""Places reached by flow back are widened by this, to close gaps and to cover soft edges."""
 _MEDIAN = 5
 _SPARSE = (slice(None, None, 4), slice(None, None, 4))
 
 _ONE_MAP: Any = None
-"""For `remap`: its map has both coordinates."""
+"""The second map of `remap`: none, as the first has both coordinates."""
 
 
 def places(size: tuple[int, int]) -> Flow:
@@ -49,7 +49,7 @@ def carried(picture: NDArray[_Number], to: Flow) -> NDArray[_Number]:
     Take each pixel from *picture*, (h, w) or (h, w, channels), at the place that *to* names.
 
     Args:
-        picture: its border goes on beyond it.
+        picture: its border pixels are repeated beyond it.
         to: (H, W, 2) float32, x and y in pixels of *picture*.
 
     Returns:
@@ -65,12 +65,13 @@ class FlowFinder:
 
     Args:
         size: (h, w) of the luma pictures.
-        finest_scale: halvings of them at which the search ends; 0 is the finest, 1 costs a third.
+        finest_scale: how often they are halved where the search ends; 0 is the finest, 1 costs a
+            third.
         stride: pixels from one patch of 8x8 to the next.
-        work: counted in.
+        work: counts what is done.
 
     Attributes:
-        patches: of a search, at its finest scale.
+        patches: their number in one search, at its finest scale.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class FlowFinder:
         """
         Update *flow*, which holds a guess, so that it leads from *now* to *other*.
 
-        In *place* alone, if there is one: elsewhere it becomes none.
+        If *place* is given, only there: elsewhere it becomes 0.
         """
         if place is None:
             self._search_in(now, other, flow)
@@ -114,13 +115,13 @@ class FlowFinder:
     def _search_in(self, now: Luma, other: Luma, flow: Flow) -> None:
         self._work.flows += now.size / self._gap.size
         self._work.patches += self.patches * now.size / self._gap.size
-        # It is left at a coarser one for good by a picture that is too small for this.
+        # A picture that is too small for this scale leaves the search at a coarser one for good.
         self._search.setFinestScale(self._finest_scale)
         self._search.calc(now, other, flow)
         self._without_outliers(flow)
 
     def _without_outliers(self, flow: Flow) -> None:
-        """Patches that went astray stand alone."""
+        """Remove patches that went astray, by a median: they stand alone."""
         height, width = flow.shape[:2]
         parts = [part.ravel()[: height * width].reshape(height, width) for part in self._parts]
         cv2.split(flow, parts)
@@ -130,12 +131,12 @@ class FlowFinder:
 
     def residual(self, now: Luma, other: Luma, flow: Flow, out: Residual) -> None:
         """
-        Write how little *other*, carried along *flow*, looks like *now* into *out*.
+        Write how much *other*, carried along *flow*, differs from *now* into *out*.
 
-        A change of the light as a whole, up to half or double, is not counted.
+        A change of the overall light, down to half or up to double, is not counted.
         """
         self.carry(other, flow, self._seen)
-        # By the median, place by place: who comes in, or leaves, changes all other means.
+        # The median of the ratios, place by place: people who come or leave would change a mean.
         seen = np.maximum(self._seen[_SPARSE], 1)
         light = float(np.median(now[_SPARSE] / seen))
         cv2.convertScaleAbs(self._seen, dst=self._seen, alpha=min(max(light, 0.5), 2.0))
@@ -145,21 +146,21 @@ class FlowFinder:
         self, now: Luma, other: Luma, flow: Flow, subject: Alpha, astray: Residual, reached: Alpha
     ) -> None:
         """
-        Find the way from *other* back to *now*, for what *flow* says of it.
+        Find the flow from *other* back to *now*, to check *flow*.
 
         Args:
             now: (h, w), where *flow* begins.
-            other: likewise, where it leads.
-            flow: there.
+            other: (h, w), where it leads.
+            flow: from *now* to *other*.
             subject: (h, w), 255 where subjects are in *other*, else 0.
-            astray: becomes how far one who goes there and is led back comes out elsewhere, in
-                pixels: what cannot be seen in *other* has no way back.
-            reached: becomes 255 where subjects come out, and close to it, and where *flow* leads
-                out of the picture, whose border goes on; else 0.
+            astray: set to how far from each place flow there and back ends, in pixels; a place
+                that cannot be seen in *other* has no way back.
+            reached: set to 255 where flow back takes subjects, close to that, and where *flow*
+                leads out of the picture; else 0.
         """
         back = self._step
         np.negative(flow, out=back)
-        # It is only compared: coarser will do.
+        # It is only used to compare: coarser flow will do.
         self._work.flows += 1
         self._work.patches += (now.size >> 2 * _BACK_SCALE) // _BACK_STRIDE**2
         self._way_back.setFinestScale(_BACK_SCALE)
@@ -184,13 +185,13 @@ class FlowFinder:
         cv2.dilate(reached, _CLOSE, dst=reached)
 
     def difference(self, one: Luma, other: Luma, out: Residual) -> None:
-        """Write by how much *one* and *other* differ as they stand into *out*."""
+        """Write how much *one* and *other* differ, without any flow, into *out*."""
         self._work.compared += 1
         cv2.absdiff(one, other, dst=self._gap)
         cv2.boxFilter(self._gap, cv2.CV_32F, (_AREA, _AREA), dst=out)
 
     def through(self, way: Flow, on: Flow, out: Flow) -> None:
-        """Write where one gets who goes *way*, and from there *on*, into *out*."""
+        """Write the flow *way*, followed by the flow *on* from there, into *out*."""
         self._work.chained += 1
         cv2.add(self._grid, way, dst=self._map)
         cv2.remap(
@@ -200,10 +201,11 @@ class FlowFinder:
 
     def across(self, one: Flow, other: Flow, out: Flow) -> None:
         """
-        Write the way from one picture to another into *out*, of which *one* and *other* both lead
-        to a third. A guess: it is right where both are and neighbours move alike.
+        Write the flow between two pictures into *out*, of which *one* and *other* lead to a third.
+
+        It begins where *one* does. A guess: right where both are, and neighbours move alike.
         """
-        # The way x goes so that other(p + x) + x is one(p): three steps of a fixed point.
+        # The flow x is such that other(p + x) + x is one(p): three steps of a fixed point.
         cv2.subtract(one, other, dst=out)
         for _ in range(2):
             self._work.chained += 1
@@ -219,7 +221,7 @@ class FlowFinder:
             cv2.subtract(one, self._step, dst=out)
 
     def carry(self, picture: Luma, flow: Flow, out: Luma) -> None:
-        """Write *picture*, as it was where *flow* leads to, into *out*; its border goes on."""
+        """Write *picture*, taken from where *flow* leads, into *out*; its border is repeated."""
         cv2.add(self._grid, flow, dst=self._map)
         cv2.remap(
             picture, self._map, _ONE_MAP, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE
@@ -227,7 +229,7 @@ class FlowFinder:
 
 
 def _inverse_search(stride: int) -> cv2.DISOpticalFlow:
-    """Down to the finest scale but with wide steps."""
+    """A search with wide steps and without variational refinement."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     search.setPatchStride(stride)
     search.setGradientDescentIterations(6)
@@ -251,16 +253,16 @@ class Enlarger:
         self, small: NDArray[_Number], place: Box, out: NDArray[_Number]
     ) -> NDArray[_Number]:
         """
-        What *small* is in *place*, interpolated; a view of *out*.
+        Enlarge the part of *small* that is in *place*. Returns a view of *out*.
 
         Args:
             small: (h, w) or (h, w, channels).
             place: in pixels of the frame; not empty.
-            out: (H, W) or (H, W, channels); what is there is overwritten.
+            out: (H, W) or (H, W, channels); scratch memory, overwritten from its top left.
         """
         rows, down = self._part(place.top, place.bottom, 0)
         columns, across = self._part(place.left, place.right, 1)
-        # To the nearest pixel: what is enlarged is smooth.
+        # Rounded to whole pixels: the small arrays are smooth.
         whole = out[: down.stop - down.start, : across.stop - across.start]
         cv2.resize(
             small[rows, columns], whole.shape[1::-1], dst=whole, interpolation=cv2.INTER_LINEAR
@@ -269,11 +271,11 @@ class Enlarger:
         return whole[top : top + place.height, left : left + place.width]
 
     def small(self, place: Box) -> tuple[slice, slice]:
-        """Which part of the small arrays *place* is enlarged from."""
+        """The part of the small arrays that *place* is enlarged from."""
         return self._part(place.top, place.bottom, 0)[0], self._part(place.left, place.right, 1)[0]
 
     def around(self, mask: Alpha) -> Box:
-        """Where in the frame *mask*, (h, w) uint8, is not 0; a little more, for what is soft."""
+        """The box of the frame in which *mask*, (h, w) uint8, is not 0, and a little more."""
         left, top, wide, tall = cv2.boundingRect(mask)
         if not wide or not tall:
             return Box(0, 0, 0, 0)
@@ -286,7 +288,7 @@ class Enlarger:
         )
 
     def _part(self, first: int, last: int, axis: int) -> tuple[slice, slice]:
-        """Which part of the small array covers that of the frame, and what of that it covers."""
+        """The part of the small array that covers that of the frame, and all that it covers."""
         scale = self._size[axis] / self._luma_size[axis]
         start = max(0, math.floor(first / scale) - 1)
         stop = min(self._luma_size[axis], math.ceil(last / scale) + 1)
@@ -300,7 +302,7 @@ class AlphaCarrier:
     Args:
         size: (H, W) of the alphas.
         luma_size: (h, w) of the flows.
-        work: counted in.
+        work: counts what is done.
     """
 
     def __init__(
@@ -310,7 +312,7 @@ class AlphaCarrier:
         self._enlarger = Enlarger(size, luma_size)
         rows, columns = np.mgrid[0 : luma_size[0], 0 : luma_size[1]].astype(np.float32)
         down, across = (whole / small for whole, small in zip(size, luma_size, strict=True))
-        # Where the middle of each small pixel is in the frame, and how much larger steps are there.
+        # Where the centre of each small pixel is in the frame, and the scale of steps there.
         self._middles = np.dstack([(columns + 0.5) * across - 0.5, (rows + 0.5) * down - 0.5])
         self._scale = np.empty_like(self._middles)
         self._scale[...] = across, down
@@ -319,9 +321,9 @@ class AlphaCarrier:
 
     def carry(self, alpha: Alpha, flow: Flow, place: Box, out: Alpha) -> None:
         """
-        Write *alpha*, as it was where *flow* leads to, into *place* of *out*.
+        Write *alpha*, taken from where *flow* leads, into *place* of *out*.
 
-        Where that is beyond the frame, its border goes on.
+        Beyond the frame, its border pixels are repeated.
         """
         if place.is_empty:
             return

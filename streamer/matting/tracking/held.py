@@ -24,10 +24,10 @@ class Held:
     strain: float
     """Grey levels that `lead` leaves unexplained around the subjects…"""
     astray: float
-    """…and the mean pixels by which the way back misses; see `Lead.weigh`."""
+    """…and the mean pixels by which flow there and back misses; see `Lead.weigh`."""
 
     def __init__(self, luma_size: tuple[int, int]) -> None:
         self.luma: Luma = np.empty(luma_size, np.uint8)
         self.colours: Colours = np.empty((*luma_size, 3), np.uint8)
         self.lead = Lead(luma_size)
-        """The way to the key that was the newest when the frame came."""
+        """The flow to the key that was the newest when the frame came."""

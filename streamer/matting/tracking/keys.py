@@ -1,4 +1,4 @@
-"""Key frames: those whose alpha the model gave, and how the frames around them lead there."""
+"""Key frames, whose alphas the model gives, and the flow to them from the frames around."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ _NOISE = 2.0
 _NOISY = 8.0
 """...up to so many grey levels; more is a change of the light."""
 _ASTRAY, _ASTRAY_PX = 8.0, 4.0
-"""Grey levels that a pixel counts for by which a way back leads elsewhere, and how many count."""
+"""Grey levels of doubt per pixel by which flow there and back misses, and most such pixels."""
 _FAINT = 16
-"""An alpha up to which a model says so where there is nothing."""
+"""Models give alphas up to this where there is nothing."""
 _NEAR = cv2.getStructuringElement(cv2.MORPH_RECT, (13, 13))
-"""Of the luma picture, around a subject: what moves there concerns it."""
+"""The area around a subject, in the luma picture, in which movement concerns it."""
 _AROUND_PX, _STEP_PX = 24, 8
-"""Of the luma picture: how far around subjects flow is looked for, and in what steps."""
+"""How far around subjects flow is searched for, and the steps of that area, in luma pixels."""
 _MOST_OF = 0.85
-"""Of it: a larger part is as good as the whole."""
+"""Share of the luma picture: a larger part is as good as the whole."""
 _CALM_PX = 0.4
-"""Of the luma picture."""
+"""A place is calm if it moves by fewer luma pixels than this…"""
 _CALM_LEVELS = 10.0
+"""…and flow leaves fewer grey levels than this unexplained."""
 
 
 class Key:
     """
-    A frame that the model is asked for, and then its alpha; everything is a copy of its own.
+    A frame that the model is asked for, and then its alpha. It owns all its arrays.
 
     Args:
         size: (H, W) of the frames.
@@ -44,31 +45,31 @@ class Key:
 
     def __init__(self, size: tuple[int, int], luma_size: tuple[int, int]) -> None:
         self.number = 0
-        """Of its frame, counted by the matting."""
+        """The number of its frame, counted by the matting."""
         self.scene = 0
         self.pts_s = 0.0
         self.luma: Luma = np.empty(luma_size, np.uint8)
         self.colours: Colours = np.empty((*luma_size, 3), np.uint8)
         self.alpha: Alpha = np.empty(size, np.uint8)
         self.known: Alpha = np.empty(size, np.uint8)
-        """What the alpha was taken for before the model was asked; if `has_known`."""
+        """The alpha carried to its frame before the model was asked; valid if `has_known`."""
         self.shown: Alpha = np.empty(size, np.uint8)
-        """What a live stream showed of its frame before the answer came; if `was_shown`."""
+        """What a live stream showed for its frame before the answer; valid if `was_shown`."""
         self.was_shown = False
         self.calm: Alpha = np.empty(luma_size, np.uint8)
-        """Not 0 where `known` was not carried far, and fits."""
+        """Not 0 where `known` has hardly moved, and fits."""
         self.room: Alpha = np.zeros(luma_size, np.uint8)
-        """255 where the picture is the room as it was known when the model was asked."""
+        """255 where the picture shows the room as known when the model was asked."""
         self.has_known = False
         self.knows_closely = False
-        """What is `known` was looked at closely before."""
+        """The model looked closely at what is `known`."""
         self.older: Key | None = None
         """The key that was the newest when the model was asked for this, and its number then…"""
         self.older_number = 0
         self.back: Flow = np.zeros((*luma_size, 2), np.float32)
-        """…and the way there."""
+        """…and the flow there."""
         self.small: Alpha = np.empty(luma_size, np.uint8)
-        """255 where there is a subject for the greater part, else 0."""
+        """255 where alpha is above one half, else 0."""
         self.near: Alpha = np.empty(luma_size, np.uint8)
         """Not 0 where there is a subject, or close to one."""
         self.faint: Alpha = np.empty(luma_size, np.uint8)
@@ -84,11 +85,11 @@ class Key:
         self.has_newcomer = False
         """Nobody was known, and something was there that is not the room."""
         self.is_doubted = False
-        """What is found is to be looked at closely before it counts."""
+        """What is found must be looked at closely before it counts."""
         self.is_glance = False
-        """Its subjects were looked for in the whole frame with a small input."""
+        """Its subjects were searched for in the whole frame with a small input."""
         self.is_rough = False
-        """The whole frame was looked at, and its subjects not yet more closely."""
+        """The model has looked at the whole frame only, and must look more closely next."""
 
     def outline(self) -> None:
         """Set `small`, `faint`, `near` and `area`, which follow from the alpha."""
@@ -101,7 +102,7 @@ class Key:
         cv2.dilate(self.near, _NEAR, dst=self.near)
 
     def blank(self) -> None:
-        """Have no subject."""
+        """Remove all subjects."""
         self.alpha.fill(0)
         self.small.fill(0)
         self.faint.fill(0)
@@ -110,7 +111,7 @@ class Key:
         self.is_empty, self.is_rough = True, False
 
     def keep(self, where: Alpha) -> None:
-        """Have no subject where *where*, (h, w) uint8 as the luma picture, is 0."""
+        """Remove subjects where *where*, (h, w) uint8 like the luma picture, is 0."""
         if not where.any():
             self.blank()
             return
@@ -124,13 +125,13 @@ class Key:
         self.area = self.area * cv2.countNonZero(self.near) // max(share, 1)
 
     def leads_back(self) -> bool:
-        """Whether there is a way `back`, to a key that is still what it was."""
+        """Whether `back` is valid: there is an older key, which was not reused since."""
         return self.older is not None and self.older.number == self.older_number
 
 
 class Lead:
     """
-    The way from a frame to a key: flow and residual, in buffers of its own.
+    The flow from a frame to a key, and its residual, in buffers of its own.
 
     Args:
         size: (h, w) of the luma pictures.
@@ -140,19 +141,19 @@ class Lead:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.still = False
-        """Frame and key show the same: the flow is none."""
+        """Frame and key show the same; the flow is 0."""
         self.flow: Flow = np.zeros((*size, 2), np.float32)
         self.way: Flow = self.flow
-        """How alphas go: as the subjects do, at their edges on both sides."""
+        """The flow for alphas: `flow`, or a correction with edges that move with the subjects."""
         self._corrected: Flow = np.zeros((*size, 2), np.float32)
         self.residual: Residual = np.zeros(size, np.float32)
         self.doubt: Residual = np.zeros(size, np.float32)
         """The residual, and more where the key does not lead back; see `weigh`."""
         self.is_bounded = False
         self.reached: Alpha = np.zeros(size, np.uint8)
-        """If `is_bounded`: 255 where the key's subjects come out, else 0."""
+        """If `is_bounded`: 255 where flow back takes the key's subjects, else 0."""
         self.near: Alpha = np.zeros(size, np.uint8)
-        """That of the key, carried to the frame; see `look_around`."""
+        """The key's `near`, carried to the frame; see `look_around`."""
         self._strain: float | None = None
         self._number = -1
         self._astray: float | None = None
@@ -160,7 +161,7 @@ class Lead:
         self._there: Alpha = np.zeros(size, np.uint8)
 
     def leads_to(self, key: Key) -> bool:
-        """Whether it is the way to *key*."""
+        """Whether this leads to *key*, and the key was not reused since."""
         return self._number == key.number and self.key is key
 
     def follow(
@@ -174,17 +175,17 @@ class Lead:
         colours: Colours | None = None,
     ) -> None:
         """
-        Lead from *luma* to *key*.
+        Find the flow from *luma* to *key*.
 
         Args:
             finder: of flow.
-            luma: (h, w).
-            key: where to.
-            guess: a neighbour's way, to begin with.
-            place: of the luma picture: if hardly anything changes around it, flow is found only
-                there, and none elsewhere.
-            edges: corrects `way` where the subjects of *key* have texture around them.
-            colours: (h, w, 3) like *luma*, for it.
+            luma: (h, w), of the frame.
+            key: where the flow leads.
+            guess: the lead of a neighbouring frame, as a first guess.
+            place: a part of the luma picture: if hardly anything changes outside it, flow is
+                searched for only there, and is 0 elsewhere.
+            edges: corrects `way` if the subjects of *key* have texture around them.
+            colours: (h, w, 3), of the frame; needed for *edges*.
         """
         if guess is None or not guess.leads_to(key):
             self.flow.fill(0)
@@ -211,10 +212,10 @@ class Lead:
 
     def look_around(self, finder: FlowFinder) -> float:
         """
-        Have `near` be where the subjects are, or close to one.
+        Set `near` to where the subjects are, or close to one.
 
         Returns:
-            Grey levels that are unexplained there.
+            The mean grey levels that are unexplained there.
         """
         if self._strain is None:
             finder.carry(self.key.near, self.flow, self.near)
@@ -226,7 +227,7 @@ class Lead:
         The part of the luma picture, in its pixels, in which flow must follow the subjects.
 
         Returns:
-            A box around them and what is near; None if there are none, or if they fill the picture.
+            A box around them; None if there are none, or if it is nearly the whole picture.
         """
         self.look_around(finder)
         left, top, wide, tall = cv2.boundingRect(self.near)
@@ -243,17 +244,17 @@ class Lead:
 
     def weigh(self, finder: FlowFinder, luma: Luma, *, both_ways: bool) -> float:
         """
-        Have `doubt` say how little the key tells of *luma*, place by place.
+        Set `doubt` to how badly the key explains *luma*, place by place.
 
         Args:
             finder: of flow.
-            luma: (h, w), where this begins.
-            both_ways: where there is texture around its subjects, it is checked whether the key
-                leads back, which costs a flow.
+            luma: (h, w), of the frame.
+            both_ways: if the key's subjects have texture around them, also search for the flow
+                back, to check this one.
 
         Returns:
-            How far the way back leads elsewhere from subjects, in pixels, on average; 0 where
-            that is not checked. At once when asked again.
+            By how many pixels flow there and back misses, on average over the subjects; 0 if that
+            is not checked. The result is kept for later calls.
         """
         if self._astray is not None:
             return self._astray
@@ -271,12 +272,12 @@ class Lead:
         return self._astray
 
     def guess_across(self, finder: FlowFinder, other: Lead, key: Key) -> None:
-        """Become a guess of the way to *key*, where *other* leads to the key before that."""
+        """Set this to a guess of the flow to *key*; *other* leads to the key before that."""
         self._begin(key)
         finder.across(other.flow, key.back, self.flow)
 
     def go_back(self, finder: FlowFinder, luma: Luma, other: Lead) -> None:
-        """Lead from *luma*, where *other* begins, over the key that it leads to, to the older."""
+        """Set this to the flow from *luma* to the key before the one that *other* leads to."""
         newer = other.key
         assert newer.older is not None  # noqa: S101 - callers know
         self._begin(newer.older)

@@ -1,4 +1,4 @@
-"""What the model is made to look at in a key frame, and what becomes of its answer."""
+"""Show the model the right parts of a key frame, and make one alpha of its answers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Looker:
     Args:
         segmenter: borrowed.
         key: one like those to come, for its sizes.
-        effort: how finely it looks.
-        hasty: who was not known is shown as a glance saw them, and looked at closely afterwards.
+        effort: how finely the model looks.
+        hasty: new subjects are shown as a glance saw them, and looked at closely afterwards.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Looker:
         self._effort = effort
         self._planner = CropPlanner(height, width, self._sides, effort.detail, enlarge=effort.exact)
         self._whole_is_fine = self._sides[-1] >= effort.detail * max(height, width)
-        """A look at the whole frame shows as much as its crops would."""
+        """A look at the whole frame shows as much detail as its crops would."""
         self._glanced = False
-        """The last search took a smaller input than the largest."""
+        """The last search used a smaller input than the largest."""
         self._denials = Denials(key.luma.shape)
         self._blender = Blender(key.alpha.shape, key.luma.shape)
         self._part: Alpha = np.empty_like(key.alpha)
@@ -52,7 +52,7 @@ class Looker:
 
     def look(self, key: Key, image: Image, view: View) -> None:
         """
-        Fill the alpha of *key* and what follows from it, from *image* and what is `known`.
+        Fill the alpha of *key* and all that follows from it, from *image* and `key.known`.
 
         Raises:
             SegmentError: inference failed; the alpha is undefined.
@@ -72,7 +72,7 @@ class Looker:
         is_whole = self._hasty and searched and not self._glanced
         saw_all = is_whole and self._whole_is_fine and not key.knows_closely
         if is_whole and not key.knows_closely:
-            known = []  # what a glance took for a subject was looked for, and is found or not
+            known = []  # the search has settled what a glance took for a subject
         may_be_rough = self._hasty and view == "glance" and not key.is_doubted
         key.is_rough = bool(found) and not known and may_be_rough and not saw_all
         if key.is_rough or saw_all:
@@ -84,7 +84,7 @@ class Looker:
         self._finish(key)
 
     def price(self, view: View) -> float:
-        """What *view* takes, in looks at the whole frame; of crops as many as there were last."""
+        """What *view* costs, in looks at the whole frame, with the crops that were chosen last."""
         largest = self._sides[-1] ** 2
         crops = sum(crop.side**2 for crop in self._planner.crops) / largest
         match view:
@@ -98,15 +98,15 @@ class Looker:
                 return self._glance_side() ** 2 / largest + crops
 
     def _subjects(self, alpha: Alpha) -> list[Box]:
-        """Live, who is far away does not count: what is a fleck may be anything."""
+        """The subjects in *alpha*. Live, people far away do not count: a fleck may be anything."""
         return find_subjects(alpha, small_too=not self._hasty)
 
     def _find(self, key: Key, image: Image, known: list[Box], view: View) -> list[Box]:
         """
-        The subjects in the whole of *image*; what the model says is then in `_whole`.
+        Find the subjects in the whole *image*; the model's answer is then in `_whole`.
 
-        Live, what was denied is not found again, nor what looks as the room did beside who is
-        known: a small input takes furniture for subjects, and so does a crop around that alone.
+        Live, denied places are not found again, nor what looks like the room beside known
+        subjects: a small input takes furniture for subjects, and so does a crop around it alone.
         """
         found = self._search(image, glance=view == "glance")
         key.is_glance = self._glanced
@@ -123,10 +123,10 @@ class Looker:
     def _look_closely(
         self, key: Key, image: Image, known: list[Box], found: list[Box], *, searched: bool
     ) -> None:
-        """Write what crops around the subjects show into the alpha of *key*."""
+        """Write the model's answers for crops around the subjects into the alpha of *key*."""
         subjects = found or known
         if key.knows_closely:
-            # What is known is looked at even where the search missed it: it may have failed.
+            # Known subjects are looked at even if the search missed them: it may have failed.
             subjects = found + [box for box in known if not any(map(box.overlaps, found))]
         crops = self._planner.follow(subjects)
         complete = self._look_at(crops, image, key.alpha)
@@ -150,7 +150,7 @@ class Looker:
                 self._blender.defer(key.alpha, self._whole, crop.box)
 
     def _finish(self, key: Key) -> None:
-        """Draw what follows from the alpha of *key*."""
+        """Complete *key* with all that follows from its alpha."""
         key.is_empty = not self._subjects(key.alpha)
         if key.is_empty:
             key.alpha.fill(0)
@@ -160,7 +160,7 @@ class Looker:
         key.has_texture = self._effort.exact and has_texture(key.luma, key.faint, key.near)
 
     def _is_doubtful(self, key: Key) -> bool:
-        """Whether the alpha differs from what was known as much as a failure of the model would."""
+        """Whether the alpha differs so much from the known one that the model may have failed."""
         gap = cv2.norm(key.alpha, key.known, cv2.NORM_L1)
         return gap > self._effort.doubtful * cv2.norm(key.known, cv2.NORM_L1)
 
@@ -175,9 +175,9 @@ class Looker:
 
     def _look_at(self, crops: Sequence[Crop], image: Image, out: Alpha) -> bool:
         """
-        Write the alpha of *crops* into *out*, 0 outside of them, the larger where they overlap.
+        Write the alpha of *crops* into *out*: 0 outside them, the larger value where they overlap.
 
-        False where a subject goes on beyond its crop.
+        Returns False if a subject extends beyond its crop.
         """
         out.fill(0)
         for crop in crops:

@@ -1,4 +1,4 @@
-"""Small luma pictures: what frames are compared and tracked by."""
+"""Small luma pictures, in which frames are compared and tracked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Luma = NDArray[np.uint8]
 """(h, w) uint8, a whole frame at the size that `luma_size` gives."""
 
 Colours = NDArray[np.uint8]
-"""(h, w, 3) uint8 BGR, likewise."""
+"""(h, w, 3) uint8 BGR, a whole frame at the same size."""
 
 _LONG_PX = 320
 _SHORT_PX = 16
-"""Dense inverse search needs as much."""
+"""Dense inverse search needs at least this."""
 
 
 def luma_size(height: int, width: int) -> tuple[int, int]:
@@ -46,7 +46,7 @@ class Shrinker:
         """
         Write the luma of *image*, (H, W, 3) BGR, averaged over areas, into *out*.
 
-        And the small picture itself into *colours*, (h, w, 3), where that is given.
+        If *colours*, (h, w, 3), is given, the small picture itself is written there.
         """
         for half in self._halves:
             tall, wide = 2 * half.shape[0], 2 * half.shape[1]

@@ -1,4 +1,4 @@
-"""What a live stream does without where there is too much to do: first detail, then frames."""
+"""Reduce the work for a live stream that falls behind: first detail, then frames."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 _log = logging.getLogger("streamer.matting")
 
 _SOON_S, _LATE_S = 0.5, 2.0
-"""Over which the frames that wait are averaged, for detail and for frames."""
+"""Seconds over which waiting frames are averaged: to reduce detail, and to leave out frames."""
 _BEHIND, _FULL, _AT_EASE = 1.5, 2.5, 0.5
 """
-Frames that wait on average: with more than the first, detail goes; with more than the second,
-frames do, which would be lost anyhow; with fewer than the third, there is time to spare.
+Waiting frames on average. Above the first, detail is reduced. Above the second, frames are left
+out, which would be dropped anyway. Below the third, there is time to spare.
 """
 _SHORT, _STARVES, _ENOUGH = 0.35, 0.15, 0.5
 """
-Of the time on a core that the model wants: with less than the first, detail goes, for mattes would
-be old; with less than the second, there would be none; with more than the third, there is time to
-spare.
+The share of the core time that it wants which the model gets. Below the first, detail is reduced,
+as mattes would be old. Below the second, there would be no mattes. From the third on, there is time
+to spare.
 """
 _AS_FULL = 4
-"""Frames that wait, as which it counts where the model starves."""
+"""A model that starves counts as at least so many waiting frames."""
 _HELD_S = 1.0
-"""From one frame to the next: the stream was held meanwhile."""
+"""A longer gap between frames means that the stream was held."""
 _MORE_AFTER_S = 1.0
-"""From one step to the next that takes away more, at least."""
+"""Least time from one step to the next that reduces more."""
 _LESS_AFTER_S, _MOST_PATIENT_S = 5.0, 60.0
-"""From one step to the next that gives back, which is doubled each time that it was a mistake."""
+"""Time until a step gives back, at first and at most; doubled each time that it was a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One way of going on."""
+    """How much work is done for each frame."""
 
     coarse: bool = False
     """Flow is found at half the size, in a third of the time."""
     kept: int = 1
     """So many frames…"""
     of: int = 1
-    """…of so many get a matte; the others are left out, evenly."""
+    """…of every so many get a matte; the others are left out, evenly spread."""
 
     def __str__(self) -> str:
         if not self.coarse:
@@ -61,12 +61,12 @@ STEPS = (
 
 class Pace:
     """
-    Chooses the step, from how many frames wait and what is left for the model.
+    Chooses the step, from how many frames wait and how much core time the model gets.
 
     For one thread; others may read it.
 
     Attributes:
-        step: as it is now.
+        step: the current one.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Pace:
         self._changes = 0
 
     def note_share(self, share: float) -> None:
-        """Of the time on a core that the model wants, it gets this *share*."""
+        """Note the *share* that the model gets of the core time that it wants."""
         self._share = share
 
     def keeps(self, waiting: int, now_s: float) -> bool:
@@ -94,7 +94,7 @@ class Pace:
         Whether the next frame gets a matte.
 
         Args:
-            waiting: frames behind it, and mattes that wait for the sink that is the quickest.
+            waiting: frames behind it, plus mattes that wait for the quickest sink.
             now_s: monotonic.
         """
         self._saw(waiting, now_s)

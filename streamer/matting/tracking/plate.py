@@ -1,8 +1,8 @@
 """
-The room as it looked where no subject was, at the size of the luma picture.
+A picture of the empty room (a clean plate), at the size of the luma picture.
 
-It says at once where a subject has gone from, and what of it has come, between two answers of the
-model. Only a camera that stands has one.
+Between two answers of the model, it shows at once where a subject has left and where one has come.
+It works only while the camera stands still.
 """
 
 from __future__ import annotations
@@ -18,49 +18,49 @@ from streamer.matting.tracking.luma import Colours
 _ALIKE = 14
 """Levels by which a place of the room may differ from one key frame to the next."""
 _SURE = 2
-"""Key frames that agree on a place, from which on what differs there has come."""
+"""Once so many key frames agree on a place, something that differs there has come."""
 _MOST_SURE = 4
 _QUIET, _QUIET_NOISE = 5.0, 1.5
-"""Levels by which the room differs from itself, and per level of noise."""
+"""Levels below which a place is the room, plus so many per level of noise."""
 _NEW, _NEW_NOISE = 22.0, 3.0
-"""Likewise, what is not the room differs by."""
+"""Levels above which a place is not the room, plus so many per level of noise."""
 _BETTER = 6.0
-"""Levels by which the room explains a place better than the flow does."""
+"""Levels by which the room must explain a place better than the flow does."""
 _AS_GOOD, _AS_GOOD_NOISE = 4.0, 2.0
-"""Levels by which the room may explain a place worse than the flow does and still be seen there; in
-noise, so many per level of it where that is more."""
+"""Levels by which the room may explain a place worse than the flow and still be seen there; or so
+many per level of noise, if that is more."""
 _EXPLAINED = 2.5
-"""Levels of residual up to which the flow explains a place, whatever else does."""
+"""Levels of residual up to which the flow explains a place, even if the room does too."""
 _DEEP_PX, _SUBJECT_AT = 4, 128
-"""From a subject's edge to what is deep in it, and the alpha from which it is one."""
+"""A place is deep in a subject if it is so far from its edge, which is at this alpha."""
 _SHOWN = 10
-"""An alpha that can be seen."""
+"""An alpha above this can be seen."""
 _STANDS = (6, 18)
-"""Levels that half, and 85 of 100, places of the room differ by at most; else the camera moves."""
+"""Most levels that 50 % and 85 % of the room may differ by; above either, the camera moves."""
 _REACH_PX = 13
 _BINS = 4
 """Bits of each colour in the histograms."""
 _LIKE = 0.6
-"""Share of a colour's pixels that were a subject's."""
+"""Least share of a colour's pixels that belonged to subjects, for a subject's colour."""
 _SUBJECT = 200
 """An alpha of what is certainly a subject."""
 _KNOWN = 96
-"""An alpha from which a place is the subject's already."""
+"""Above this alpha, a place is the subject's already."""
 _OLD_SHARE = 0.7
-"""Of a subject's places, that look as the room did."""
+"""If more than this share of a patch looks like the room, it is the room."""
 _COME_SHARE = 0.004
-"""Of the picture, that something which has come in covers at least."""
+"""Least share of the picture that something which has come in covers."""
 _SAME_SHARE = 0.85
-"""Of a patch, that looks as it did before: it has not moved."""
+"""If more than this share of a patch looks as it did before, it has not moved."""
 _MOVED_SHARE = 0.25
-"""Of what has come in a subject's colours: where as much has gone as well, all has moved."""
+"""If more than this share of what has come in a subject's colours has gone, the camera moves."""
 _LEAST_PX = 24
-"""Of a subject, for what has come to be a part of it."""
+"""What has come is a part of a subject if it is joined to at least so many pixels of it."""
 
 
 class Plate:
     """
-    Remembers the room of one scene, and the colours of its subjects.
+    Remembers the empty room of one scene, and the colours of its subjects.
 
     Args:
         size: (h, w) of the small pictures.
@@ -69,7 +69,7 @@ class Plate:
     def __init__(self, size: tuple[int, int]) -> None:
         self._room: Colours = np.zeros((*size, 3), np.uint8)
         self._sure = np.zeros(size, np.uint8)
-        """Key frames in a row that agreed; 0 where the room was never seen."""
+        """How many key frames in a row agreed; 0 where the room was never seen."""
         self._gaps: Colours = np.empty((*size, 3), np.uint8)
         self._gap = np.empty(size, np.uint8)
         self._place = np.empty(size, np.uint8)
@@ -85,7 +85,7 @@ class Plate:
         """Where the room has a subject's colours."""
 
     def forget(self) -> None:
-        """Another scene begins."""
+        """Start anew for another scene."""
         self._sure.fill(0)
         self._of_subjects.fill(0)
         self._of_room.fill(0)
@@ -112,7 +112,7 @@ class Plate:
         kept = other & (self._sure >= _SURE)
         np.copyto(self._room, colours, where=(away & ~kept)[..., None])
         self._sure[other] = 1
-        # Who was taken for the room is not.
+        # A subject that was taken for the room is forgotten.
         self._sure[alike & known & (subject > _SUBJECT)] = 0
         bins = self._bins(colours)
         for counts, here in ((self._of_subjects, subject > _SUBJECT), (self._of_room, away)):
@@ -125,20 +125,20 @@ class Plate:
         self._room_is_like = self._is_like[self._bins(self._room)] & (self._sure > 0)
 
     def find_room(self, colours: Colours, out: Alpha) -> None:
-        """Write 255 where a picture, (h, w, 3), is the room into *out*, (h, w), and 0 elsewhere."""
+        """Set *out*, (h, w), to 255 where *colours*, (h, w, 3), shows the room, and 0 elsewhere."""
         self._compare(colours)
         np.copyto(out, _mask((self._sure > 0) & (self._gap <= _ALIKE)))
 
     def strangers(self, colours: Colours, subject: Alpha) -> Alpha | None:
         """
-        Where, of the patches that are taken for a *subject*, those are that are not the room.
+        Find the patches of a supposed *subject* that are not the room.
 
         Args:
             colours: (h, w, 3) of its picture.
-            subject: its alpha.
+            subject: (h, w) uint8, its alpha.
 
         Returns:
-            (h, w) uint8, 255 in them and what is near; None where none of them is the room.
+            (h, w) uint8, 255 in and near these patches; None if no patch is the room.
         """
         self._compare(colours)
         here = subject > _KNOWN
@@ -151,13 +151,13 @@ class Plate:
 
     def has_newcomer(self, colours: Colours) -> bool | None:
         """
-        Whether something is there that was not when nobody was, while nobody is known.
+        Whether something has come into the empty room. Call this only while nobody is known.
 
         Args:
             colours: (h, w, 3) of the frame.
 
         Returns:
-            None where the room is not known, or the camera moves.
+            None if the room is not known, or the camera moves.
         """
         self._compare(colours)
         found = self._newcomer(self._is_like[self._bins(colours)])
@@ -168,15 +168,15 @@ class Plate:
 
     def returned(self, colours: Colours, nobody: Colours | None = None) -> Alpha | None:
         """
-        What is not the room, and looks like who was in it before.
+        Find what is not the room, and has the colours of an earlier subject.
 
         Args:
             colours: (h, w, 3) of the frame.
-            nobody: likewise, of one in which the model saw nobody: patches that look the same are
-                not told.
+            nobody: (h, w, 3) of a frame in which the model saw nobody: patches that look the same
+                in both are ignored.
 
         Returns:
-            (h, w) uint8 of 0 and 255; None where there is nothing such, or the camera moves.
+            (h, w) uint8 of 0 and 255; None if nothing is found, or the camera moves.
         """
         self._compare(colours)
         is_like = self._is_like[self._bins(colours)]
@@ -195,16 +195,16 @@ class Plate:
         area = cv2.countNonZero(like)
         if area < _COME_SHARE * like.size:
             return None
-        # A thing of the room that shows up elsewhere is missing where it was: the camera moves.
+        # If a thing of the room is missing where it was, it has moved here with the camera.
         away = np.count_nonzero(self._room_is_like & ~is_like & (self._gap > _NEW))
         if away > _MOVED_SHARE * area:
             return None
-        # And what is beside it: a face may have the room's colours.
+        # Include what is beside it: a face may have the room's colours.
         beside = cv2.bitwise_and(cv2.dilate(like, self._around), found)
         return np.asarray(cv2.morphologyEx(beside, cv2.MORPH_CLOSE, self._kernel), np.uint8)
 
     def _newcomer(self, is_like: NDArray[np.bool_]) -> Alpha | None:
-        """Where the picture is not the room, (h, w) uint8; None as `has_newcomer`."""
+        """Where the picture is not the room, (h, w) uint8; None as in `has_newcomer`."""
         known = self._sure > 0
         noise = self._noise(known & ~is_like)
         return None if noise is None else _mask((self._gap > _NEW + _NEW_NOISE * noise) & known)
@@ -213,17 +213,17 @@ class Plate:
         self, colours: Colours, alpha: Alpha, near: Alpha, residual: Residual
     ) -> tuple[Alpha, Alpha]:
         """
-        Where the room is seen instead of the subject, and where it has come to.
+        Find where the room is seen instead of the subject, and where the subject has come to.
 
         Args:
             colours: (h, w, 3) of the frame.
-            alpha: (h, w) uint8, carried to it.
-            near: (h, w) uint8, 0 away from the subject, likewise.
+            alpha: (h, w) uint8, carried to the frame.
+            near: (h, w) uint8, carried to the frame; 0 away from the subject.
             residual: (h, w), what the flow leaves unexplained.
 
         Returns:
-            Two masks, (h, w) uint8 of 0 and 255. The second is empty where the room is not known,
-            or moves.
+            Two masks, (h, w) uint8 of 0 and 255. The second is empty if the room is not known, or
+            the camera moves.
         """
         known = self._sure > 0
         self._compare(colours)
@@ -236,19 +236,19 @@ class Plate:
         gone = known & (gap < _QUIET + _QUIET_NOISE * noise) & (residual > gap + _BETTER)
         differs = (gap > _NEW + _NEW_NOISE * noise) & (self._sure >= _SURE)
         come = differs & is_like
-        # What the key frame shows there too has been there since: the model has said what it is.
-        # The flow fails around what has come, if not in each place of it.
+        # If the key frame shows it too, it was there before, and the model has judged it. Around
+        # something that has come the flow fails, if not at each place of it.
         failed = cv2.dilate(_mask(come & (residual > _BETTER)), self._around)
         came = _mask(come & (failed > 0))
         cv2.morphologyEx(came, cv2.MORPH_CLOSE, self._kernel, dst=came)
-        # Without the rim of a pixel that goes on around what is known.
+        # Without what is known, and the rim of one pixel that would be left around it.
         came[alpha > _KNOWN] = 0
         cv2.morphologyEx(came, cv2.MORPH_OPEN, self._kernel, dst=came)
         return _mask(gone) | seen, _beside(came, alpha)
 
     def _seen(self, alpha: Alpha, residual: Residual, noise: float) -> Alpha:
         """
-        Where *alpha* shows the room, as a mask of 0 and 255; after `_compare`. All are (h, w).
+        Where *alpha* shows the room: a mask of 0 and 255. Call `_compare` first. All are (h, w).
 
         Deep in a subject, a place that both room and flow explain is left as it is: the subject may
         wear the room's colours.
@@ -262,7 +262,7 @@ class Plate:
         return seen
 
     def _noise(self, room: NDArray[np.bool_]) -> float | None:
-        """The median of `_gap` in the *room*, (h, w); None where the camera moves."""
+        """The median of `_gap` in *room*, (h, w); None if that is too small or the camera moves."""
         count = np.count_nonzero(room)
         if count < 0.1 * room.size:
             return None
@@ -271,20 +271,20 @@ class Plate:
         return None if noise > _STANDS[0] or most > _STANDS[1] else noise
 
     def _compare(self, colours: Colours) -> None:
-        """Write the largest difference of the three colours from the room's into `_gap`."""
+        """Write the difference from the room, the largest of the three channels, into `_gap`."""
         cv2.absdiff(colours, self._room, dst=self._gaps)
         self._gap = _largest(self._gaps)
 
     @staticmethod
     def _bins(colours: Colours) -> NDArray[np.uint16]:
-        """Which bin of the histograms each place belongs to."""
+        """The bin of the histograms that each place belongs to."""
         part = colours >> (8 - _BINS)
         blue, green, red = (part[..., channel].astype(np.uint16) for channel in range(3))
         return np.asarray((blue << (2 * _BINS)) | (green << _BINS) | red, np.uint16)
 
 
 def _beside(came: Alpha, alpha: Alpha) -> Alpha:
-    """What of *came* is joined to the subject in *alpha*; both (h, w) uint8."""
+    """The part of *came* that is joined to the subject in *alpha*; both (h, w) uint8."""
     subject = _mask(alpha > _KNOWN)
     _, labels = cv2.connectedComponents(cv2.bitwise_or(came, subject), connectivity=8)
     counts = np.bincount(labels[subject > 0], minlength=int(labels.max()) + 1)
@@ -294,7 +294,7 @@ def _beside(came: Alpha, alpha: Alpha) -> Alpha:
 
 
 def _patches(mask: Alpha, where: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """Where those patches of *mask* are of which more than a *share* is in *where*; all (h, w)."""
+    """The patches of *mask* that are in *where* by more than a *share* of them; all (h, w)."""
     count, patches = cv2.connectedComponents(mask, connectivity=8)
     sizes = np.bincount(patches.ravel(), minlength=count)
     are = np.bincount(patches[where], minlength=count) > share * sizes

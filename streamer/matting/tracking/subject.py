@@ -13,33 +13,33 @@ from streamer.core.boxes import Box
 from streamer.frame import Alpha
 
 _COARSE = 4
-"""How many times smaller the picture is in which subjects are looked for."""
+"""Subjects are searched for in a picture that is this many times smaller."""
 _SEEN = 64
-"""An alpha from which a pixel counts as a subject's."""
+"""The least alpha of a pixel that counts as a subject's."""
 _SURE = 200
 _SPECK = 0.0015
-"""Share of the frame below which a patch is no subject…"""
+"""The least share of the frame that a subject covers…"""
 _FLECK = 0.0002
-"""…but where no larger one is and small ones are looked for: somebody far away…"""
+"""…or, if there is no larger one and small ones are wanted (somebody far away), this share…"""
 _FLECK_PX = 4
-"""…of so many pixels of the coarse picture at least."""
+"""…and at least so many pixels of the coarse picture."""
 _SURE_SHARE = 0.35
-"""Of a subject's pixels: a patch with fewer is a guess of the model."""
+"""The least share of sure pixels in a subject: a patch with fewer is a guess of the model."""
 _MARGIN = 0.15
-"""Of a box's longer side, on each side."""
+"""Share of a box's longer side that is added on each side."""
 _KEEP_MARGIN = 0.04
-"""As long as so much is left around the subject, its box stays where it is."""
+"""A box stays where it is while this margin is left around the subject."""
 _TOO_WIDE = 1.6
 """How many times larger than needed a kept box may be."""
 _AS_IT_IS = 1.02
-"""Times the smallest input's side: not made smaller by it, but for rounding."""
+"""A crop that wants up to this many times the smallest input counts as not shrunk by it."""
 _EDGE = 0.03
 """Share of a box's side that a subject may touch by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A part of the frame and the network size that it is looked at with."""
+    """A part of the frame, and the size of the network input that it is shown at."""
 
     box: Box
     side: int
@@ -48,9 +48,9 @@ class Crop:
 
 def find_subjects(alpha: Alpha, *, small_too: bool = False) -> list[Box]:
     """
-    The boxes of the patches of *alpha*, (H, W) uint8, that are large and sure, largest first.
+    The boxes of the large and sure patches of *alpha*, (H, W) uint8, largest first.
 
-    With *small_too* those that are no larger than a person far away count where no others are.
+    With *small_too*, patches as small as a person far away count if there are no larger ones.
     """
     height, width = alpha.shape
     size = (max(1, width // _COARSE), max(1, height // _COARSE))
@@ -80,7 +80,7 @@ def find_subjects(alpha: Alpha, *, small_too: bool = False) -> list[Box]:
 
 
 def touches(alpha: Alpha, box: Box) -> bool:
-    """Whether a subject goes on beyond *box*: its inner border, not the frame's, is not empty."""
+    """Whether a subject extends beyond *box*: it covers a border that is not the frame's."""
     height, width = alpha.shape
     edges = []
     if box.left > 0:
@@ -102,8 +102,8 @@ class CropPlanner:
         height, width: of the frames.
         sides: of the network's square inputs, ascending.
         detail: network pixels wanted for each pixel of a crop.
-        enlarge: a crop that the smallest input would show as it is gets the largest: models know
-            pictures with many pixels, and what is small looks to them like nothing they know.
+        enlarge: show a crop that the smallest input would not shrink in the largest one: models
+            know pictures with many pixels, and do not recognise small subjects.
     """
 
     def __init__(
@@ -124,24 +124,24 @@ class CropPlanner:
 
     @property
     def crops(self) -> tuple[Crop, ...]:
-        """Those that were chosen last."""
+        """The crops that were chosen last."""
         return self._crops
 
     @property
     def frame(self) -> Box:
-        """All of it."""
+        """The box of the whole frame."""
         return Box(0, 0, self._width, self._height)
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Of the network's square inputs, ascending."""
+        """The sides of the network's square inputs, ascending."""
         return self._sides
 
     def follow(self, subjects: Sequence[Box]) -> tuple[Crop, ...]:
         """
-        The crops for *subjects*: one for each or one around all, whichever costs less.
+        The crops for *subjects*: one for each, or joined ones where that costs less.
 
-        A crop that still fits is kept, so that the model sees what it saw before.
+        Crops that still fit are kept, so that the model's view is steady.
         """
         if self._fits(subjects):
             return self._crops
@@ -152,7 +152,7 @@ class CropPlanner:
         return self._crops
 
     def _with_margin(self, box: Box) -> Box:
-        """With a margin; of small ones a wider one, if the largest input enlarges them anyway."""
+        """*box* with a margin, which is wider if the largest input enlarges a small box anyway."""
         margin = _MARGIN
         if self._enlarge and len(self._sides) > 1:
             room = self._sides[0] / self._detail / max(box.width, box.height)
@@ -160,7 +160,7 @@ class CropPlanner:
         return box.grown(margin, self._width, self._height)
 
     def _fits(self, subjects: Sequence[Box]) -> bool:
-        """Every subject has a crop with room around it, and no crop is much too large."""
+        """Whether every subject has a crop with room around it, and no crop is much too large."""
         if not subjects or not self._crops:
             return not subjects and not self._crops
         for crop in self._crops:
@@ -193,7 +193,7 @@ class CropPlanner:
 
 
 def _cheaper(boxes: list[Box], cost: Callable[[Box], int]) -> list[Box] | None:
-    """*boxes* with two of them joined, where that costs less; None where it never does."""
+    """*boxes* with two of them joined, if that costs no more; else None."""
     for first, one in enumerate(boxes):
         for second in range(first + 1, len(boxes)):
             both = one.joined(boxes[second])

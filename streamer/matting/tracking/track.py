@@ -1,4 +1,4 @@
-"""One unbroken stream of frames of one size, and the mattes that its key frames give them."""
+"""Follow one unbroken stream of frames of one size, and make their mattes from key frames."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ from streamer.matting.tracking.work import Work
 from streamer.protocols import Segmenter
 
 _LOST = 18.0
-"""Grey levels that the flow leaves unexplained: what it carries is no matte of this frame."""
+"""If flow leaves more grey levels than this unexplained around subjects, the matte is lost."""
 _LIVE_LOST = 36.0
-"""Likewise of a live stream, which leaves out what is not explained place by place."""
+"""The same for a live stream, which also hides unexplained places one by one."""
 _LEFT_SHARE = 0.4
-"""Of a subject's area: less has been carried where they are lost."""
+"""If less than this share of the subjects' area was carried, they are lost."""
 _STALL_S = 5.0
-"""Beyond the time for a refresh, without an answer of the model: a live stream trusts no longer."""
+"""A live stream trusts no matte if the model's answer is overdue for so long after a refresh."""
 _FADE = 3
-"""Frames over which a live stream goes over to a new key frame."""
+"""Frames over which a live stream fades to a new key frame."""
 _COARSE_SCALE = 1
-"""Of the flow where there is too much to do; see `FlowFinder`."""
+"""The finest scale of flow while there is too much to do; see `FlowFinder`."""
 _KEYS = 4
-"""At the beginning: two for the frame at hand, one that is asked for, one more."""
+"""Keys made at the start: two for the current frame, one that is asked for, one spare."""
 _JUMP = 18.0
 """Mean change in grey levels from one frame to the next that is a cut, while no key is known."""
 _MISSED_PX, _LEAST_TRUST = 0.5, 1e-3
-"""Pixels of the luma picture by which a way back misses where a key counts for 1/e; the least."""
+"""Luma pixels by which flow there and back misses for a key's weight to be 1/e; least weight."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What tracking took so far."""
+    """Counts of what tracking has done so far."""
 
     key_frames: int = 0
     searches: int = 0
-    """Of the whole frame."""
+    """Key frames for which a look at the whole frame was asked for."""
     scenes: int = 0
     lost: int = 0
     """Frames whose carried matte was not trusted, and left empty."""
     work: Work = field(default_factory=Work)
-    """Beside the model's."""
+    """All but the model's."""
 
 
 class Track:
@@ -73,7 +73,7 @@ class Track:
         asking: how the model is asked.
         config: intervals.
         frame: the first, for its size and epoch.
-        tally: counted in.
+        tally: counts what is done.
         live: frames do not wait for the model.
         delay: how many frames are held at most.
         pace: says when flow is to be coarser.
@@ -121,14 +121,14 @@ class Track:
         self._asked: Key | None = None
         self._held: deque[Held] = deque()
         self._made: deque[Matte] = deque()
-        """Of frames before those that are held: of a scene that has ended."""
+        """Mattes of a scene that has ended, for frames before those that are held."""
         self._idle: list[Held] = []
         self._leads = [Lead(self._luma_size) for _ in range(2)]
-        """Of the frame whose matte is made: to the keys on both sides of it."""
+        """From the frame whose matte is made to the keys on both sides of it."""
         self._guess: Lead | None = None
-        """Of the frame that came last, to the newest key."""
+        """From the frame that came last to the newest key."""
         self._coming = Lead(self._luma_size)
-        """Likewise, to the key that the model works on, or has just answered for: a guess."""
+        """From the same frame to the key that the model works on or just answered for: a guess."""
         self._plate = Plate(self._luma_size) if live else None
         self._small: Alpha = np.empty(self._luma_size, np.uint8)
         self._room: Alpha = np.empty(self._luma_size, np.uint8)
@@ -139,11 +139,11 @@ class Track:
         self._scene = 0
         self._blind = False
         self._alone = 0
-        """The last frame that was given one key's matte alone."""
+        """The last frame whose matte came from a single key."""
         self._turned = 0
-        """The first frame that the newest key was known for, if it is of an earlier one."""
+        """The frame at which the newest key begins to fade in; early enough if it need not fade."""
         self._sees_newcomer = False
-        """As of the last frame of an empty room that was looked at for that, if not asked since."""
+        """Whether the last check of an empty room saw a newcomer; reset when the model is asked."""
         self._verdicts = Verdicts()
 
     def fits(self, frame: Frame) -> bool:
@@ -180,7 +180,7 @@ class Track:
         return [self._give() for _ in range(len(self._made) + len(self._held))]
 
     def _knows_who(self) -> bool:
-        """Whether the newest key has a subject, to which frames lead."""
+        """Whether the newest key has a subject."""
         return bool(self._keys) and not self._keys[-1].is_empty
 
     def _hold(self, frame: Frame, alpha: Alpha) -> Held:
@@ -193,7 +193,7 @@ class Track:
         return held
 
     def _is_new_scene(self, held: Held) -> bool:
-        """Whether one begins with *held*; if not, it leads to the newest key from here on."""
+        """Whether a scene begins with *held*. If needed, finds its lead to the newest key."""
         if not self._number:
             return True
         if held.blind or self._blind:
@@ -222,7 +222,7 @@ class Track:
         return is_cut(self._previous, held.luma, held.lead.residual, near)
 
     def _see_the_last(self) -> None:
-        """Have a key frame at the end of a scene of a file: there is none after it."""
+        """Ask for a key frame at the end of a scene of a file, as none follows."""
         if self._live or not self._held or not self._knows_who():
             return
         last = self._held[-1]
@@ -245,7 +245,7 @@ class Track:
         self._alone = held.number
 
     def _view(self, held: Held) -> View | None:
-        """What the model should look at in this frame; None where it need not."""
+        """What the model should look at in this frame; None if it need not."""
         return self._cadence.view(
             held,
             self._keys[-1] if self._keys else None,
@@ -254,7 +254,7 @@ class Track:
         )
 
     def _sees_newcomer_in(self, held: Held) -> bool | None:
-        """Whether something has come into the empty room; None where that is not known."""
+        """Whether something has come into the empty room; None if unknown."""
         if self._plate is None:
             return None
         self._tally.work.plates += 1
@@ -263,7 +263,7 @@ class Track:
         return come
 
     def _ask(self, held: Held, view: View) -> None:
-        # A long delay may span more keys than there are: it gets them once.
+        # A long delay may span more keys than there are: more are made, and then reused.
         key = self._spare.pop() if self._spare else Key(self._shape[:2], self._luma_size)
         key.number, key.scene, key.pts_s = held.number, self._scene, held.frame.stamp.pts_s
         np.copyto(key.luma, held.luma)
@@ -318,10 +318,10 @@ class Track:
 
     def _without_the_room(self, key: Key) -> bool:
         """
-        Take what was there when nobody was out of what a glance took for subjects.
+        Take what is the empty room out of what a glance took for subjects.
 
         Returns:
-            Whether there was any.
+            Whether there was any of it.
         """
         if self._plate is None:
             return False
@@ -344,7 +344,7 @@ class Track:
         return explains_subject(self._previous, self._coming.residual, self._coming.near)
 
     def _is_ready(self) -> bool:
-        """Whether the oldest frame need not wait any longer; live, all wait equally long."""
+        """Whether the oldest frame's matte is due; live, all frames wait equally long."""
         waiting = len(self._made) + len(self._held)
         if self._live or not waiting or waiting > self._delay:
             return waiting > self._delay
@@ -371,7 +371,7 @@ class Track:
         return Matte(held.alpha, held.frame.stamp, "propagated" if age else "inferred", age)
 
     def _fill(self, held: Held) -> int | None:
-        """Write the alpha of *held*; its age, or None where it cannot be trusted."""
+        """Write the alpha of *held*; return its age, or None if it is empty or not trusted."""
         if held.blind or not self._keys or self._is_stalled(held):
             return None
         before = next((key for key in reversed(self._keys) if key.number <= held.number), None)
@@ -391,15 +391,15 @@ class Track:
         return self._carry(held, before, None, faded if self._live and place > 0 else 1.0)
 
     def _is_stalled(self, held: Held) -> bool:
-        """Whether the model owes a live stream an answer for too long."""
+        """Whether the model has owed a live stream an answer for too long."""
         since_s = held.frame.stamp.pts_s - self._keys[-1].pts_s
         return self._live and since_s > self._config.refresh_s + _STALL_S
 
     def _carry(self, held: Held, one: Key, two: Key | None, share: float) -> int | None:
         """
-        Write the alphas of one key or the mean of two into that of *held*; see `_fill`.
+        Write the carried alpha of one key, or the mean of two, into *held*; returns as `_fill`.
 
-        *share* is that of the second in it; without one, how far the first has faded in.
+        *share* is the weight of the second key; without one, how far the first has faded in.
         """
         if one.is_empty and (two is None or two.is_empty):
             return self._show_returned(held, one)
@@ -437,8 +437,8 @@ class Track:
             self._blender.shrink(held.alpha, self._small)
             newest = two or one
             if cv2.countNonZero(self._small) < _LEFT_SHARE * newest.area:
-                # The flow has lost them, or the key frame saw a part of them only. What is left may
-                # be the room, that looks like a part of them.
+                # The flow has lost the subjects, or the key frame saw only a part of them. What is
+                # left may be the room.
                 self._plate.find_room(held.colours, self._room)
                 self._blender.give_and_take(self._nothing, self._room, held.alpha)
                 self._show_returned(held, newest, beside=True)
@@ -446,20 +446,20 @@ class Track:
 
     def _show_returned(self, held: Held, key: Key, *, beside: bool = False) -> int | None:
         """
-        Write what is not the room and looks like who was known into the alpha of *held*.
+        Write what is not the room, and looks like an earlier subject, into the alpha of *held*.
 
         Args:
             held: the frame.
             key: the newest.
-            beside: what is in the alpha stays.
+            beside: keep what is in the alpha already.
 
         Returns:
-            As `_fill`; None where there is nothing such, and the alpha is as it was.
+            As `_fill`; None if nothing is found, and the alpha is unchanged.
         """
         if self._plate is None or self._verdicts.is_denied:
             return None
         self._tally.work.plates += 1
-        # Where the model has just seen nobody, nobody is but for who has come since.
+        # If the model has just seen nobody, only what has come since counts.
         nobody = key.colours if key.is_empty and not key.has_known else None
         if (who := self._plate.returned(held.colours, nobody)) is None:
             return None
@@ -469,7 +469,7 @@ class Track:
         return max(1, abs(held.number - key.number))
 
     def _lead(self, held: Held, key: Key, slot: int) -> Lead:
-        """The way from *held* to *key*."""
+        """The lead from *held* to *key*."""
         if held.lead.leads_to(key):
             return held.lead
         lead = self._leads[slot]
@@ -488,21 +488,21 @@ class Track:
             and key.older is not None
             and held.lead.leads_to(key.older)
         ):
-            # Over the key before: too far for a search that begins with nothing.
+            # By way of the key before: it is too far for a search without a guess.
             lead.guess_across(self._finder, held.lead, key)
         lead.follow(self._finder, held.luma, key, lead, None, self._edges, held.colours)
         return lead
 
     def _place(self, lead: Lead) -> Box:
-        """Where in the frame the subjects are, and what is near, after a look around."""
+        """The box of the frame around the subjects; call `Lead.look_around` first."""
         return self._blender.around(lead.near)
 
 
 def _trust(astray: float) -> float:
-    """The weight of a key whose way back misses by *astray* pixels."""
+    """The weight of a key if flow there and back misses by *astray* pixels."""
     return math.exp(-((astray / _MISSED_PX) ** 2)) + _LEAST_TRUST
 
 
 def _coarse_stride(effort: Effort) -> int:
-    """In wider steps, where it is no less fine anyhow."""
+    """The stride of the coarse flow: wider if the usual flow is no finer."""
     return 5 if effort.finest_scale < _COARSE_SCALE else 8

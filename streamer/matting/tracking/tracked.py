@@ -1,10 +1,10 @@
 """
-Mattes for every frame from a model that sees few: key frames, carried along optical flow.
+Mattes for every frame from a model that sees only key frames: optical flow carries them on.
 
 The model runs on key frames, cropped to the subjects. Every other frame gets the alphas of the keys
-around it, carried to it and weighted by how well they explain it. Of a file, frames wait for the
-key after them; live, they are delayed by a fixed number, or not at all, and the model's answer,
-which is of an older frame by then, is carried to the newest.
+around it, carried to it and weighted by how well they explain it. Frames of a file wait for the
+next key. Live frames are delayed by a fixed number of frames, or not at all; the model's answer is
+for an older frame by then, and is carried to the newest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Tracked:
         segmenter: the model; owned from here on and closed with this.
         config: intervals and delay.
         live: frames do not wait for the model, which runs in a thread.
-        asking: how the model is asked; as *live* says, where absent.
+        asking: how the model is asked; chosen by *live* by default.
     """
 
     def __init__(
@@ -95,6 +95,6 @@ class Tracked:
         return counts if self._pace is None else {**counts, "pace": self._pace.statistics()}
 
     def close(self) -> None:
-        """Release the model. Twice is once."""
+        """Release the model. Safe to call twice."""
         self._asking.close()
         self._segmenter.close()

@@ -1,4 +1,4 @@
-"""What the model has said of an empty room, against what seemed to be somebody in it."""
+"""The model's verdicts on what seems to be somebody in an empty room."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 from streamer.matting.tracking.keys import Key
 
 _DENIED_S = 0.5
-"""For so long the model must say that what has come into an empty room is nobody."""
+"""A newcomer is denied once the model has said for so long that it is nobody."""
 _SURE_S = 5.0
-"""So long a closer look that found nobody holds for what glances take for one in the same room."""
+"""For so long, a closer look that found nobody overrules glances that find somebody."""
 
 
 class Verdicts:
     """
-    Remembers the model's answers of one scene, as far as they were "nobody".
+    Remembers when the model saw nobody in a scene.
 
     Attributes:
-        is_denied: for half a second it has seen nobody, though something had come.
+        is_denied: the model has seen nobody for half a second, though something had come.
     """
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class Verdicts:
         self._room_s = -math.inf
 
     def forget(self) -> None:
-        """Another scene begins."""
+        """Start anew for another scene."""
         self.is_denied = False
         self._denied_from_s, self._room_s = None, -math.inf
 
     def hear(self, key: Key) -> None:
-        """Take in an answer; in the order of the frames' times."""
+        """Note an answer. Call this in the order of the frames' times."""
         if key.is_doubted and key.is_empty:
             self._room_s = key.pts_s
         if not (key.is_empty and key.has_newcomer):
@@ -42,9 +42,9 @@ class Verdicts:
         self.is_denied = key.pts_s - since_s >= _DENIED_S
 
     def is_settled(self, key: Key) -> bool:
-        """Whether a closer look said lately that what a glance finds there is the room."""
+        """Whether a recent closer look said that what a glance finds in *key* is the room."""
         return key.pts_s - self._room_s <= _SURE_S
 
     def is_unsure(self, key: Key) -> bool:
-        """Whether somebody may be in *key* all the same, so that it does not show the room."""
+        """Whether somebody may be in *key* though the model saw nobody: not the room for sure."""
         return key.is_empty and (key.has_known or (key.has_newcomer and not self.is_denied))

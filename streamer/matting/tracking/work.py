@@ -1,4 +1,4 @@
-"""What following a stream takes, in pieces of work that each cost about the same on one machine."""
+"""Counts of the work that tracking does, each in pieces of about equal cost on one machine."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass, fields
 
 @dataclass(slots=True)
 class Work:
-    """Counts from the beginning on. Written by one thread; others may read it."""
+    """Counts since the beginning. Written by one thread; others may read it."""
 
     shrunk: int = 0
     """Frames that were made small."""
     compared: int = 0
-    """Pairs of small pictures."""
+    """Pairs of small pictures that were compared."""
     flows: float = 0.0
-    """Searches for the flow between two of them, in whole pictures: half of one is 0.5…"""
+    """Searches for the flow between two of them; a search of half the picture counts 0.5…"""
     patches: float = 0.0
-    """…and the patches of these, at the finest scale."""
+    """…and the patches of these searches, at the finest scale."""
     chained: int = 0
     """Flows that were made of two others, without a search."""
     plates: int = 0
-    """Frames of which it was looked what the flow and the room explain."""
+    """Comparisons of a frame with the room."""
     carried: float = 0.0
-    """Alphas, in whole frames."""
+    """Alphas that were carried, in whole frames."""
     mixed: float = 0.0
-    """Of pairs of alphas, likewise."""
+    """Pairs of alphas that were mixed, in whole frames."""
 
     def since(self, before: Work) -> Work:
-        """What has come since it was *before*."""
+        """The counts that were added since *before*."""
         return Work(
             **{
                 piece.name: getattr(self, piece.name) - getattr(before, piece.name)
