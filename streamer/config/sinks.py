@@ -12,7 +12,7 @@ from streamer.config.addresses import ServeAddress
 from streamer.config.data import Data
 from streamer.config.limits import COUNT, LONGEST_S, Pause, Rate
 from streamer.config.paths import fill_path
-from streamer.config.video_files import CODECS_OF, WITH_CRF, VideoFileCodec, codec_of, holds_alpha
+from streamer.config.video_files import CODECS_OF, WITH_CRF, WITHOUT_ALPHA, VideoFileCodec, codec_of
 
 Panel = Literal["source", "cutout", "mask", "alpha", "composite", "overlay"]
 Layout = Literal[
@@ -96,11 +96,10 @@ class RecordSinkConfig(SinkBase):
     """`{stream}` and `{start:%Y%m%d-%H%M%S}` are filled in."""
     codec: Literal["auto"] | VideoFileCodec = "auto"
     """`auto` goes by the suffix: .mp4 h264, .mov prores4444, .webm vp9, .mkv ffv1, .webp webp, .gif
-    gif. All but h264, and av1 in .mp4, hold the alpha of an `rgba` cutout or a `transparent`
-    composite."""
+    gif. All but h264 and av1 hold the alpha of an `rgba` cutout or a `transparent` composite."""
     crf: int | None = Field(None, ge=0, le=63)
     """Constant rate factor of h264 (to 51), vp9 and av1: 0 is best and largest. When absent 20, but
-    0 for vp9 with an alpha, whose hard edges suffer from more. The alpha of av1 has its own."""
+    0 for vp9 with an alpha, whose hard edges suffer from more."""
     preset: Literal[
         "auto", "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"
     ] = "auto"
@@ -130,18 +129,14 @@ class RecordSinkConfig(SinkBase):
     def without_alpha(self) -> str | None:
         """As `LayoutConfig.without_alpha`."""
         codec, suffix = codec_of(self.path, self.codec), PurePath(self.path).suffix.lower()
-        if holds_alpha(suffix, codec):
+        if codec not in WITHOUT_ALPHA:
             return None
-        here = [held for held in CODECS_OF[suffix] if holds_alpha(suffix, held)]
+        here = [held for held in CODECS_OF[suffix] if held not in WITHOUT_ALPHA]
         if here:
             return f"codec: {codec} holds no alpha: take {' or '.join(here)}"
-        others = [other for other, held in CODECS_OF.items() if codec in held]
-        others = [other for other in others if holds_alpha(other, codec)]
-        way_out = "name the file"
-        if self.codec == "auto" or not others:
-            others = [other for other, held in CODECS_OF.items() if holds_alpha(other, held[0])]
-            way_out = way_out if self.codec == "auto" else f"leave it out and {way_out}"
-        return f"codec: {codec} holds no alpha in {suffix}: {way_out} {' or '.join(others)}"
+        others = [other for other, held in CODECS_OF.items() if held[0] not in WITHOUT_ALPHA]
+        way_out = "name the file" if self.codec == "auto" else "leave it out and name the file"
+        return f"codec: {codec} holds no alpha: {way_out} {' or '.join(others)}"
 
 
 class ImagesSinkConfig(SinkBase):

@@ -20,13 +20,8 @@ CODECS_OF: dict[str, tuple[VideoFileCodec, ...]] = {
 WITH_CRF: tuple[VideoFileCodec, ...] = ("h264", "vp9", "av1")
 """The codecs whose quality is a constant rate factor."""
 
-_WITHOUT_ALPHA: dict[VideoFileCodec, tuple[str, ...]] = {"h264": tuple(CODECS_OF), "av1": (".mp4",)}
-"""The suffixes of files in which a codec holds no alpha."""
-
-
-def holds_alpha(suffix: str, codec: VideoFileCodec) -> bool:
-    """Whether *codec* holds an alpha in a file of that suffix. In a GIF it is all or nothing."""
-    return suffix.lower() not in _WITHOUT_ALPHA.get(codec, ())
+WITHOUT_ALPHA: tuple[VideoFileCodec, ...] = ("h264", "av1")
+"""The codecs that hold no alpha. In a GIF it is all or nothing."""
 
 
 def codec_of(path: str, asked: VideoFileCodec | Literal["auto"]) -> VideoFileCodec:

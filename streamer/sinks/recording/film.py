@@ -28,7 +28,6 @@ from streamer.core.cpu import no_real_time
 from streamer.frame import Stamp
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.serving.muxing import CopiedStream, add_audio
-from streamer.sinks.recording.alpha_beside import AlphaBeside, mark
 from streamer.sinks.recording.formats import Container, Encoding
 from streamer.sinks.recording.leaps import Leaps
 from streamer.sinks.recording.length import tell_length
@@ -94,10 +93,9 @@ class Film:
         self.size = (first.shape[1], first.shape[0])
         encoding = kind.encoding
         has_alpha = first.shape[2] == 4
-        beside = has_alpha and encoding.alpha_beside
         pixels = encoding.alpha if has_alpha else encoding.opaque
-        if pixels is None or (beside and not kind.container.alpha_beside):
-            raise ValueError(f"{encoding.encoder} holds no alpha in {kind.container.name}")
+        if pixels is None:
+            raise ValueError(f"{encoding.encoder} holds no alpha")
         time_base = stamp.time_base
         self._timeline = Timeline(time_base, fps)
         self._canvas = Canvas(
@@ -141,14 +139,9 @@ class Film:
         encoder.max_b_frames = 0
         encoder.thread_count = library_threads()
         encoder.gop_size = 100_000  # key frames are set by time
-        self._beside: AlphaBeside | None = None
-        if beside:
-            size = (self._canvas.width, self._canvas.height)
-            self._beside = AlphaBeside(*size, time_base, rate)
+        self._path = path
         # What a pipe has taken cannot be changed later.
-        flows = not path.is_file()
-        self._path, self._marked = path, flows or not beside
-        self._length_told = flows or kind.container.length_told
+        self._length_told = not path.is_file() or kind.container.length_told
         self._audio: CopiedStream | None = None
         if audio is not None:
             self._audio = CopiedStream(add_audio(self._container, audio), audio)
@@ -178,8 +171,6 @@ class Film:
             frame.pict_type = PictureType.I
             self._next_key_s = second + _KEY_S
         with no_real_time():
-            if self._beside is not None:
-                self._beside.add(self._canvas.alpha, pts)
             self._encode(frame)
         return True
 
@@ -212,31 +203,23 @@ class Film:
             self._take_audio(self._leaps.finish())
         if self._recoder is not None:
             self._write_audio(self._recoder.finish())
-        if self._beside is not None:
-            self._beside.finish()
         self._encode(None)
-        if self._beside is not None and self._beside.waiting:
-            raise ValueError(f"{self._beside.waiting} pictures are left without their alpha")
         self._container.close()
-        self._mark()
+        self._tell_length()
 
     def abandon(self) -> bool:
         """Close the file after a failure; return whether its end could be written."""
         with suppress(av.FFmpegError, OSError, ValueError):
             # SVT-AV1 complains when it is not told the end.
             self._stream.encode(None)
-            if self._beside is not None:
-                self._beside.finish()
         with suppress(av.FFmpegError, OSError, ValueError):
             self._container.close()
-            self._mark()
+            self._tell_length()
             return True
         return False
 
-    def _mark(self) -> None:
-        """Add to the finished header what FFmpeg leaves out: the flag for alpha, the length."""
-        if self._beside is not None and self._path.is_file():
-            mark(self._path)
+    def _tell_length(self) -> None:
+        """Write the length into the finished header, where the muxer does not."""
         if not self._length_told:
             heard_s = 0.0 if self._audio is None else float(self._audio.end_s)
             tell_length(self._path, max(self.seconds, heard_s))
@@ -250,9 +233,7 @@ class Film:
                     packet.duration = self._length  # which the filters lose
                 self._container.mux(packets)
         if self._palette is None or frame is None:
-            packets = self._stream.encode(frame)
-            self._container.mux(packets if self._beside is None else self._beside.join(packets))
-            self._marked = self._marked or mark(self._path)
+            self._container.mux(self._stream.encode(frame))
 
 
 def has_pictures(path: Path) -> bool:

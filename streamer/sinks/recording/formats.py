@@ -38,8 +38,6 @@ class Encoding:
     """Shortest side of a picture in pixels."""
     least_s: Fraction = Fraction(0)
     """Seconds between two pictures; those that come sooner are left out."""
-    alpha_beside: bool = False
-    """The alpha is encoded as pictures of its own, beside the colours."""
     palette: bool = False
     """Each picture needs a palette of its own first."""
 
@@ -58,8 +56,6 @@ class Container:
     """The codec for sound in any other; None where the file has no place for sound."""
     length_told: bool = True
     """Its muxer writes the length into the header, once that is known."""
-    alpha_beside: bool = False
-    """It holds an alpha beside the colours; see `AlphaBeside`."""
 
 
 ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
@@ -96,14 +92,13 @@ ENCODINGS: Mapping[VideoFileCodec, Encoding] = {
     "av1": Encoding(
         "libsvtav1",
         "yuv420p",
-        "yuv420p",
+        None,
         # References to the past only: otherwise it holds back seconds of film.
         {"preset": "8", "svtav1-params": "pred-struct=1"},
         frozenset({"crf"}),
         least_crf=1,
         most_fps=Fraction(240),
         least_side=4,
-        alpha_beside=True,
     ),
     "ffv1": Encoding("ffv1", "bgr0", "bgra", {"level": "3", "slicecrc": "1"}),
     "png": Encoding("png", "rgb24", "rgba", {"pred": "paeth", "compression_level": "1"}),
@@ -156,7 +151,6 @@ CONTAINERS: Mapping[str, Container] = {
             | _PCM
         ),
         recoded="aac",
-        alpha_beside=True,
     ),
     ".webm": Container(
         "WebM",
@@ -164,7 +158,6 @@ CONTAINERS: Mapping[str, Container] = {
         _MATROSKA,
         frozenset({"opus", "vorbis"}),
         recoded="opus",
-        alpha_beside=True,
     ),
     ".webp": Container("WebP", "webp", {"loop": "0"}),
     ".gif": Container("GIF", "gif", {"loop": "0"}),

@@ -10,10 +10,8 @@ import signal
 import struct
 import subprocess
 import sys
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from unittest.mock import Mock
 
 import av
 import cv2
@@ -25,8 +23,6 @@ from streamer.compositing import Composer
 from streamer.config import ComposeConfig, Settings
 from streamer.errors import SinkError
 from streamer.sinks import RecordSink
-from streamer.sinks.recording.alpha_beside import AlphaBeside
-from tests.media import sound
 from tests.peers import ffmpeg
 from tests.unit.sinks.scene import BLUE, GREEN, GREY, RED, shot, stream_info
 
@@ -126,90 +122,13 @@ def test_vp9_holds_the_alpha_within_2_and_the_colours_within_12(tmp_path: Path, 
 ALPHA_MODE = b"\x53\xc0\x81\x01"
 
 
-def beside(path: Path) -> np.ndarray:
-    """The alphas (N, H, W) that stand beside AV1's pictures, decoded by ffmpeg."""
-    with av.open(str(path)) as film:
-        assert film.streams.video[0].metadata["alpha_mode"] == "1"
-        additions = [
-            bytes(packet.get_sidedata("matroska_block_additional"))
-            for packet in film.demux(video=0)
-            if packet.size
-        ]
-    assert {addition[:8] for addition in additions} == {(1).to_bytes(8, "big")}
-    obus = path.with_suffix(".obu")
-    obus.write_bytes(b"".join(b"\x12\x00" + addition[8:] for addition in additions))
-    (stream,) = probe(obus, "stream=color_range")["streams"]
-    assert stream["color_range"] == "pc"
-    grey = ["-vf", "extractplanes=y", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
-    read = ffmpeg.run("ffmpeg", "-i", str(obus), *grey)
-    return np.frombuffer(read, np.uint8).reshape(len(additions), HEIGHT, WIDTH)
-
-
-@pytest.mark.parametrize("name", ["a.webm", "a.mkv"])
-def test_av1_holds_the_alpha_beside_within_8_and_the_colours_within_12(tmp_path: Path, name: str):
-    sink = RecordSink(tmp_path / name, cutouts(), codec="av1")
-    sink.open(stream_info())
-    image, alpha = scene()
-    for index in range(40):
-        sink.write(*shot(index, image=image, alpha=alpha))
-    assert ALPHA_MODE in (tmp_path / name).read_bytes(), "a run that is killed has it too"
-    sink.close()
-    alphas = beside(tmp_path / name)
-    assert len(alphas) == 40
-    assert farthest(alphas, as_recorded()[..., 3]) <= 8
-    assert farthest_colour(by_ffmpeg(tmp_path / name), as_recorded()) <= 12
-    assert (tmp_path / name).read_bytes().count(ALPHA_MODE) == 1, "AlphaMode, for readers"
-    assert len(probe(tmp_path / name, "frame=pts_time")["frames"]) == 40
-
-
-def test_av1_that_cannot_be_encoded_any_more_still_says_that_it_has_an_alpha(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    sink = RecordSink(tmp_path / "a.mkv", cutouts(), codec="av1")
-    sink.open(stream_info())
-    for index in range(40):
-        sink.write(*shot(index))
-    refusal = av.FFmpegError(22, "the encoder is broken")
-    monkeypatch.setattr(AlphaBeside, "add", Mock(side_effect=refusal))
-    with pytest.raises(SinkError, match="the encoder is broken"):
-        sink.write(*shot(40))
-    sink.close()
-    assert ALPHA_MODE in (tmp_path / "a.mkv").read_bytes()
-
-
-def test_av1_whose_alphas_do_not_come_is_no_film_that_ends_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(AlphaBeside, "add", Mock())
-    monkeypatch.setattr(AlphaBeside, "finish", Mock())
+def test_av1_takes_no_alpha(tmp_path: Path):
     sink = RecordSink(tmp_path / "a.webm", cutouts(), codec="av1")
     sink.open(stream_info())
-    for index in range(3):
-        sink.write(*shot(index))
-    with pytest.raises(SinkError, match="3 pictures are left without their alpha"):
-        sink.close()
-
-
-def test_av1_holds_the_alpha_of_moving_hair_at_any_quality_of_the_colours(tmp_path: Path):
-    truth = write_hair(tmp_path / "a.webm", 50, "av1")
-    assert farthest(beside(tmp_path / "a.webm"), truth) <= 8
-
-
-def test_av1_with_an_alpha_has_the_sources_audio_and_an_even_size(tmp_path: Path):
-    track, packets = sound.encoded("opus")
-    sink = RecordSink(tmp_path / "a.webm", cutouts(), codec="av1")
-    sink.open(replace(stream_info(), audio=track))
-    image, alpha = scene()
-    for index in range(30):
-        sink.write(*shot(index, image=image[:-1, :-1], alpha=alpha[:-1, :-1]))
-        while packets and packets[0].pts * track.time_base <= Fraction(index, 30):
-            sink.write_audio(packets.pop(0))
+    with pytest.raises(SinkError, match="libsvtav1 holds no alpha"):
+        sink.write(*shot(0))
     sink.close()
-    streams = probe(tmp_path / "a.webm", "stream=codec_name")["streams"]
-    assert [stream["codec_name"] for stream in streams] == ["av1", "opus"]
-    alphas = beside(tmp_path / "a.webm")
-    assert farthest(alphas[:, :-1, :-1], alpha[:-1, :-1]) <= 8
-    assert farthest(alphas[:, -1], np.uint8(0)) <= 8
+    assert not (tmp_path / "a.webm").exists()
 
 
 @pytest.mark.parametrize("codec", ["av1", "vp9", "h264"])
@@ -228,9 +147,9 @@ def test_the_best_quality_is_the_largest_file(tmp_path: Path, codec: str):
     assert sizes[0] > sizes[1] > sizes[2]
 
 
-def write_hair(path: Path, crf: int | None, codec: str = "auto") -> np.ndarray:
+def write_hair(path: Path, crf: int | None) -> np.ndarray:
     """Record thin lines that move; the alphas as they should be."""
-    sink = RecordSink(path, cutouts(), crf=crf, codec=codec)
+    sink = RecordSink(path, cutouts(), crf=crf)
     sink.open(stream_info())
     truth = []
     for index in range(8):
@@ -396,15 +315,14 @@ def test_a_gif_leaves_out_what_comes_sooner_than_players_show_it(tmp_path: Path,
     assert sink.statistics()["frames"] == len(times)
 
 
-@pytest.mark.parametrize("pixels", ["bgr", "bgra"])
-def test_av1_takes_any_rate_and_refuses_what_is_too_small_in_a_line(tmp_path: Path, pixels: str):
-    sink = RecordSink(tmp_path / "a.webm", cutouts(pixels), codec="av1")
+def test_av1_takes_any_rate_and_refuses_what_is_too_small_in_a_line(tmp_path: Path):
+    sink = RecordSink(tmp_path / "a.webm", cutouts("bgr"), codec="av1")
     sink.open(stream_info(fps=Fraction(500), time_base=Fraction(1, 500)))
     for index in range(10):
         sink.write(*shot(index, time_base=Fraction(1, 500)))
     sink.close()
     assert len(probe(tmp_path / "a.webm", "frame=pts_time")["frames"]) == 10
-    sink = RecordSink(tmp_path / "b.webm", cutouts(pixels), codec="av1")
+    sink = RecordSink(tmp_path / "b.webm", cutouts("bgr"), codec="av1")
     sink.open(stream_info())
     with pytest.raises(SinkError, match=r"b.webm: .*wants pictures of 4x4 at least"):
         sink.write(*shot(image=np.zeros((1, 2, 3), np.uint8)))
