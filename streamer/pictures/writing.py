@@ -1,20 +1,19 @@
 """
 Write pictures to files: encode them in memory, then write each whole or not at all.
 
-OpenCV encodes PNG: it writes 16 bits and is faster. The chunks for profile and EXIF are inserted
-here. Pillow encodes JPEG and WebP, and takes both itself.
+OpenCV encodes PNG: it writes 16 bits and is faster. Pillow encodes JPEG and WebP.
 """
 
 from __future__ import annotations
 
 import io
 import secrets
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import cv2
+import numpy as np
 from PIL import Image as Pillow
 
 from streamer.errors import SourceUnsupported
@@ -25,8 +24,6 @@ Format = Literal["png", "webp", "jpeg"]
 
 _LARGEST_SIDE = {"png": 1_000_000, "webp": 16383, "jpeg": 65500}
 """Pixels; for PNG the limit of libpng."""
-_IHDR_END = 33
-"""Bytes of a PNG's signature and first chunk."""
 _LARGEST_APP1 = 65527
 """Bytes of EXIF that one segment of a JPEG holds."""
 
@@ -56,10 +53,13 @@ def encode(
             f"{width}x{height} pixels: {form} holds at most {_LARGEST_SIDE[form]} a side{way_out}"
         )
     if form == "png":
-        done, content = cv2.imencode(".png", picture)
+        told = {cv2.IMAGE_METADATA_ICCP: profile, cv2.IMAGE_METADATA_EXIF: exif}
+        kinds = [kind for kind, content in told.items() if content]
+        contents = [np.frombuffer(told[kind], np.uint8) for kind in kinds]
+        done, content = cv2.imencodeWithMetadata(".png", picture, kinds, contents)
         if not done:
             raise SourceUnsupported(f"{width}x{height} pixels: cannot be encoded as png")
-        return _with_chunks(content.tobytes(), profile, exif)
+        return bytes(content.tobytes())
     picture = eight_bit(picture)
     alpha = picture.ndim == 3 and picture.shape[2] == 4
     if alpha and form == "jpeg":
@@ -106,18 +106,3 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def _with_chunks(png: bytes, profile: bytes, exif: bytes) -> bytes:
-    """*png* with its profile and EXIF (PNG, third edition: 11.3.2.3 iCCP, 11.3.3.7 eXIf)."""
-    chunks = b""
-    if profile:
-        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
-    if exif:
-        chunks += _chunk(b"eXIf", exif)
-    return png[:_IHDR_END] + chunks + png[_IHDR_END:] if chunks else png
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(kind + content)
-    return len(content).to_bytes(4) + kind + content + checksum.to_bytes(4)

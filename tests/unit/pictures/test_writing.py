@@ -89,7 +89,7 @@ def test_what_no_format_holds_is_refused_without_a_way_out():
 
 
 def test_what_cannot_be_encoded_is_refused(monkeypatch):
-    monkeypatch.setattr(cv2, "imencode", lambda suffix, picture: (False, ()))
+    monkeypatch.setattr(cv2, "imencodeWithMetadata", lambda *_: (False, ()))
     with pytest.raises(SourceUnsupported, match="16x12 pixels: cannot be encoded as png"):
         encode(NOISE, "png")
 
