@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streamer.cli.run import guess_source, literal
+from streamer.cli.guessing import guess_source, literal
 from streamer.config import parse_config
 from streamer.errors import CorruptFrame, EndOfStream, FormatChanged
 from streamer.evaluation import make_clip

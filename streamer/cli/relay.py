@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from streamer.cli import failures
+from streamer.cli.guessing import guess_source, literal
 from streamer.cli.lasting import For
-from streamer.cli.run import Optimize, Overrides, guess_source, literal
+from streamer.cli.run import Optimize, Overrides
 from streamer.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 import streamer as package
 from streamer.cli import driving
-from streamer.cli.run import guess_source
+from streamer.cli.guessing import guess_source
 from streamer.cli.summary import write_report
 from streamer.errors import ConfigError, SourceLost, SourceNotFound, StageFailed
 
