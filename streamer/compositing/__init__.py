@@ -5,7 +5,7 @@ from streamer.compositing.colours import Colour, colour
 from streamer.compositing.composer import Composer, Pixels, pixels_of
 from streamer.compositing.layers import Picture, alpha_level, composite, cutout_rgba, mask
 from streamer.compositing.lettering import draw_card
-from streamer.compositing.shared import SharedPictures
+from streamer.compositing.shared import SharedPictures, SinkComposer
 
 __all__ = [
     "Colour",
@@ -14,6 +14,7 @@ __all__ = [
     "Picture",
     "Pixels",
     "SharedPictures",
+    "SinkComposer",
     "VideoAt",
     "alpha_level",
     "colour",

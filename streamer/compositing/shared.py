@@ -1,9 +1,13 @@
-"""Pictures that several sinks share: each is drawn once, by the sink that asks first."""
+"""Pictures that several sinks show alike: each is drawn once, by the sink that asks first."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -15,19 +19,30 @@ from streamer.core.metrics import LatencyHistogram
 from streamer.frame import Frame, Matte
 
 _KEPT = 2
-"""Number of the latest pictures that are kept for sinks that lag."""
+"""The latest pictures, for sinks that have not asked for them yet."""
+
+
+class SinkComposer(Protocol):
+    """What a sink needs of a composer: a `Composer` of its own, or a share in one."""
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) in pixels of the picture for a frame of that size."""
+        ...
+
+    def picture_of(self, frame: Frame, matte: Matte) -> Picture:
+        """The picture of *frame*, valid until the next call; not to be written on."""
+        ...
+
+    def close(self) -> None:
+        """Release the file of a background that moves. Safe to call twice."""
+        ...
 
 
 class SharedPictures:
-    """
-    The latest pictures of one stream, by layout. Thread-safe.
-
-    A sink that lags further behind draws with its own composer: a composer that went back to an
-    earlier frame would rewind the video of a background.
-    """
+    """The pictures of one stream, by layout; one composer draws those of each. Thread-safe."""
 
     def __init__(self) -> None:
-        self._layouts: dict[tuple[str, Pixels], _Latest] = {}
+        self._layouts: dict[tuple[str, Pixels], _Layout] = {}
         self._lock = threading.Lock()
 
     def composer(
@@ -38,109 +53,132 @@ class SharedPictures:
         pixels: Pixels,
         latency: LatencyHistogram | None = None,
         open_video: OpenVideo | None = None,
-    ) -> Composer:
+    ) -> SinkComposer:
         """
-        A composer for a sink whose frames have settings; see `Composer` for arguments, errors.
+        Make a share for a sink whose frames have settings; see `Composer` for arguments and errors.
 
-        The pictures of its `picture_of` are read-only: other sinks share them.
+        *latency* gets the pictures that are drawn at this sink's request. All are read-only.
         """
         fields = set(LayoutConfig.model_fields)
         key = layout.model_dump_json(include=fields), pixels
         with self._lock:
-            latest = self._layouts.setdefault(key, _Latest())
-        return _SharingComposer(
-            latest, layout, settings, pixels=pixels, latency=latency, open_video=open_video
-        )
+            shared = self._layouts.setdefault(key, _Layout())
+        make = partial(_Drawing, layout, settings, pixels=pixels, open_video=open_video)
+        return _Share(shared, make, latency)
 
 
-class _SharingComposer(Composer):
-    """One of several composers of one layout. For one thread, as every composer."""
+class _Share:
+    """One sink's share in a composer."""
 
     def __init__(
-        self,
-        latest: _Latest,
-        layout: LayoutConfig,
-        settings: Settings,
-        *,
-        pixels: Pixels,
-        latency: LatencyHistogram | None,
-        open_video: OpenVideo | None,
+        self, layout: _Layout, make: Callable[[], _Drawing], latency: LatencyHistogram | None
     ) -> None:
-        super().__init__(layout, settings, pixels=pixels, latency=latency, open_video=open_video)
-        self._latest = latest
-        latest.join(self)
+        self._layout = layout
+        self._latency = latency
+        self.held: Picture | None = None
+        """The picture that the sink got last; guarded by the layout."""
+        self.size = layout.join(self, make).size
 
     def picture_of(self, frame: Frame, matte: Matte) -> Picture:
-        """The picture of *frame*, read-only; another composer may have drawn it."""
-        picture = self._latest.picture(self, frame, matte)[:]
+        """See `SinkComposer`."""
+        picture = self._layout.picture(self, frame, matte, self._latency)[:]
         picture.flags.writeable = False
         return picture
 
+    def close(self) -> None:
+        """See `SinkComposer`."""
+        self._layout.leave(self)
+
+
+class _Drawing(Composer):
+    """Draws pictures that are shared. For one thread at a time."""
+
+    _newest_s = 0.0
+
     def draw(self, frame: Frame, matte: Matte, spare: Picture | None) -> Picture:
-        """Draw *frame* on *spare* if it fits, else on a new array; the caller owns the picture."""
+        """
+        Return the picture of *frame*, which is the caller's from now on.
+
+        A frame that is older than one before has the background of that: a video is not rewound.
+        *spare* may be drawn on.
+        """
         if spare is not None and spare.shape == self._picture.shape:
             self._picture = spare
         elif self._picture.size:
             self._picture = np.empty_like(self._picture)
-        return super().picture_of(frame, matte)
+        self._newest_s = max(self._newest_s, frame.stamp.pts_s)
+        return self.compose(
+            frame.image, matte.alpha, frame.settings, card=matte.is_card, pts_s=self._newest_s
+        )
 
-    def close(self) -> None:
-        self._latest.leave(self)
-        super().close()
 
-
-class _Latest:
+class _Layout:
     """The latest pictures of one layout, and who has them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._composer: _Drawing | None = None
+        self._shares: set[_Share] = set()
         self._pictures: deque[tuple[int, Picture]] = deque()
         """By their frame's index."""
-        self._held: dict[_SharingComposer, Picture | None] = {}
-        """The picture that each composer returned last."""
         self._spare: list[Picture] = []
 
-    def join(self, composer: _SharingComposer) -> None:
-        """Add *composer* to those that share."""
+    def join(self, share: _Share, make: Callable[[], _Drawing]) -> _Drawing:
+        """Add a share; *make* makes the composer for the first. Raises what that raises."""
         with self._lock:
-            self._held[composer] = None
+            if self._composer is None:
+                self._composer = make()
+            self._shares.add(share)
+            return self._composer
 
-    def leave(self, composer: _SharingComposer) -> None:
-        """Remove *composer* from them. Safe to call twice."""
+    def leave(self, share: _Share) -> None:
+        """Remove a share; the last one closes the composer. Safe to call twice."""
         with self._lock:
-            self._held.pop(composer, None)
+            self._shares.discard(share)
+            share.held = None
             self._spare.clear()
-            if not self._held:
+            if not self._shares and self._composer is not None:
+                self._composer.close()
+                self._composer = None
                 self._pictures.clear()
 
-    def picture(self, composer: _SharingComposer, frame: Frame, matte: Matte) -> Picture:
-        """The picture of *frame*, which stays as it is until *composer* asks again."""
+    def picture(
+        self, share: _Share, frame: Frame, matte: Matte, latency: LatencyHistogram | None
+    ) -> Picture:
+        """
+        The picture of *frame*, which stays as it is until *share* asks again.
+
+        Raises:
+            ValueError: the share is closed.
+        """
         with self._lock:
-            self._give_back(composer)
+            if share not in self._shares or self._composer is None:
+                raise ValueError("a composer that is closed draws no more")
+            held, share.held = share.held, None
+            self._recycle(held)
             index = frame.stamp.index
             picture = next((drawn for known, drawn in self._pictures if known == index), None)
             if picture is None:
-                picture = composer.draw(frame, matte, self._spare.pop() if self._spare else None)
-                alone = len(self._held) == 1
-                late = bool(self._pictures) and index < self._pictures[-1][0]
-                if not alone and not late:
-                    self._keep(index, picture)
-            self._held[composer] = picture
+                started_ns = time.monotonic_ns()
+                spare = self._spare.pop() if self._spare else None
+                picture = self._composer.draw(frame, matte, spare)
+                if latency is not None:
+                    latency.record(time.monotonic_ns() - started_ns)
+                self._keep(index, picture)
+            share.held = picture
             return picture
 
     def _keep(self, index: int, picture: Picture) -> None:
+        """Keep a new picture for the others, unless it is late or there are none."""
+        if len(self._shares) == 1 or (self._pictures and index < self._pictures[-1][0]):
+            return
         self._pictures.append((index, picture))
         if len(self._pictures) > _KEPT:
             self._recycle(self._pictures.popleft()[1])
 
-    def _give_back(self, composer: _SharingComposer) -> None:
-        picture, self._held[composer] = self._held[composer], None
-        if picture is not None:
-            self._recycle(picture)
-
-    def _recycle(self, picture: Picture) -> None:
-        """Let *picture* be overwritten, unless somebody still has it."""
+    def _recycle(self, picture: Picture | None) -> None:
+        """Have *picture* drawn on again, unless somebody has it."""
         kept = [drawn for _, drawn in self._pictures]
-        held = [drawn for drawn in self._held.values() if drawn is not None]
-        if not any(picture is used for used in (*kept, *held)):
+        held = [share.held for share in self._shares]
+        if picture is not None and not any(picture is used for used in (*kept, *held)):
             self._spare.append(picture)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from streamer.config.complaints import complaints
 from streamer.config.document import parse_yaml, read_text, yaml_complaint
 from streamer.config.environment import FromEnvironment
-from streamer.config.kinds import find_kinds
+from streamer.config.kinds import broken_kinds, find_kinds
 from streamer.config.models import Config
 from streamer.errors import ConfigError
 
@@ -77,7 +77,10 @@ def parse_config(
     try:
         return _validated(filled)
     except ValidationError as error:
-        raise ConfigError(f"{name}: {'; '.join(complaints(error, filled))}") from None
+        said = complaints(error, filled)
+        if _has_unknown_kind(error):
+            said += broken_kinds()
+        raise ConfigError(f"{name}: {'; '.join(said)}") from None
 
 
 def _validated(data: Mapping[str, Any]) -> Config:
@@ -85,10 +88,16 @@ def _validated(data: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        unknown = any(detail["type"] == "union_tag_invalid" for detail in error.errors())
-        if not unknown or not find_kinds():
+        if not _has_unknown_kind(error):
             raise
+    find_kinds()
     return Config.model_validate(data)
+
+
+def _has_unknown_kind(error: ValidationError) -> bool:
+    """Whether the `type` of a source or sink is unknown, or missing."""
+    kinds = ("union_tag_invalid", "union_tag_not_found")
+    return any(detail["type"] in kinds for detail in error.errors())
 
 
 def revise(config: Config, changes: Mapping[str, Any]) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamer.compositing import Composer
+from streamer.compositing import SinkComposer
 from streamer.config import DiscardSinkConfig
 from streamer.frame import Frame, Matte, StreamInfo
 from streamer.sinks.making import Making
@@ -25,7 +25,7 @@ class DiscardSink:
 
     name = "discard"
 
-    def __init__(self, composer: Composer) -> None:
+    def __init__(self, composer: SinkComposer) -> None:
         self._composer = composer
         self._frames = 0
 

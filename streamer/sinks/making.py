@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from streamer.compositing import Composer, OpenVideo, Pixels, SharedPictures, pixels_of
+from streamer.compositing import (
+    Composer,
+    OpenVideo,
+    Pixels,
+    SharedPictures,
+    SinkComposer,
+    pixels_of,
+)
 from streamer.config import Layout, LayoutConfig, Settings, fill_path
 from streamer.core.metrics import LatencyHistogram
 from streamer.events import Tell, nobody
@@ -50,7 +57,7 @@ class Making:
         """The richest pixels of a picture of *layout*, for a sink that takes any."""
         return pixels_of(layout.layout, self.settings.compose)
 
-    def composer(self, layout: LayoutConfig, pixels: Pixels = "bgr") -> Composer:
+    def composer(self, layout: LayoutConfig, pixels: Pixels = "bgr") -> SinkComposer:
         """
         A composer for the sink, which closes it and must not write on its pictures.
 

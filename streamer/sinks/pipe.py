@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.compositing import Composer, Picture, Pixels
+from streamer.compositing import Picture, Pixels, SinkComposer
 from streamer.config import PipeSinkConfig
 from streamer.core.clock import Clock, SystemClock
 from streamer.frame import Frame, Matte, Stamp, StreamInfo
@@ -65,7 +65,7 @@ class PipeSink:
     def __init__(
         self,
         end: PipeEnd,
-        composer: Composer,
+        composer: SinkComposer,
         pixels: PipeFormat,
         fps_mode: FpsMode = "cfr",
         clock: Clock | None = None,

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from streamer.compositing import Composer, Picture
+from streamer.compositing import Picture, SinkComposer
 from streamer.config import VirtualCameraSinkConfig
 from streamer.errors import MissingDependency, SinkError
 from streamer.frame import Frame, Matte, StreamInfo
@@ -93,7 +93,7 @@ class VirtualCameraSink:
 
     def __init__(
         self,
-        composer: Composer,
+        composer: SinkComposer,
         *,
         device: str | None = None,
         fps: float | None = None,

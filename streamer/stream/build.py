@@ -6,10 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamer.compositing import SharedPictures, VideoAt, draw_card
-from streamer.config import (
-    Config,
-    Settings,
-)
+from streamer.config import Config, Settings
 from streamer.core.metrics import Metrics
 from streamer.engine import Options, Standby
 from streamer.events import Events

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -39,8 +38,6 @@ from streamer.sources.cameras import list_cameras
 from streamer.stream.build import build
 from streamer.stream.changes import Changes
 from streamer.stream.current import Current
-
-logger = logging.getLogger("streamer")
 
 _OF_PARTS = Config.model_validate({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
 """Takes the place of a configuration in a stream that was made from parts."""

@@ -2,7 +2,7 @@
 A picture of the empty room (a clean plate), at the size of the luma picture.
 
 Between two answers of the model, it shows at once where a subject has left and where one has come.
-It works only while the camera stands still.
+While the camera moves, it takes slivers of the room off a subject's rim and tells nothing else.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _BETTER = 6.0
 _AS_GOOD, _AS_GOOD_NOISE = 4.0, 2.0
 """Levels by which the room may explain a place worse than the flow and still be seen there; or so
 many per level of noise, if that is more."""
-_EXPLAINED = 2.5
-"""Levels of residual up to which the flow explains a place, even if the room does too."""
+_EXPLAINED, _EXPLAINED_NOISE = 2.5, 1.0
+"""Levels of residual up to which the flow explains a place, whatever else does; in noise, so many
+per level of it where that is more."""
 _DEEP_PX, _SUBJECT_AT = 4, 128
 """A place is deep in a subject if it is so far from its edge, which is at this alpha."""
 _SHOWN = 10
@@ -72,7 +73,6 @@ class Plate:
         """How many key frames in a row agreed; 0 where the room was never seen."""
         self._gaps: Colours = np.empty((*size, 3), np.uint8)
         self._gap = np.empty(size, np.uint8)
-        self._place = np.empty(size, np.uint8)
         self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
         deep = 2 * _DEEP_PX + 1
         self._deep = cv2.getStructuringElement(cv2.MORPH_RECT, (deep, deep))
@@ -229,7 +229,7 @@ class Plate:
         self._compare(colours)
         is_like = self._is_like[self._bins(colours)]
         noise = self._noise(known & (near == 0) & ~is_like)
-        seen = self._seen(alpha, residual, noise or 0.0)
+        seen = self._seen(alpha, residual, noise)
         if noise is None:
             return seen, np.zeros_like(seen)
         gap = cv2.blur(self._gap, (3, 3))
@@ -246,17 +246,20 @@ class Plate:
         cv2.morphologyEx(came, cv2.MORPH_OPEN, self._kernel, dst=came)
         return _mask(gone) | seen, _beside(came, alpha)
 
-    def _seen(self, alpha: Alpha, residual: Residual, noise: float) -> Alpha:
+    def _seen(self, alpha: Alpha, residual: Residual, noise: float | None) -> Alpha:
         """
-        Where *alpha* shows the room: a mask of 0 and 255. Call `_compare` first. All are (h, w).
+        Find where *alpha* shows the room, after `_compare`; returns a mask of 0 and 255.
 
-        Deep in a subject, a place that both room and flow explain is left as it is: the subject may
-        wear the room's colours.
+        Deep in a subject, a place that the flow explains as well is left as it is: the subject may
+        wear the room's colours. While the camera moves (*noise* is None), all of that is left, for
+        the room may look like a subject by chance. All arrays are (h, w).
         """
-        as_good = residual + max(_AS_GOOD, _AS_GOOD_NOISE * noise)
+        as_good = residual + max(_AS_GOOD, _AS_GOOD_NOISE * (noise or 0.0))
         explained = (self._sure > 0) & (self._gap <= _ALIKE) & (self._gap <= as_good)
         deep = cv2.erode(alpha, self._deep) > _SUBJECT_AT
-        seen = _mask(explained & (~deep | (residual > _EXPLAINED)))
+        if noise is not None:
+            deep &= residual <= max(_EXPLAINED, _EXPLAINED_NOISE * noise)
+        seen = _mask(explained & ~deep)
         cv2.morphologyEx(seen, cv2.MORPH_OPEN, self._kernel, dst=seen)
         seen[cv2.dilate(alpha, self._kernel) <= _SHOWN] = 0
         return seen

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from streamer.compositing import Composer, Picture
+from streamer.compositing import Picture, SinkComposer
 from streamer.config import ImagesSinkConfig
 from streamer.errors import SinkError
 from streamer.frame import Frame, Matte, StreamInfo
@@ -81,7 +81,7 @@ class ImagesSink:
     def __init__(
         self,
         folder: Path,
-        composer: Composer,
+        composer: SinkComposer,
         *,
         suffix: _Suffix = ".png",
         quality: int = 95,

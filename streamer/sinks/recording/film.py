@@ -77,7 +77,7 @@ class Film:
             codec; None for no sound.
 
     Raises:
-        ValueError: *first* has an alpha, and the codec holds none in such a file; or it is too
+        ValueError: *first* has an alpha, and the codec holds none; or it is too
             small for the codec.
     """
 

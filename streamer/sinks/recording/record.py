@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import av
 
-from streamer.compositing import Composer, Picture
+from streamer.compositing import Picture, SinkComposer
 from streamer.config import RecordSinkConfig, VideoFileCodec, is_among, video_codec_of
 from streamer.errors import SinkError
 from streamer.events import RecordingEnded, RecordingStarted, Tell, nobody
@@ -73,7 +73,7 @@ class RecordSink:
     def __init__(
         self,
         path: Path,
-        composer: Composer,
+        composer: SinkComposer,
         *,
         codec: VideoFileCodec | Literal["auto"] = "auto",
         crf: int | None = None,

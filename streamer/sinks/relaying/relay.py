@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from streamer.compositing import Composer
+from streamer.compositing import SinkComposer
 from streamer.config import RtspSinkConfig, ServeAddress
 from streamer.core.home import expanded
 from streamer.errors import SinkError
@@ -62,7 +62,7 @@ class RelaySink:
 
     name = "rtsp"
 
-    def __init__(self, outlet: Outlet, composer: Composer, settings: EncoderSettings) -> None:
+    def __init__(self, outlet: Outlet, composer: SinkComposer, settings: EncoderSettings) -> None:
         self._outlet = outlet
         self._composer = composer
         self._settings = settings

@@ -11,7 +11,6 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from streamer.compositing import Picture
-from streamer.frame import Alpha
 from streamer.sinks.shared import yuv
 from streamer.sinks.shared.fitting import Fitting
 
@@ -66,11 +65,6 @@ class Canvas:
     def height(self) -> int:
         """Pixels of every frame; even in YUV."""
         return self._frame.height
-
-    @property
-    def alpha(self) -> Alpha:
-        """(H, W) uint8 view of the latest frame's alpha, valid until the next; only of BGRA."""
-        return self._drawn[..., 3]
 
     def prepare(self, encoder: CodecContext) -> None:
         """Tell an encoder that is not open yet what `frame` gives."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -15,6 +16,7 @@ from streamer.config import (
     SyntheticSourceConfig,
     kinds_of,
     made_by,
+    parse_config,
     register,
     type_of,
 )
@@ -166,13 +168,29 @@ def test_its_errors_are_those_of_any_sink(installed: Path) -> None:
     assert "box.txt: is there already" in run.stderr
 
 
-def test_a_package_that_cannot_be_loaded_is_named(installed: Path) -> None:
-    (installed / "means.py").write_text("import no_such_module")
-    run = streamer(installed, "run", "box.yaml")
+def test_a_package_that_cannot_be_loaded_is_named_and_costs_no_other(installed: Path) -> None:
+    points = installed / "means-1.0.dist-info" / "entry_points.txt"
+    points.write_text("[streamer.sinks]\nbroken = broken:Sink\n" + points.read_text()[17:])
+    (installed / "broken.py").write_text("import no_such_module")
+    assert streamer(installed, "run", "box.yaml").returncode == 0
+    assert "Grey pictures." in streamer(installed, "config", "schema").stdout
+    run = streamer(installed, "run", "box.yaml", "--set", "sinks.0.type=broken")
     assert run.returncode == 2
-    assert "means of an installed package cannot be loaded" in run.stderr
+    assert "broken of an installed package cannot be loaded" in run.stderr
     assert "no_such_module" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_one_whose_maker_is_missing_is_a_mistake_in_a_line(installed: Path) -> None:
+    text = (installed / "means.py").read_text()
+    (installed / "means.py").write_text(text.replace('"means:make"', '"means:makes"'))
+    run = streamer(installed, "run", "box.yaml")
+    assert run.returncode == 2
+    assert "type: means: what makes it cannot be had: module 'means' has no attribute" in run.stderr
+    (installed / "means.py").write_text(text.replace('    MADE_BY = "means:make"\n', ""))
+    run = streamer(installed, "run", "box.yaml")
+    assert run.returncode == 2
+    assert "its class names no maker" in run.stderr
 
 
 def test_a_program_registers_its_own(installed: Path) -> None:
@@ -199,6 +217,29 @@ def test_no_two_kinds_have_one_name() -> None:
 
     with pytest.raises(ValueError, match="discard is another's"):
         register(Another)
+
+
+def test_what_cannot_be_registered_leaves_all_as_it_was() -> None:
+    class Words(SinkBase):
+        """Its type is any text."""
+
+        MADE_BY = "a:b"
+
+    class Unknown(SinkBase):
+        """Has an option of a type that is nowhere."""
+
+        MADE_BY = "a:b"
+
+        type: Literal["unknown"]
+        option: "Nowhere"  # type: ignore[name-defined] # noqa: F821, UP037
+
+    before = kinds_of(SinkBase)
+    with pytest.raises(ValueError, match="Words: its type is to be a Literal of one word"):
+        register(Words)
+    with pytest.raises(ValueError, match=r"type: unknown: .*Nowhere"):
+        register(Unknown)
+    assert kinds_of(SinkBase) == before
+    parse_config({"source": {"type": "synthetic"}, "sinks": [{"type": "discard"}]})
 
 
 @pytest.mark.parametrize("kind", [*kinds_of(SourceBase), *kinds_of(SinkBase)], ids=type_of)

@@ -27,6 +27,7 @@ from streamer.control.window import DisplaySink
 from streamer.controls import Applied, Controls
 from streamer.engine import Engine, Options
 from streamer.errors import CommandRefused, ModelError, StageFailed
+from streamer.events import ChangeRefused
 from streamer.matting import EveryFrame
 from streamer.protocols import ControlledSink
 from streamer.stream import bounds as bounds_module
@@ -141,8 +142,13 @@ def test_what_is_changed_while_another_model_loads_stays_changed(
 
 def test_there_is_no_other_mode(configured):
     pipeline = Pipeline.from_config(parse_config(configured()))
+    told: list[object] = []
+    pipeline.events.subscribe(lambda _, event: told.append(event))
     with pytest.raises(CommandRefused, match="'tracking' is not one of every_frame, tracked"):
-        pipeline.switch(mode="tracking")
+        pipeline.switch(model="isnet", mode="tracking")
+    (refused,) = told
+    assert isinstance(refused, ChangeRefused)
+    assert refused.key == "matting.mode"
 
 
 def test_a_model_that_cannot_be_had_changes_nothing(configured):

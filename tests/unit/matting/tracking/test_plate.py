@@ -114,9 +114,23 @@ def test_a_rim_that_the_flow_explains_better_stays(plate):
     assert not gone[wide > 0].any()
 
 
+def test_a_body_in_the_rooms_colours_stays_also_in_noise(plate):
+    noise = np.random.default_rng(0).normal(0, 2.2, (*SIZE, 3))
+    picture = np.clip(room() + noise, 0, 255).astype(np.uint8)
+    gone, _ = told(plate, picture, np.full(SIZE, 2.8, np.float32))
+    assert not gone[BODY][8:-8, 8:-8].any()
+
+
 def test_what_has_come_is_not_told_while_the_camera_moves(plate):
     gone, came = told(plate, scene(BODY, ARM, shift=3)[0])
     assert not came.any()
+    assert not gone[BODY][8:-8, 8:-8].any()
+
+
+def test_nor_is_a_body_that_looks_like_the_room_taken_away_then(plate):
+    picture = room(shift=3)
+    picture[BODY] = room()[BODY]
+    gone, _ = told(plate, picture)
     assert not gone[BODY][8:-8, 8:-8].any()
 
 
