@@ -314,10 +314,12 @@ def _named(job: Job) -> str:
 
 def _written(path: Path, content: bytes) -> str | None:
     """Write a file; returns the problem if its name is at fault. Raises SinkError for others."""
-    from streamer.pictures import shown, write_whole
+    from streamer.core.writing import write_whole
+    from streamer.pictures import shown
     from streamer.sinks.shared.paths import refusal
 
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
     except OSError as error:
         refused = refusal(Path(shown(path)), error)

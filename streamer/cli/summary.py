@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from streamer.core.writing import write_whole
 from streamer.errors import StreamerError, redact
 
 
@@ -101,29 +100,10 @@ def prepare_folder(path: Path) -> None:
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """Write *report* as JSON to *path*, all or nothing. Raises StreamerError."""
     text = redact(json.dumps(report, indent=2, ensure_ascii=False, default=str)) + "\n"
-    part: Path | None = None
     try:
         # A file's name may have bytes that are no valid text: they become JSON escapes.
-        with tempfile.NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            errors="backslashreplace",
-            dir=path.parent,
-            prefix=".report-",
-            delete=False,
-        ) as file:
-            part = Path(file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
-        part.replace(path)
+        write_whole(path, text.encode(errors="backslashreplace"), sync=True)
     except OSError as error:
         raise StreamerError(
             f"{path}: the report cannot be written ({error.strerror}): choose another place"
         ) from None
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from streamer.pictures.reading import (
     shown,
 )
 from streamer.pictures.unread import left_out, photographs
-from streamer.pictures.writing import Format, write_whole
+from streamer.pictures.writing import Format
 
 __all__ = [
     "ANIMATION",
@@ -38,5 +38,4 @@ __all__ = [
     "photographs",
     "plan",
     "shown",
-    "write_whole",
 ]

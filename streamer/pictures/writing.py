@@ -1,5 +1,5 @@
 """
-Write pictures to files: encode them in memory, then write each whole or not at all.
+Encode pictures in memory, as the content of files.
 
 OpenCV encodes PNG: it writes 16 bits and is faster. Pillow encodes JPEG and WebP.
 """
@@ -7,9 +7,6 @@ OpenCV encodes PNG: it writes 16 bits and is faster. Pillow encodes JPEG and Web
 from __future__ import annotations
 
 import io
-import secrets
-from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -86,23 +83,3 @@ def encode(
             exif=b"Exif\0\0" + exif if fits else b"",
         )
     return out.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """
-    Write a file atomically, replacing one of that name; its folder is created if missing.
-
-    It is written in the same folder under a hidden name that ends in `.part`, then renamed.
-
-    Raises:
-        OSError: it cannot be written; no part of it is left.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A random name: processes of two containers or machines may have the same number.
-    part = path.with_name(f".streamer-{secrets.token_hex(8)}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.core.writing import write_whole
 from streamer.errors import SinkError
 from streamer.sinks.shared.paths import refusal
 
@@ -22,9 +21,7 @@ def write_picture(
     path: Path, picture: NDArray[np.uint8], quality: int = 95, *, overwrite: bool = True
 ) -> int:
     """
-    Write *picture* to *path* in the format of its suffix; nobody ever sees half of it.
-
-    It is written beside its place under a hidden name that ends in `.part`, then renamed.
+    Write *picture* to *path* in the format of its suffix, by `write_whole`.
 
     Args:
         path: `.png`, `.jpg`, `.jpeg`, `.webp` or another that OpenCV writes; its folder exists.
@@ -53,32 +50,10 @@ def write_picture(
         raise SinkError(f"{path}: {suffix or 'no suffix'}: cannot be encoded: use .png") from error
     if not encoded:
         raise SinkError(f"{path}: {suffix}: cannot be encoded: use .png")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            with part.open("wb") as file:
-                file.write(content.data)
-            if overwrite:
-                part.replace(path)
-            else:
-                _move_to_free(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        write_whole(path, content.data, overwrite=overwrite)
     except FileExistsError:
         raise
     except OSError as error:
         raise refusal(path, error) from error
     return int(content.size)
-
-
-def _move_to_free(part: Path, path: Path) -> None:
-    """Rename unless *path* exists, which raises FileExistsError. Atomic where links exist."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if path.exists():
-            raise FileExistsError(path) from error
-        part.replace(path)

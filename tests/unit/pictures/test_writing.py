@@ -1,5 +1,4 @@
 import io
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +7,7 @@ from PIL import Image as Picture
 
 from streamer.errors import SourceUnsupported
 from streamer.pictures import open_picture
-from streamer.pictures.writing import encode, write_whole
+from streamer.pictures.writing import encode
 from tests.unit.pictures.test_reading import profile_of
 
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 16, 4), np.uint8)
@@ -98,39 +97,3 @@ def test_what_cannot_be_encoded_is_refused(monkeypatch):
 def test_what_the_format_cannot_hold_is_refused_with_one_that_can(form, side):
     with pytest.raises(SourceUnsupported, match=f"{form} holds at most .* use png"):
         encode(np.zeros((1, side, 3), np.uint8), form)
-
-
-def test_a_file_takes_the_place_of_another_and_its_folder_is_made(tmp_path):
-    path = tmp_path / "a" / "b.png"
-    for content in (b"first", b"second"):
-        write_whole(path, content)
-        assert path.read_bytes() == content
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_two_writers_of_one_number_in_one_folder_do_not_meet(tmp_path, monkeypatch):
-    written = Path.write_bytes
-
-    def write_another_meanwhile(part, content):
-        monkeypatch.setattr(Path, "write_bytes", written)
-        written(part, content)
-        write_whole(tmp_path / "b.png", b"other")
-
-    monkeypatch.setattr(Path, "write_bytes", write_another_meanwhile)
-    write_whole(tmp_path / "a.png", b"one")
-    assert (tmp_path / "a.png").read_bytes() == b"one"
-    assert (tmp_path / "b.png").read_bytes() == b"other"
-
-
-def test_what_cannot_be_written_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def fail(self, target):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
