@@ -68,7 +68,7 @@ class SharedPictures:
 
 
 class _Share:
-    """One sink's share in a composer."""
+    """One sink's share in the composer of a layout. For one thread at a time."""
 
     def __init__(
         self, layout: _Layout, make: Callable[[], _Drawing], latency: LatencyHistogram | None
@@ -77,7 +77,11 @@ class _Share:
         self._latency = latency
         self.held: Picture | None = None
         """The picture that the sink got last; guarded by the layout."""
-        self.size = layout.join(self, make).size
+        self._composer = layout.join(self, make)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """See `SinkComposer`."""
+        return self._composer.size(width, height)
 
     def picture_of(self, frame: Frame, matte: Matte) -> Picture:
         """See `SinkComposer`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamer.config import SinkConfig, made_by
 from streamer.protocols import Sink
 from streamer.sinks.discard import DiscardSink
@@ -29,16 +27,16 @@ __all__ = [
 ]
 
 
-def make_sink(config: SinkConfig, **making: Any) -> Sink:
+def make_sink(config: SinkConfig, making: Making) -> Sink:
     """
     The sink of *config*, not yet open.
 
     Args:
         config: one entry of `sinks`.
-        making: the fields of `Making`.
+        making: what else it is made with.
 
     Raises:
         ConfigError: a URL cannot be used, or the background of composites cannot be loaded.
     """
-    sink: Sink = made_by(config)(config, Making(**making))
+    sink: Sink = made_by(config)(config, making)
     return sink

@@ -15,7 +15,7 @@ from streamer.models import Progress
 from streamer.preprocessing import Refinement, within_crop
 from streamer.protocols import Matting, Sink, Source
 from streamer.serving.rtsp import PROCESS_SERVERS, RtspServers
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 from streamer.sources import make_source
 
 
@@ -92,15 +92,17 @@ def _sinks_of(
     return [
         make_sink(
             sink,
-            settings=settings_of(config),
-            stream=config.name,
-            latency=metrics.latency_of_sink(number, "compose"),
-            servers=servers,
-            open_video=open_video,
-            shared=shared,
-            kept=config.files_read,
-            tell=events.tell,
-            current=lambda: settings_of(current()),
+            Making(
+                settings=settings_of(config),
+                stream=config.name,
+                latency=metrics.latency_of_sink(number, "compose"),
+                servers=servers,
+                open_video=open_video,
+                shared=shared,
+                kept=config.files_read,
+                tell=events.tell,
+                current=lambda: settings_of(current()),
+            ),
         )
         for number, sink in enumerate(config.sinks)
     ]

@@ -35,7 +35,7 @@ from streamer.config import (
 )
 from streamer.core.metrics import LatencyHistogram
 from streamer.protocols import Sink
-from streamer.sinks import VirtualCameraSink, make_sink
+from streamer.sinks import Making, VirtualCameraSink, make_sink
 from tests.fakes import FakeSink
 from tests.unit.control.window.xvfb import virtual_screen
 from tests.unit.sinks.fake_camera import FakeCamera
@@ -92,9 +92,11 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
             request.getfixturevalue("reader")
     return lambda: make_sink(
         config_of(request.param, tmp_path),
-        settings=DEFAULT_SETTINGS,
-        stream="desk",
-        latency=LatencyHistogram(),
+        Making(
+            settings=DEFAULT_SETTINGS,
+            stream="desk",
+            latency=LatencyHistogram(),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from streamer.compositing import Composer
 from streamer.config import DEFAULT_SETTINGS, FileSourceConfig, parse_config
 from streamer.core.metrics import LatencyHistogram
 from streamer.matting import EveryFrame
-from streamer.sinks import RecordSink, make_sink
+from streamer.sinks import Making, RecordSink, make_sink
 from streamer.sources.file import FileSource
 from tests.fakes import FakeSegmenter
 from tests.media import sound
@@ -65,7 +65,7 @@ def test_a_relay_sends_the_sound_in_step_with_the_pictures(clip: Path):
         name="relay",
     )
     sink = make_sink(
-        config.sinks[0], settings=DEFAULT_SETTINGS, stream="s", latency=LatencyHistogram()
+        config.sinks[0], Making(settings=DEFAULT_SETTINGS, stream="s", latency=LatencyHistogram())
     )
     # Pictures are 0.1 s behind, as with a model that takes its time.
     model = FakeSegmenter(lambda image: time.sleep(0.1))

@@ -28,7 +28,7 @@ from streamer.matting.tracking.keys import Key, Lead
 from streamer.matting.tracking.luma import Shrinker
 from streamer.matting.tracking.plate import Plate
 from streamer.protocols import Segmenter
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 from streamer.sources import make_source
 
 _ROUNDS = 12
@@ -66,9 +66,11 @@ def _codec(clip: Clip, pictures: list[Image]) -> tuple[float, float]:
         film.write_bytes(encode(pictures, clip.width, clip.height, clip.fps, _BITRATE))
         sink = make_sink(
             RecordSinkConfig(type="record", path=str(Path(name, "out.mp4")), layout="side_by_side"),
-            settings=DEFAULT_SETTINGS,
-            stream="eval",
-            latency=LatencyHistogram(),
+            Making(
+                settings=DEFAULT_SETTINGS,
+                stream="eval",
+                latency=LatencyHistogram(),
+            ),
         )
         source = make_source(FileSourceConfig(type="file", path=str(film), realtime=True))
         decoded, shown = list[float](), list[float]()

@@ -21,7 +21,7 @@ from streamer.frame import Frame, Matte, StreamInfo
 from streamer.loading import load_matting
 from streamer.models import Progress
 from streamer.protocols import Sink
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 from streamer.sources import make_source
 
 _BITRATE = 8_000_000
@@ -60,9 +60,11 @@ def watch(
                 RecordSinkConfig(
                     type="record", path=str(folder / "out.mp4"), layout="side_by_side"
                 ),
-                settings=DEFAULT_SETTINGS,
-                stream="eval",
-                latency=LatencyHistogram(),
+                Making(
+                    settings=DEFAULT_SETTINGS,
+                    stream="eval",
+                    latency=LatencyHistogram(),
+                ),
             ),
             folder / "alphas",
             (clip.frames, clip.height, clip.width),

@@ -21,7 +21,7 @@ from streamer.config import (
 )
 from streamer.core.metrics import LatencyHistogram
 from streamer.errors import ConfigError
-from streamer.sinks import VirtualCameraSink, make_sink
+from streamer.sinks import Making, VirtualCameraSink, make_sink
 from streamer.sources.looped import LoopedVideo
 from tests.unit.sinks.fake_camera import FakeCamera
 from tests.unit.sinks.scene import shot, stream_info
@@ -79,10 +79,12 @@ def test_every_sink_closes_the_video_that_it_showed(waves, tmp_path, kind) -> No
     else:
         sink = make_sink(
             a_sink(type=kind, layout="composite", **options),
-            settings=settings,
-            stream="desk",
-            latency=LatencyHistogram(),
-            open_video=Watched,
+            Making(
+                settings=settings,
+                stream="desk",
+                latency=LatencyHistogram(),
+                open_video=Watched,
+            ),
         )
     sink.open(stream_info())
     frame, matte = shot()

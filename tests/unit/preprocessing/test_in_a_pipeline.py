@@ -142,7 +142,7 @@ def test_what_is_left_to_tune_of_a_cropped_output_is_within_it(make_model, monke
     made = []
     monkeypatch.setattr(
         "streamer.stream.build.make_sink",
-        lambda *_, settings, **__: made.append(settings) or FakeSink(),
+        lambda _, making: made.append(making.settings) or FakeSink(),
     )
     config = {
         "source": {"type": "synthetic", "width": SIZE[0], "height": SIZE[1], "frames": 1},

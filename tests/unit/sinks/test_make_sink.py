@@ -12,7 +12,7 @@ import streamer.sinks
 from streamer.config import ComposeConfig, ImagesSinkConfig, RecordSinkConfig, Settings, SinkConfig
 from streamer.core.metrics import LatencyHistogram
 from streamer.protocols import Sink
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 from tests.unit.sinks.scene import GREEN, shot, stream_info
 
 
@@ -23,9 +23,11 @@ def made(
 ) -> Sink:
     return make_sink(
         config,
-        settings=Settings(compose=compose or ComposeConfig()),
-        stream="desk",
-        latency=latency or LatencyHistogram(),
+        Making(
+            settings=Settings(compose=compose or ComposeConfig()),
+            stream="desk",
+            latency=latency or LatencyHistogram(),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from streamer.config import DisplaySinkConfig
 from streamer.core.metrics import LatencyHistogram
 from streamer.errors import SinkError, StopRequested
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 from tests.unit.control.window.controls import FakeControls
 from tests.unit.sinks.scene import shot, stream_info
 
@@ -23,7 +23,7 @@ def main(snapshots: str, layout: str) -> None:
     latency = LatencyHistogram()
     config = DisplaySinkConfig(type="display", overlay=False, snapshots=snapshots, layout=layout)
     controls = FakeControls(lambda call: print(f"asked {call}", flush=True))
-    sink = make_sink(config, settings=controls.settings, stream="s", latency=latency)
+    sink = make_sink(config, Making(settings=controls.settings, stream="s", latency=latency))
     sink.control(controls)
     try:
         sink.open(stream_info(320, 240))

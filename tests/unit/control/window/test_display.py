@@ -21,7 +21,7 @@ from streamer.control.window import DisplaySink, window_problem
 from streamer.core.metrics import LatencyHistogram
 from streamer.errors import SinkError
 from streamer.protocols import WindowSink
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 from tests.unit.control.window.controls import FakeControls
 from tests.unit.control.window.hosting import HOST, Host
 from tests.unit.control.window.xvfb import virtual_screen
@@ -364,7 +364,9 @@ def test_another_thread_than_the_main_one_is_refused():
 
 def test_the_factory_makes_a_window_sink():
     config = DisplaySinkConfig(type="display", layout="alpha")
-    sink = make_sink(config, settings=DEFAULT_SETTINGS, stream="s", latency=LatencyHistogram())
+    sink = make_sink(
+        config, Making(settings=DEFAULT_SETTINGS, stream="s", latency=LatencyHistogram())
+    )
     assert isinstance(sink, WindowSink)
     assert not sink.paused
 

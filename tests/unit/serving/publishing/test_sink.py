@@ -8,15 +8,17 @@ from streamer.config import DEFAULT_SETTINGS, RtspSinkConfig
 from streamer.core.metrics import LatencyHistogram
 from streamer.errors import ConfigError
 from streamer.protocols import Sink
-from streamer.sinks import make_sink
+from streamer.sinks import Making, make_sink
 
 
 def sink(**fields: object) -> Sink:
     return make_sink(
         RtspSinkConfig.model_validate({"type": "rtsp", **fields}),
-        settings=DEFAULT_SETTINGS,
-        stream="desk",
-        latency=LatencyHistogram(),
+        Making(
+            settings=DEFAULT_SETTINGS,
+            stream="desk",
+            latency=LatencyHistogram(),
+        ),
     )
 
 
