@@ -30,7 +30,16 @@ class SinkComposer(Protocol):
         ...
 
     def picture_of(self, frame: Frame, matte: Matte) -> Picture:
-        """The picture of *frame*, valid until the next call; not to be written on."""
+        """
+        The picture of *frame*, whose matte is *matte*; both are borrowed.
+
+        Returns:
+            uint8: (H, W, 3) BGR, (H, W, 4) BGRA with straight alpha, or (H, W), as the composer was
+            made. It is valid until the next call, and must not be written on.
+
+        Raises:
+            ValueError: the share in a composer is closed.
+        """
         ...
 
     def close(self) -> None:
