@@ -251,8 +251,8 @@ class Plate:
         Find where *alpha* shows the room, after `_compare`; returns a mask of 0 and 255.
 
         Deep in a subject, a place that the flow explains as well is left as it is: the subject may
-        wear the room's colours. While the camera moves (*noise* is None), all of that is left, for
-        the room may look like a subject by chance. All arrays are (h, w).
+        wear the room's colours. While the camera moves (*noise* is None), everything deep in a
+        subject is left, since the room may look like it by chance. All arrays are (h, w).
         """
         as_good = residual + max(_AS_GOOD, _AS_GOOD_NOISE * (noise or 0.0))
         explained = (self._sure > 0) & (self._gap <= _ALIKE) & (self._gap <= as_good)
