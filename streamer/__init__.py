@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamer.errors import StreamerError
     from streamer.frame import Frame, Matte, Stamp
+    from streamer.host import Host
     from streamer.remover import BackgroundRemover
     from streamer.stream import Stream as Pipeline
 
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackgroundRemover",
     "Frame",
+    "Host",
     "Matte",
     "Pipeline",
     "Stamp",
@@ -31,6 +33,7 @@ __all__ = [
 _HOMES = {
     "BackgroundRemover": ("streamer.remover", "BackgroundRemover"),
     "Frame": ("streamer.frame", "Frame"),
+    "Host": ("streamer.host", "Host"),
     "Matte": ("streamer.frame", "Matte"),
     "Pipeline": ("streamer.stream", "Stream"),
     "Stamp": ("streamer.frame", "Stamp"),

@@ -107,6 +107,23 @@ class FramesDropped:
     """Frames since the previous event with this reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamFailed:
+    """A stream of several is down."""
+
+    why: str
+    pause_s: float | None
+    """Seconds until it is started again; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """A stream of several has ended: its source did, or a stop was wanted."""
+
+    why: str = ""
+    """The failure that it was down with, if it was."""
+
+
 Event = (
     SourceChanged
     | StageFailure
@@ -118,6 +135,8 @@ Event = (
     | ViewerJoined
     | ViewerLeft
     | FramesDropped
+    | StreamFailed
+    | StreamEnded
 )
 Tell = Callable[[Event], None]
 Listener = Callable[[str, Event], None]
@@ -169,17 +188,22 @@ class Events:
 
 def log(stream: str, event: Event) -> None:
     """Log *event*; what a user should know without asking is above the debug level."""
+    told = logging.LoggerAdapter(logger, {"stream": stream})
     match event:
         case SourceChanged(source, "live", away_s=None):
-            logger.info("%s: live", source)
+            told.info("%s: live", source)
         case SourceChanged(source, "live", away_s=away_s):
             # As loud as the loss was.
-            logger.warning("%s: live again after %.1f s", source, away_s)
+            told.warning("%s: live again after %.1f s", source, away_s)
         case SourceChanged(_, state, why) if why:
-            logger.warning("%s: %s", state, why)
+            told.warning("%s: %s", state, why)
         case SourceChanged(source, state):
-            logger.info("%s: %s", source, state)
+            told.info("%s: %s", source, state)
+        case StreamFailed(why, None):
+            told.error("%s: %s; it stays down", stream, redact(why))
+        case StreamFailed(why, pause_s):
+            told.warning("%s: %s; starts again in %.1f s", stream, redact(why), pause_s)
         case ModelSwapped(model, mode):
-            logger.info("now: model %s, matting %s", model, mode)
+            told.info("now: model %s, matting %s", model, mode)
         case _:
-            logger.debug("%s: %s", stream, event)
+            told.debug("%s: %s", stream, event)

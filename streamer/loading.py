@@ -12,7 +12,7 @@ from streamer.config import Config, SourceConfig
 from streamer.core.cores import core_count
 from streamer.core.cpu import giving_way
 from streamer.matting import LADDER, Asking, make_matting
-from streamer.models import Progress, is_recurrent, load_segmenter
+from streamer.models import Progress, User, is_recurrent, load_segmenter
 from streamer.preprocessing import Regional, prepared
 from streamer.protocols import Matting, Segmenter
 
@@ -26,6 +26,7 @@ def load_matting(
     live: bool = False,
     through: Callable[[Segmenter], Segmenter] = lambda segmenter: segmenter,
     asking: Asking | None = None,
+    user: User | None = None,
 ) -> tuple[Matting, str | None]:
     """
     Load the model and make the matting of *config*; its source and sinks are left alone.
@@ -36,6 +37,7 @@ def load_matting(
         live: frames will not wait for the model.
         through: wraps the model for the matting, and owns it.
         asking: how the model is asked for key frames; by default *live* decides.
+        user: whose turns the model's runs take; None: somebody new.
 
     Returns:
         The matting, which the caller warms up and closes; and why its model is a fall-back, if so.
@@ -49,16 +51,18 @@ def load_matting(
     apart = not live or config.source.APART
     if wanted.mode == "auto" and (apart or is_recurrent(config.model.name)):
         wanted = wanted.model_copy(update={"mode": "every_frame"})
+    user = user or User()
+    period_s = 1 / rate_of(config.source)
     if wanted.mode == "every_frame":
-        segmenter, fallback = load_segmenter(config.model, progress)
+        user.give(period_s)
+        segmenter, fallback = load_segmenter(config.model, progress, user=user)
     else:
-        load = partial(load_segmenter, config.model, progress, ladder=LADDER)
+        user.give(period_s * wanted.max_interval)
+        load = partial(load_segmenter, config.model, progress, ladder=LADDER, user=user)
         # Live, the model's threads must not hold up the stages that every frame passes through.
         segmenter, fallback = giving_way(load) if live else load()
     seen = prepared(segmenter, config.preprocess)
-    matting = make_matting(
-        wanted, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
-    )
+    matting = make_matting(wanted, through(seen), live=live, period_s=period_s, asking=asking)
     return Regional(matting, config.preprocess), fallback
 
 

@@ -97,6 +97,15 @@ class ModelInfo:
     """Its alpha depends on the pictures before; see `Segmenter.reset`."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What a stream got of the device that its model runs on, which others may use too."""
+
+    runs: int
+    busy_s: float
+    """Seconds that its runs took."""
+
+
 class Segmenter(Protocol):
     """
     A model that estimates an alpha from one image, at one of several sizes of its input.

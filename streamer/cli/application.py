@@ -53,6 +53,14 @@ def everything(
     debug: Annotated[
         bool, typer.Option("--debug", help="Log everything, and show tracebacks.")
     ] = False,
+    log_format: Annotated[
+        logs.LogFormat,
+        typer.Option(
+            "--log-format",
+            envvar="STREAMER_LOG_FORMAT",
+            help="What standard error has; json: an object a line, for programs.",
+        ),
+    ] = logs.LogFormat.text,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -64,7 +72,7 @@ def everything(
 
     Exit codes: 0 done, 2 configuration, 3 source, 4 model, 5 sink, 1 anything else.
     """
-    handler = logs.set_up(verbose=verbose, debug=debug)
+    handler = logs.set_up(verbose=verbose, debug=debug, log_format=log_format)
     context.call_on_close(lambda: logs.tear_down(handler))
     context.obj = context.with_resource(Interruption())
 

@@ -25,11 +25,13 @@ def check(
 
     Example: streamer config check config/webcam.yaml --set source.fps=15
     """
-    from streamer.config import load_config
+    from streamer.config import load_box
 
-    config = load_config(file, overrides or ())
-    sinks = ", ".join(sink.type for sink in config.sinks)
-    typer.echo(f"{file}: valid: {config.source.type} to {sinks}")
+    box = load_box(file, overrides or ())
+    for name, stream in box.streams.items():
+        place = f"{file}: valid" if box.alone else f"{file}: valid: {name}"
+        sinks = ", ".join(sink.type for sink in stream.sinks)
+        typer.echo(f"{place}: {stream.source.type} to {sinks}")
 
 
 @app.command()
@@ -60,7 +62,9 @@ def reference() -> None:
 
 @app.command()
 def init(
-    name: Annotated[str, typer.Argument(help="webcam, headless or demo.")] = "webcam",
+    name: Annotated[
+        str, typer.Argument(help="webcam, headless, rtsp_relay, box or demo.")
+    ] = "webcam",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where; <name>.yaml when not given.")
     ] = None,

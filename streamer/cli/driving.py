@@ -1,85 +1,134 @@
-"""Runs one pipeline for a command: signals, progress, the report, the summary, the exit code."""
+"""Runs the streams of a command: signals, progress, the report, the summary, the exit code."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from streamer.cli import failures
+from streamer.cli import failures, logs
 from streamer.cli.interruption import Interruption
 from streamer.cli.lasting import Lasting
 from streamer.cli.optimizing import make_fast
 from streamer.cli.progress import Downloads, FrameLine
 from streamer.cli.summary import prepare_folder, summary_lines, write_report
-from streamer.config import Config, DisplaySinkConfig, is_among
+from streamer.cli.watching import StreamTable
+from streamer.config import BoxConfig, Config, DisplaySinkConfig, is_among
+from streamer.control.reloading import Reloading
+from streamer.control.service import Service
 from streamer.errors import ConfigError, SinkError
+
+if TYPE_CHECKING:
+    from streamer.host import Host
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """Where a configuration came from, so that it can be read again."""
+
+    path: Path
+    overrides: Sequence[str]
+    watch: bool
+    """Read it again when it changes."""
 
 
 def drive(
-    config: Config,
+    config: Config | BoxConfig,
     interruption: Interruption,
     report_file: Path | None,
     for_s: float | None = None,
     *,
     fast: bool = False,
+    file: ConfigFile | None = None,
 ) -> dict[str, Any]:
     """
     Run *config* to its end or to the first signal, print the summary, return the report.
 
     Args:
-        config: what to run.
-        interruption: says whether to stop; while this runs, its first signal stops the pipeline.
+        config: what to run: one stream, or several.
+        interruption: says whether to stop; while this runs, its first signal stops the streams.
         report_file: where the report goes, also after a failure.
         for_s: ends this long after the first frame, or after this long without any; None: never.
         fast: on a CPU, first make a faster file of the model if there is none.
+        file: read again while it runs, if it is watched, or the process is a systemd service.
 
     Raises:
         StreamerError: the run could not begin: no model of that name, no place for the report.
         typer.Exit: the run failed, or its report could not be written; the error is printed.
     """
-    from streamer import Pipeline
+    from streamer.control.metrics import serving_metrics
+    from streamer.host import Host
 
+    box = config if isinstance(config, BoxConfig) else BoxConfig.of(config)
     if report_file is not None:
-        if is_among(report_file, config.files_read):
+        if is_among(report_file, box.files_read):
             raise ConfigError(
                 f"--report: {report_file} is what the stream reads: name another file"
             )
         prepare_folder(report_file)
-    if fast or config.source.RECONNECTS:
-        _ask_for_a_screen(config)
-    if fast:
-        make_fast(config.model)
+    for stream in box.streams.values():
+        if fast or stream.source.RECONNECTS:
+            _ask_for_a_screen(stream)
+        if fast:
+            make_fast(stream.model)
+    if not box.alone:
+        logs.name_streams()
     failure: BaseException | None = None
+    service = Service()
     with ExitStack() as finishing:
-        with Downloads() as downloads:
-            pipeline = Pipeline.from_config(config, progress=downloads)
-            line = FrameLine(pipeline.report, downloads)
-            lasting = Lasting(
-                for_s, lambda: pipeline.ready, lambda: pipeline.statistics().frames["captured"]
-            )
+        with ExitStack() as running:
+            downloads = running.enter_context(Downloads())
+            host = Host(box, progress=downloads)
+            running.enter_context(serving_metrics(host, box.metrics))
+            if file is not None and (file.watch or service.there):
+                running.enter_context(_reloading(host, file, interruption, service))
+            host.prepare()
+            line = _progress(host, downloads, alone=box.alone)
+            lasting = Lasting(for_s, lambda: host.ready, lambda: host.captured)
 
             def should_stop() -> bool:
                 line.tick()
-                return interruption.requested or lasting.over()
+                service.tick(host)
+                over = interruption.requested or lasting.over()
+                if over:
+                    service.stopping()
+                return over
 
             # Kept until the report is written, so that the first signal does not cost that either.
-            finishing.enter_context(interruption.stopping(pipeline.request_stop))
+            finishing.enter_context(interruption.stopping(host.request_stop))
             try:
-                pipeline.run(should_stop=should_stop)
+                host.run(should_stop=should_stop)
             except BaseException as error:  # explained after the summary
                 failure = error
             line.close()
-        report = pipeline.report()
-        code = _conclude(report, report_file, failure, aside=config.owns_stdout)
-    if pipeline.abandoned:
-        failures.say(f"warning: left behind, still busy: {', '.join(pipeline.abandoned)}")
+        report = host.report()
+        code = _conclude(report, report_file, failure or host.failure, aside=box.owns_stdout)
+    if host.abandoned:
+        failures.say(f"warning: left behind, still busy: {', '.join(host.abandoned)}")
         failures.leave(code)
     if code:
         raise typer.Exit(code)
     return report
+
+
+def _progress(host: Host, downloads: Downloads, *, alone: bool) -> FrameLine | StreamTable:
+    return FrameLine(host.report, downloads) if alone else StreamTable(host.status, downloads)
+
+
+@contextmanager
+def _reloading(
+    host: Host, file: ConfigFile, interruption: Interruption, service: Service
+) -> Iterator[None]:
+    """Read *file* again within this, at SIGHUP and, if it is watched, when it changes."""
+    reloading = Reloading(
+        file.path, file.overrides, host.reload, watch=file.watch, told=service.reloading
+    )
+    with reloading, interruption.reloading(reloading.request):
+        yield
 
 
 def _ask_for_a_screen(config: Config) -> None:
@@ -105,7 +154,7 @@ def _conclude(
             write_report(report_file, report)
         except Exception as error:  # explained after the summary
             unwritten = error
-    if failure is None or report["frames"]["captured"]:
+    if failure is None or "streams" in report or report["frames"]["captured"]:
         for text in summary_lines(report):
             failures.say(text, err=aside)
     code = 0

@@ -1,7 +1,8 @@
 """
 The error message and the exit code of every failure: decided here and nowhere else.
 
-One line on standard error, without credentials; the traceback only with `--debug`.
+One line on standard error, without credentials; the traceback only with `--debug`. Where the log is
+JSON, the line is too.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from itertools import islice
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from streamer.cli import logs
 from streamer.cli.interruption import Interrupted
 from streamer.errors import StreamerError, redact
+
+_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
+"""By the word that a line which is printed begins with."""
 
 
 def explain(error: BaseException) -> int | None:
@@ -26,7 +32,7 @@ def explain(error: BaseException) -> int | None:
     Print what failed on standard error and return the exit code.
 
     Returns None and prints nothing for what the command line's framework handles itself: exits,
-    usage errors, and a reader of our output that has gone.
+    usage errors (unless the log is JSON), and a reader of our output that has gone.
     """
     if isinstance(error, Interrupted):
         say("interrupted")
@@ -36,31 +42,42 @@ def explain(error: BaseException) -> int | None:
         return 130
     if isinstance(error, SystemExit | GeneratorExit | typer.Exit | typer.Abort):
         return None
-    if callable(getattr(error, "format_message", None)):
-        return None
+    if callable(usage := getattr(error, "format_message", None)):
+        if not logs.in_json():
+            return None
+        say(f"error: {_one_line(usage())}")
+        return int(getattr(error, "exit_code", 2))
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return None
     debugging = logging.getLogger("streamer").isEnabledFor(logging.DEBUG)
-    if debugging:
-        say("".join(traceback.format_exception(error)).rstrip())
+    raised = error if debugging else None
     if isinstance(error, StreamerError):
-        say(f"error: {_one_line(str(error))}")
+        say(f"error: {_one_line(str(error))}", raised=raised)
         return error.exit_code
     way_out = "" if debugging else ": run again with --debug to see where"
     text = _one_line(str(error))
-    say(f"error: {type(error).__name__}{': ' if text else ''}{text}{way_out}")
+    say(f"error: {type(error).__name__}{': ' if text else ''}{text}{way_out}", raised=raised)
     return 1
 
 
-def say(text: str, *, err: bool = True) -> None:
+def say(text: str, *, err: bool = True, raised: BaseException | None = None) -> None:
     """
     Write *text* without credentials to standard error, or to standard output if not *err*.
 
-    A failure to write is ignored, because the message is not the command's result. A command
+    Standard error gets a line of JSON where the log is JSON. The traceback of *raised* goes with
+    it. A failure to write is ignored, because the message is not the command's result. A command
     whose result is printed uses `typer.echo`.
     """
+    if err and logs.in_json():
+        kind, _, rest = text.partition(": ")
+        level, message = (_LEVELS[kind], rest) if kind in _LEVELS else (logging.INFO, text)
+        line = logs.json_line(level, message, raised)
+    elif raised is not None:
+        line = redact("".join(traceback.format_exception(raised)) + text)
+    else:
+        line = redact(text)
     with suppress(OSError, ValueError):  # disk full, reader or terminal gone, closed
-        typer.echo(redact(text), err=err)
+        typer.echo(line, err=err)
 
 
 def leave(code: int) -> NoReturn:
@@ -102,12 +119,21 @@ class GuardedGroup(TyperGroup):
     """The top-level command: reports failures of its subcommands, and takes its flags anywhere."""
 
     _FLAGS = ("--debug", "-v", "--verbose")
+    _OPTION = "--log-format"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let `streamer run x.yaml --debug` mean `streamer --debug run x.yaml`."""
         end = args.index("--") if "--" in args else len(args)
-        ours = [arg for arg in args[:end] if arg in self._FLAGS]
-        rest = [arg for arg in args[:end] if arg not in self._FLAGS]
+        ours: list[str] = []
+        rest: list[str] = []
+        given = iter(args[:end])
+        for arg in given:
+            if arg in self._FLAGS or arg.startswith(f"{self._OPTION}="):
+                ours.append(arg)
+            elif arg == self._OPTION:
+                ours += [arg, *islice(given, 1)]
+            else:
+                rest.append(arg)
         return super().parse_args(ctx, [*ours, *rest, *args[end:]])
 
     def invoke(self, ctx: Any) -> Any:

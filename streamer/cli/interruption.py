@@ -1,6 +1,8 @@
 """
 SIGINT, SIGTERM and SIGHUP: the first one ends a run with its files finished, the second at once.
 
+SIGHUP has the configuration read again instead, where `reloading` says so.
+
 With no run in progress the first one already ends the command: it raises an exception, so that
 temporary files are removed on the way. A signal that was ignored when the command started stays
 ignored: `nohup` does so with SIGHUP, and shells do so with SIGINT for commands behind `&`.
@@ -8,6 +10,7 @@ ignored: `nohup` does so with SIGHUP, and shells do so with SIGINT for commands 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
+from streamer.cli import logs
 from streamer.core.clock import Clock, SystemClock
 
 _SIGNALS = tuple(
@@ -57,6 +61,8 @@ class Interruption:
         self._leave = leave
         self._clock = clock or SystemClock()
         self._stop: Callable[[], None] | None = None
+        self._reload: Callable[[], None] | None = None
+        self._had_terminal = False
         self._first_ns: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -73,6 +79,15 @@ class Interruption:
             yield
         finally:
             self._stop = None
+
+    @contextmanager
+    def reloading(self, reload: Callable[[], None]) -> Iterator[None]:
+        """Within this, SIGHUP calls *reload*, unless it comes because the terminal has gone."""
+        self._reload, self._had_terminal = reload, _has_terminal()
+        try:
+            yield
+        finally:
+            self._reload = None
 
     def __enter__(self) -> Interruption:
         heeded = [signum for signum in _SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
@@ -96,6 +111,13 @@ class Interruption:
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Handle one signal, as a handler of `signal.signal`. Takes no lock."""
         now_ns = self._clock.now_ns()
+        if (
+            self._reload is not None
+            and signum == getattr(signal, "SIGHUP", None)
+            and not (self._had_terminal and not _has_terminal())
+        ):
+            self._reload()
+            return
         if self._first_ns is not None:
             if now_ns - self._first_ns >= _ONE_REQUEST_NS:
                 _note("stopped at once")
@@ -108,7 +130,18 @@ class Interruption:
         self._stop()
 
 
+def _has_terminal() -> bool:
+    """Whether the process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _note(text: str) -> None:
     """Write to stderr without Python's buffers, whose use the signal may have interrupted."""
+    # Neither function takes a lock.
+    line = logs.json_line(logging.INFO, text) if logs.in_json() else f"\n{text}"
     with suppress(OSError):
-        os.write(2, f"\n{text}\n".encode())
+        os.write(2, f"{line}\n".encode())

@@ -39,7 +39,7 @@ class Downloads:
                 self._progress.update(task, completed=done_bytes, total=total_bytes)
 
     def _begin(self, label: str, total_bytes: int | None) -> Any:
-        if not _on_a_terminal():
+        if not on_a_terminal():
             size = "" if total_bytes is None else f" ({total_bytes / 1e6:.0f} MB)"
             say(f"downloading {label}{size}")
             return None
@@ -91,7 +91,7 @@ class FrameLine:
 
     def tick(self) -> None:
         """Rewrite the line if it is due."""
-        if time.monotonic() < self._next or not _on_a_terminal():
+        if time.monotonic() < self._next or not on_a_terminal():
             return
         self._next = time.monotonic() + self._PERIOD_S
         report = self._report()
@@ -146,7 +146,7 @@ class _CountOnTerminal(Count):
 @contextmanager
 def counting(label: str, total: int) -> Iterator[Count]:
     """Show a bar over *total* items for the time of a `with` block."""
-    if not _on_a_terminal():
+    if not on_a_terminal():
         yield Count()
         return
     from rich.console import Console
@@ -161,7 +161,8 @@ def counting(label: str, total: int) -> Iterator[Count]:
             progress.stop()
 
 
-def _on_a_terminal() -> bool:
+def on_a_terminal() -> bool:
+    """Whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
@@ -184,7 +185,7 @@ class Steps:
             self._progress.update(self._tasks[step], completed=done, total=total)
 
     def _begin(self, step: str, total: int) -> Any:
-        if not _on_a_terminal():
+        if not on_a_terminal():
             say(f"{step} ...")
             return None
         if self._progress is None:

@@ -36,16 +36,22 @@ def run(
         Path | None, typer.Option(metavar="FILE.json", help="Write the run report there.")
     ] = None,
     for_s: For = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Read the file again when it changes, and at SIGHUP."),
+    ] = False,
 ) -> None:
     """
-    Run a configuration until its source ends, its window is closed, --for is over, or Ctrl-C.
+    Run the stream of a configuration, or several, until all have ended, --for is over, or Ctrl-C.
 
     Example: streamer run config/webcam.yaml --set source.fps=15 --report out/report.json
     """
-    from streamer.cli.driving import drive
-    from streamer.config import load_config
+    from streamer.cli.driving import ConfigFile, drive
+    from streamer.config import load_box
 
-    drive(load_config(configuration, overrides or ()), context.obj, report, for_s)
+    box = load_box(configuration, overrides or ())
+    file = ConfigFile(configuration, tuple(overrides or ()), watch=watch)
+    drive(box, context.obj, report, for_s, file=file)
 
 
 def preview(

@@ -12,7 +12,13 @@ from streamer.errors import StreamerError, redact
 
 
 def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """The report's main figures, as lines of text; missing fields are left out."""
+    """The main figures of a report, of one stream or several, as lines of text."""
+    if "streams" in report:
+        for name, stream in report["streams"].items():
+            yield _line(name, _stream(stream))
+        if report.get("rss_peak_mb"):
+            yield _line("memory", f"{report['rss_peak_mb']:.0f} MB at most")
+        return
     frames = report.get("frames") or {}
     yield _line(
         "frames",
@@ -40,6 +46,24 @@ def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield _line("memory", f"{report['rss_peak_mb']:.0f} MB at most")
     for sink in report.get("sinks") or ():
         yield _line("sink", _sink(sink))
+
+
+def _stream(stream: Mapping[str, Any]) -> str:
+    """One of several streams in a line; missing fields are left out."""
+    frames = stream.get("frames") or {}
+    parts = [str(stream.get("state"))]
+    if frames:
+        dropped = sum((stream.get("drops") or {}).values())
+        parts.append(f"{frames.get('emitted', 0)} of {frames.get('captured', 0)} frames")
+        parts.append(f"{dropped} dropped, {stream.get('fps') or 0:.2f} fps")
+    late = ((stream.get("latency_ms") or {}).get("end_to_end") or {}).get("p95")
+    if late is not None:
+        parts.append(f"p95 {late:.1f} ms")
+    often = ("restarts", "reconnects")
+    parts += [f"{stream[key]} {key}" for key in often if stream.get(key)]
+    if stream.get("error"):
+        parts.append(str(stream["error"]))
+    return "; ".join(parts)
 
 
 def _latency(stages: Mapping[str, Mapping[str, float | None]]) -> Iterator[str]:

@@ -7,9 +7,11 @@ from streamer.config.backends import (
     OpenVinoOptions,
     TensorRtOptions,
 )
+from streamer.config.box import BoxConfig, RestartConfig, load_box, parse_box
 from streamer.config.kinds import find_kinds, kinds_of, made_by, register, type_of
 from streamer.config.limits import limits_of
 from streamer.config.load import load_config, parse_config, revise
+from streamer.config.metrics import MetricsConfig
 from streamer.config.models import (
     Config,
     ContractConfig,
@@ -83,6 +85,7 @@ __all__ = [
     "BackgroundConfig",
     "BlurBackgroundConfig",
     "BlurConfig",
+    "BoxConfig",
     "ColourBackgroundConfig",
     "ComposeConfig",
     "Config",
@@ -103,6 +106,7 @@ __all__ = [
     "LayoutConfig",
     "LightWrapConfig",
     "MattingConfig",
+    "MetricsConfig",
     "ModelConfig",
     "OpenVinoOptions",
     "OverlayConfig",
@@ -117,6 +121,7 @@ __all__ = [
     "RecordSinkConfig",
     "RefineConfig",
     "Region",
+    "RestartConfig",
     "RtspSinkConfig",
     "RtspSourceConfig",
     "ServeAddress",
@@ -139,8 +144,10 @@ __all__ = [
     "is_among",
     "kinds_of",
     "limits_of",
+    "load_box",
     "load_config",
     "made_by",
+    "parse_box",
     "parse_config",
     "register",
     "revise",

@@ -36,12 +36,7 @@ class ServeAddress:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @classmethod
     def parse(cls, url: str) -> ServeAddress:
@@ -82,3 +77,13 @@ class ServeAddress:
             unquote(parts.username) if parts.username is not None else None,
             unquote(parts.password) if parts.password is not None else None,
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host*, a name or an address, is this machine to itself only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,11 +8,12 @@ from typing import Literal
 from streamer.config.data import Data
 from streamer.config.models import Config
 
-Way = Literal["next frame", "source", "matting", "restart"]
+Way = Literal["next frame", "source", "matting", "sinks", "restart"]
 """
 `next frame`: applies from the next frame on. `source`: a camera or RTSP stream is reopened; other
 sources take some of their settings without that. `matting`: model and matting are loaded again
-while the old ones keep running. `restart`: fixed while the stream runs.
+while the old ones keep running. `sinks`: those
+that differ are ended and made anew, the others go on. `restart`: fixed while the stream runs.
 """
 
 WAYS: dict[str, Way] = {
@@ -27,7 +28,7 @@ WAYS: dict[str, Way] = {
     "source.reconnect": "restart",
     "source": "source",
     "name": "restart",
-    "sinks": "restart",
+    "sinks": "sinks",
     "standby": "restart",
     "pipeline": "restart",
 }

@@ -41,13 +41,16 @@ _EXPECTED = {
 }
 
 
-def complaints(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
+def complaints(
+    error: ValidationError, data: Mapping[str, Any], root: type[BaseModel] = Config
+) -> list[str]:
     """
     One phrase for each thing wrong in *data*, as `source.fps: 0 is not a positive number`.
 
     Args:
-        error: what `Config.model_validate(data)` raised.
+        error: what `root.model_validate(data)` raised.
         data: plain data, as YAML gives it.
+        root: the model of all *data*.
     """
     found: dict[Location, list[ErrorDetails]] = {}
     for detail in _of_the_nearest(error.errors(include_url=False), data):
@@ -59,7 +62,7 @@ def complaints(error: ValidationError, data: Mapping[str, Any]) -> list[str]:
         if not all(detail["type"] == "literal_error" for detail in details)
         or not any(len(o) > len(location) and o[: len(location)] == location for o in found)
     }
-    return [_phrase(location, details, data) for location, details in deepest.items()]
+    return [_phrase(location, details, data, root) for location, details in deepest.items()]
 
 
 def _of_the_nearest(details: list[ErrorDetails], data: Any) -> list[ErrorDetails]:
@@ -118,7 +121,12 @@ def _is_a_short_list(detail: ErrorDetails) -> bool:
     return detail["type"] == "missing" and isinstance(detail["loc"][-1], int)
 
 
-def _phrase(location: Location, details: list[ErrorDetails], data: Mapping[str, Any]) -> str:
+def _phrase(
+    location: Location,
+    details: list[ErrorDetails],
+    data: Mapping[str, Any],
+    root: type[BaseModel],
+) -> str:
     first = details[0]
     context = first.get("ctx", {})
     match first["type"]:
@@ -128,7 +136,7 @@ def _phrase(location: Location, details: list[ErrorDetails], data: Mapping[str, 
         case "missing":
             return f"{_dotted(location)}is missing"
         case "extra_forbidden" | "invalid_key":
-            return f"{_dotted(location[:-1])}{_unknown_key(location, data)}"
+            return f"{_dotted(location[:-1])}{_unknown_key(location, data, root)}"
         case "union_tag_not_found":
             return f"{_dotted(location)}is missing: one of {_tags(location[:-1])}"
         case "union_tag_invalid":
@@ -227,9 +235,11 @@ def _is_secret(location: Location) -> bool:
     return any(name in secrets for name in location)
 
 
-def _unknown_key(location: Location, data: Mapping[str, Any]) -> str:
+def _unknown_key(location: Location, data: Mapping[str, Any], root: type[BaseModel]) -> str:
     key = str(location[-1])
-    keys = sorted({key for model in _models_at(location[:-1], data) for key in model.model_fields})
+    keys = sorted(
+        {key for model in _models_at(location[:-1], data, root) for key in model.model_fields}
+    )
     near = _nearest(key, keys)
     return f"unknown key '{key}'{near or ': the keys are ' + ', '.join(keys)}"
 
@@ -239,9 +249,11 @@ def _nearest(word: str, words: Sequence[str]) -> str:
     return f": did you mean '{near[0]}'?" if near else ""
 
 
-def _models_at(location: Location, data: Mapping[str, Any]) -> list[type[BaseModel]]:
+def _models_at(
+    location: Location, data: Mapping[str, Any], root: type[BaseModel]
+) -> list[type[BaseModel]]:
     """The models that are allowed at *location*; only one if `type:` names it."""
-    models: list[type[BaseModel]] = [Config]
+    models = [root]
     here: Any = data
     for part in location:
         here = here[part]

@@ -43,14 +43,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     Raises:
         ConfigError: it cannot be read or is not valid; one line that names file, key and value.
     """
-    name = os.fspath(path)
-    try:
-        data = parse_yaml(read_text(path, name))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: {yaml_complaint(error)}") from None
-    if data is None:
-        raise ConfigError(f"{name}: is empty: `streamer config init` writes one to start from")
-    return parse_config(data, overrides, name=name)
+    return parse_config(read_yaml(path), overrides, name=os.fspath(path))
 
 
 def parse_config(
@@ -68,19 +61,52 @@ def parse_config(
     Raises:
         ConfigError: it is not valid.
     """
+    filled = plain_data(data, overrides, name=name)
+    if "streams" in filled:
+        raise ConfigError(f"{name}: has several streams: `streamer run` takes it, this does not")
+    checked = check_config(filled)
+    if isinstance(checked, Config):
+        return checked
+    raise ConfigError(f"{name}: {'; '.join(checked)}")
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """What a YAML file says, as plain data. Raises ConfigError."""
+    name = os.fspath(path)
+    try:
+        data = parse_yaml(read_text(path, name))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: {yaml_complaint(error)}") from None
+    if data is None:
+        raise ConfigError(f"{name}: is empty: `streamer config init` writes one to start from")
+    return data
+
+
+def plain_data(
+    data: Mapping[str, Any], overrides: Sequence[str] = (), *, name: str
+) -> dict[str, Any]:
+    """
+    *data* with *overrides* and `${VARIABLES}` filled in, without keys that begin with `x-`.
+
+    Raises:
+        ConfigError: it is no mapping, an override does not fit it, or a variable is not set.
+    """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{name}: is not a mapping of keys such as `source:` and `sinks:`")
     changed = {k: value for k, value in _copied(data).items() if not k.startswith("x-")}
     for override in overrides:
         _override(changed, override)
-    filled = _interpolated(changed, name, ())
+    filled: dict[str, Any] = _interpolated(changed, name, ())
+    return filled
+
+
+def check_config(data: Mapping[str, Any]) -> Config | list[str]:
+    """The configuration in plain *data*, or a phrase for each thing that is wrong in it."""
     try:
-        return _validated(filled)
+        return _validated(data)
     except ValidationError as error:
-        said = complaints(error, filled)
-        if _has_unknown_kind(error):
-            said += broken_kinds()
-        raise ConfigError(f"{name}: {'; '.join(said)}") from None
+        said = complaints(error, data)
+        return said + broken_kinds() if _has_unknown_kind(error) else said
 
 
 def _validated(data: Mapping[str, Any]) -> Config:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from streamer.config.addresses import ServeAddress
 from streamer.config.backends import BackendOptions
 from streamer.config.data import Data
 from streamer.config.limits import Pause
-from streamer.config.paths import is_among
 from streamer.config.picture import ComposeConfig, RefineConfig
 from streamer.config.preprocess import PreprocessConfig
-from streamer.config.sinks import (
-    DisplaySinkConfig,
-    ImagesSinkConfig,
-    LayoutConfig,
-    PipeSinkConfig,
-    RecordSinkConfig,
-    RtspSinkConfig,
-    SinkConfig,
-)
+from streamer.config.sinks import LayoutConfig, PipeSinkConfig, SinkConfig
 from streamer.config.sources import SourceConfig
+from streamer.config.together import check_together, pipes_to_stdout, placed
 
 Provider = Literal["tensorrt", "cuda", "coreml", "directml", "cpu"]
 
@@ -165,7 +157,7 @@ class Config(Data):
     """One stream, from its source to its sinks."""
 
     name: str = Field("stream", max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
-    """Name of the stream; it replaces `{stream}` in the sinks' paths."""
+    """Name of the stream; it replaces `{stream}` in the sinks' paths, `serve` and `publish`."""
     source: SourceConfig
     """Where frames come from."""
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -178,63 +170,18 @@ class Config(Data):
     """Where mattes go: one output, or several at once."""
     pipeline: PipelineConfig = PipelineConfig()
 
-    @model_validator(mode="after")
-    def _one_window(self) -> Config:
-        if sum(isinstance(sink, DisplaySinkConfig) for sink in self.sinks) > 1:
-            raise ValueError("sinks: one display at most")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _named_in_addresses(cls, data: Any) -> Any:
+        """Fill in `{stream}` in the addresses that sinks serve at or publish to."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("sinks"), list):
+            return data
+        name = str(data.get("name") or cls.model_fields["name"].default)
+        return {**data, "sinks": [_addressed(sink, name) for sink in data["sinks"]]}
 
     @model_validator(mode="after")
-    def _served_side_by_side(self) -> Config:
-        terms: dict[tuple[str, int], object] = {}
-        paths: set[tuple[str, int, str]] = set()
-        for number, sink in enumerate(self.sinks):
-            if not isinstance(sink, RtspSinkConfig) or sink.serve is None:
-                continue
-            address = ServeAddress.parse(sink.serve.get_secret_value())
-            place, path = (address.host, address.port), address.path.rstrip("/")
-            if (*place, path) in paths:
-                raise ValueError(f"sinks.{number}.serve: another sink has this path")
-            paths.add((*place, path))
-            own = (address.username, address.password, sink.certificate, sink.private_key)
-            if terms.setdefault(place, own) != own:
-                raise ValueError(
-                    f"sinks.{number}.serve: shares its port with another sink: give both the same "
-                    "user, password and certificate"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _one_on_stdout(self) -> Config:
-        if self._pipes_to_stdout > 1:
-            raise ValueError("sinks: one pipe to stdout at most")
-        return self
-
-    @model_validator(mode="after")
-    def _no_file_twice(self) -> Config:
-        films: dict[int, str] = {}
-        folders: dict[int, tuple[str, str]] = {}
-        for number, sink in enumerate(self.sinks):
-            if isinstance(sink, RecordSinkConfig):
-                path = sink.path.replace("{stream}", self.name)
-                if is_among(path, self.files_read):
-                    raise ValueError(
-                        f"sinks.{number}.path: {sink.path} is what the stream reads: "
-                        "name another file"
-                    )
-                for other, film in films.items():
-                    if is_among(path, [film]):
-                        raise ValueError(f"sinks.{number}.path: is that of sinks.{other} too")
-                films[number] = path
-            elif isinstance(sink, ImagesSinkConfig) and sink.names == "index":
-                path = sink.path.replace("{stream}", self.name)
-                for other, (folder, form) in folders.items():
-                    if form == sink.format and is_among(path, [folder]):
-                        raise ValueError(
-                            f"sinks.{number}.path: is that of sinks.{other} too, and so are the "
-                            "names in it: write names: timestamp, or another folder"
-                        )
-                folders[number] = (path, sink.format)
+    def _sinks_go_together(self) -> Config:
+        check_together(placed({self.name: self}, alone=True), self.files_read)
         return self
 
     @property
@@ -246,11 +193,7 @@ class Config(Data):
     @property
     def owns_stdout(self) -> bool:
         """Whether a sink writes to stdout; nothing else must be printed there then."""
-        return self._pipes_to_stdout > 0
-
-    @property
-    def _pipes_to_stdout(self) -> int:
-        return sum(isinstance(sink, PipeSinkConfig) and sink.path == "-" for sink in self.sinks)
+        return pipes_to_stdout(self.sinks) > 0
 
     @model_validator(mode="after")
     def _alpha_has_a_format(self) -> Config:
@@ -272,3 +215,11 @@ class Config(Data):
         if sink.layout == "composite" and self.compose.background.type == "transparent":
             return "set another compose.background"
         return None
+
+
+def _addressed(sink: Any, name: str) -> Any:
+    """*sink*, as YAML gives it, with the name of its stream in its addresses."""
+    if not isinstance(sink, Mapping):
+        return sink
+    addresses = {key: sink[key] for key in ("serve", "publish") if isinstance(sink.get(key), str)}
+    return {**sink, **{key: text.replace("{stream}", name) for key, text in addresses.items()}}

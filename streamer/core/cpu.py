@@ -119,7 +119,7 @@ def giving_way(work: Callable[[], T]) -> T:
         except BaseException as error:  # it is raised in the caller's thread
             failures.append(error)
 
-    thread = threading.Thread(target=guarded, name="streamer-loading")
+    thread = threading.Thread(target=guarded, name=name_beside("loading"))
     thread.start()
     thread.join()
     if failures:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +40,18 @@ class MatteAges:
     max: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cumulative:
+    """A histogram as it was at one moment: how many values were up to each of some bounds."""
+
+    up_to: tuple[int, ...]
+    """Values up to each bound; never falls from one bound to the next, nor with time."""
+    total: int
+    """All values, those above the last bound included."""
+    sum: float
+    """All values added up."""
+
+
 class LatencyHistogram:
     """
     Durations from 1 µs to about 3 h in buckets 2 % wide, hence quantiles to within 1 %.
@@ -57,15 +69,21 @@ class LatencyHistogram:
         self._whole = whole
         self._counts = [0] * self._BUCKETS
         self._total = 0
+        self._sum_ns = 0
         self._lock = threading.Lock()
 
     def record(self, duration_ns: int) -> None:
-        """Count one duration in nanoseconds; less than 1 µs counts as 1 µs."""
+        """
+        Count one duration in nanoseconds; less than 1 µs counts as 1 µs.
+
+        The sum has it as it is, but never less than 0.
+        """
         microseconds = max(duration_ns / 1000, 1.0)
         bucket = min(int(math.log(microseconds) / self._GROWTH), self._BUCKETS - 1)
         with self._lock:
             self._counts[bucket] += 1
             self._total += 1
+            self._sum_ns += max(duration_ns, 0)
         if self._whole is not None:
             self._whole.record(duration_ns)
 
@@ -81,6 +99,25 @@ class LatencyHistogram:
                 if seen > rank:
                     return math.exp((bucket + 0.5) * self._GROWTH) / 1000
         raise AssertionError("the counts add up to the total")
+
+    def cumulative(self, bounds_s: Sequence[float]) -> Cumulative:
+        """
+        The durations up to each of *bounds_s*, and their sum in seconds, of one moment.
+
+        Args:
+            bounds_s: seconds, rising; each counts as 1 % less or more, the sum is exact.
+        """
+        with self._lock:
+            counts, total, sum_ns = self._counts.copy(), self._total, self._sum_ns
+        up_to: list[int] = []
+        seen = done = 0
+        for bound_s in bounds_s:
+            # The edge between two buckets that is nearest.
+            edge = round(math.log(max(bound_s * 1e6, 1.0)) / self._GROWTH)
+            seen += sum(counts[done:edge])
+            done = max(done, edge)
+            up_to.append(seen)
+        return Cumulative(tuple(up_to), total, sum_ns / 1e9)
 
     def summary(self) -> dict[str, float | None]:
         """`{p50, p95, p99}` in milliseconds, rounded to a microsecond."""
@@ -164,6 +201,33 @@ class Metrics:
         with self._lock:
             stages = dict(self._latency)
         return {name: stages[name].summary() for name in sorted(stages)}
+
+    def histograms(self) -> dict[tuple[str, int | None], LatencyHistogram]:
+        """
+        The histograms, by stage and sink.
+
+        A stage that sinks have stands once for each of them, by the sink's place among all, and
+        any other stage once, with None.
+        """
+        with self._lock:
+            found: dict[tuple[str, int | None], LatencyHistogram] = {
+                (stage, sink): one for (sink, stage), one in self._of_sinks.items()
+            }
+            shared = {stage for stage, _ in found}
+            found.update(
+                ((stage, None), one) for stage, one in self._latency.items() if stage not in shared
+            )
+        return found
+
+    def matte_age_up_to(self, bounds: Sequence[int]) -> Cumulative:
+        """The mattes whose age is up to each of *bounds*, frames, rising."""
+        with self._lock:
+            ages = self._matte_age.copy()
+        return Cumulative(
+            tuple(sum(n for age, n in ages.items() if age <= bound) for bound in bounds),
+            ages.total(),
+            sum(age * n for age, n in ages.items()),
+        )
 
     def matte_ages(self) -> MatteAges:
         """The ages of all mattes so far."""

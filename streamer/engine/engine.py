@@ -24,6 +24,7 @@ from streamer.engine.capture import CaptureStage
 from streamer.engine.delivery import SinkWorker
 from streamer.engine.dropped import DroppedFrames
 from streamer.engine.mattes import MattingStage, Refine, TakeSettings, no_settings
+from streamer.engine.outputs import Outputs
 from streamer.engine.playback import Playback
 from streamer.engine.presence import Presence
 from streamer.engine.reconnect import Reconnecting
@@ -32,10 +33,9 @@ from streamer.engine.ring import DropPolicy, FrameRing
 from streamer.engine.standby import Standby
 from streamer.engine.switching import LoadMatting, Switching
 from streamer.engine.threads import Threads
-from streamer.errors import SinkStuck, SourceError, StopRequested
+from streamer.errors import SourceError, StopRequested
 from streamer.events import Events
 from streamer.frame import StreamInfo
-from streamer.packets import AudioPacket
 from streamer.protocols import Matting, Sink, Source
 
 logger = logging.getLogger("streamer.engine")
@@ -123,14 +123,10 @@ class Engine(Uncopyable):
         self._stall_s = stall_s
         self._capacity = ring_capacity
         self._standby = standby or Standby()
-        self._leases = 1 + matting.delay + len(sinks) * (sink_queue + 1)
         self._metrics = metrics or Metrics()
         self.events = events or Events()
         self._dropped = DroppedFrames(self.events.tell)
         self._metrics.on_drop = self._dropped
-        self._workers = [
-            SinkWorker(sink, number, sink_queue, self._metrics) for number, sink in enumerate(sinks)
-        ]
         self._stop_wanted = False
         self._stopping = threading.Event()
         self._opened = threading.Event()
@@ -144,7 +140,7 @@ class Engine(Uncopyable):
             clock,
             stop=self._stopping,
             ready=self._ready,
-            on_audio=self._share_audio,
+            on_audio=lambda packets: self._outputs.share_audio(packets),
             playback=self.playback,
         )
         self._reconnecting: Reconnecting | None = None
@@ -163,11 +159,12 @@ class Engine(Uncopyable):
         self._threads = Threads(
             self.stop, self.abort, stream=self.events.stream, tell=self.events.tell
         )
+        self._outputs = Outputs(sinks, sink_queue, self._metrics, self._threads, stall_s=stall_s)
         self._switching = Switching(self._threads.spawn)
         self._mattes = MattingStage(
             matting,
             self._standby,
-            self._workers,
+            self._outputs,
             self._metrics,
             self._presence,
             self._switching,
@@ -190,9 +187,9 @@ class Engine(Uncopyable):
         Raises:
             RuntimeError: it was started before, or has a window, which needs `run`.
         """
-        if any(worker.hosted for worker in self._workers):
+        if any(worker.hosted for worker in self._outputs):
             raise RuntimeError("a window needs the main thread: call run()")
-        self._start()
+        self.begin()
 
     def run(self, should_stop: Callable[[], bool] | None = None) -> dict[str, Any]:
         """
@@ -211,7 +208,7 @@ class Engine(Uncopyable):
         waits for the stages to finish their files, and is raised again.
         """
         try:
-            self._start()
+            self.begin()
             self._supervise(should_stop)
         except BaseException:
             self.abort()
@@ -219,6 +216,51 @@ class Engine(Uncopyable):
             raise
         self._threads.raise_failure()
         return self.report()
+
+    def begin(self) -> None:
+        """
+        Start the threads and return; call `tend` from then on.
+
+        Raises:
+            RuntimeError: it was started before.
+        """
+        if self._threads:
+            raise RuntimeError("a stream runs once")
+        if self._stopped_at is not None:
+            # Stopped before its start: the time that its stages have to end counts from here.
+            self._stopped_at = time.monotonic()
+        self._threads.spawn("capture", self._run_capture)
+        self._threads.spawn("matting", self._run_matting)
+        for worker in self._outputs:
+            if worker.hosted:
+                self._window = worker
+            else:
+                self._threads.spawn(worker.label, partial(self._run_sink, worker))
+
+    def tend(self) -> bool:
+        """
+        Serve the window for a moment, if there is one, stop if that was asked for, and abandon
+        stages that are stuck. To be called again and again by one thread, the main thread if there
+        is a window, until it returns false: everything has ended.
+        """
+        window = self._window
+        if window is None and not self._threads.awaited:
+            if self._ended is None:
+                self._ended = Moment.now()
+                self._dropped.tell_rest()
+            return False
+        if self._stop_wanted:
+            self.stop()
+        self._abandon_stuck()
+        if window is not None and not self._goes_on(window):
+            self._window = None
+            self._close_window(window)
+        return True
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The first failure of a stage, if there was one: a `StageFailed` with its cause."""
+        return self._threads.failure
 
     @property
     def ready(self) -> bool:
@@ -279,6 +321,23 @@ class Engine(Uncopyable):
         return self._switching.begin(load)
 
     @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """The present sinks, in their order."""
+        return tuple(worker.sink for worker in self._outputs)
+
+    def change_sinks(self, sinks: Sequence[Sink], *, ending_first: bool) -> None:
+        """
+        Have frames go to *sinks* from now on; see `Outputs.change`. Waits until they do.
+
+        Raises:
+            RuntimeError: the source is not open yet, or the stream has ended.
+            SinkError: a new one cannot be opened.
+        """
+        if self._info is None or self._ring is None or self._stopping.is_set():
+            raise RuntimeError("the source is not open")
+        self._outputs.change(sinks, self._info, self._ring.lend, ending_first=ending_first)
+
+    @property
     def abandoned(self) -> tuple[str, ...]:
         """Stages stuck in a call that never returned; their threads keep the process alive."""
         attempts = self._reconnecting.left if self._reconnecting and self._ended else ()
@@ -322,7 +381,7 @@ class Engine(Uncopyable):
                     latency_ms=self._metrics.sink_latencies(worker.number),
                     statistics=worker.sink.statistics(),
                 )
-                for worker in self._workers
+                for worker in self._outputs
             ),
             error=str(self._threads.failure) if self._threads.failure else None,
         )
@@ -345,20 +404,6 @@ class Engine(Uncopyable):
         else:
             self.abort()
             self._supervise(None)
-
-    def _start(self) -> None:
-        if self._threads:
-            raise RuntimeError("a stream runs once")
-        if self._stopped_at is not None:
-            # Stopped before its start: the time that its stages have to end counts from here.
-            self._stopped_at = time.monotonic()
-        self._threads.spawn("capture", self._run_capture)
-        self._threads.spawn("matting", self._run_matting)
-        for worker in self._workers:
-            if worker.hosted:
-                self._window = worker
-            else:
-                self._threads.spawn(worker.label, partial(self._run_sink, worker))
 
     def _run_capture(self) -> None:
         try:
@@ -386,7 +431,7 @@ class Engine(Uncopyable):
         policy = DropPolicy.DROP_OLDEST if info.live else DropPolicy.BLOCK
         # In a pause a live stream's last frame is shown again.
         self._standby.keeps |= info.live and not info.paced
-        leases = self._leases + self._standby.keeps
+        leases = 1 + self._mattes.matting.delay + self._outputs.leases + self._standby.keeps
         ring = FrameRing(self._capacity, policy, leases=leases, on_drop=self._metrics.drop)
         with self._lock:
             self._info, self._ring = info, ring
@@ -394,10 +439,6 @@ class Engine(Uncopyable):
             ring.close()
         self._opened.set()
         return ring
-
-    def _share_audio(self, packets: Sequence[AudioPacket]) -> None:
-        for worker in self._workers:
-            worker.put_audio(packets)
 
     def _run_matting(self) -> None:
         try:
@@ -408,8 +449,7 @@ class Engine(Uncopyable):
             if self._ring is not None:
                 self._mattes.run(self._ring)
         finally:
-            for worker in self._workers:
-                worker.end()
+            self._outputs.end()
             self._mattes.close()
             with self._lock:
                 # A matting that is still being loaded is waited for only as long as after a stop.
@@ -425,34 +465,29 @@ class Engine(Uncopyable):
         except StopRequested:
             self.stop()
         except BaseException as error:
-            self._threads.fail(worker.label, error)
+            self._outputs.fail(worker, error)
         finally:
-            worker.close()
+            self._outputs.close(worker)
 
     def _supervise(self, should_stop: Callable[[], bool] | None) -> None:
-        """Wait for every stage and serve the window; stop the stream or abandon stages when due."""
-        window = self._window
-        while window is not None or self._threads.awaited:
-            if self._stop_wanted or (should_stop is not None and should_stop()):
+        """Tend everything until it has ended."""
+        while True:
+            if should_stop is not None and should_stop():
                 self.stop()
-            self._abandon_stuck()
-            if window is None:
+            if not self.tend():
+                return
+            if self._window is None:
                 time.sleep(_TICK_S)
-                continue
-            try:
-                more = self._serve(window)
-            except StopRequested:
-                self.stop()
-                more = False
-            except Exception as error:
-                self._threads.fail(window.label, error)
-                more = False
-            if not more:
-                self._window = None
-                self._close_window(window)
-                window = None
-        self._ended = self._ended or Moment.now()
-        self._dropped.tell_rest()
+
+    def _goes_on(self, window: SinkWorker) -> bool:
+        """Give the window a turn; false when it is to be closed."""
+        try:
+            return self._serve(window)
+        except StopRequested:
+            self.stop()
+        except Exception as error:
+            self._threads.fail(window.label, error)
+        return False
 
     def _serve(self, window: SinkWorker) -> bool:
         """Give the window a turn; false when nothing more will come for it."""
@@ -474,19 +509,7 @@ class Engine(Uncopyable):
             self._threads.fail(window.label, error)
 
     def _abandon_stuck(self) -> None:
-        for worker in self._workers:
-            if worker.hosted or worker.label in self._threads.abandoned:
-                continue
-            if worker.busy_s() > self._stall_s:
-                self._threads.abandon(worker.label)
-                self._threads.fail(
-                    worker.label,
-                    SinkStuck(
-                        f"a call has not returned for {self._stall_s:g} s; "
-                        "is its disk or server still there? pipeline.stall_s is the limit"
-                    ),
-                )
-                worker.give_up()
+        self._outputs.abandon_stuck()
         stopped_at = self._stopped_at
         if stopped_at is None:
             return
@@ -511,5 +534,4 @@ class Engine(Uncopyable):
             if self._ring is not None:
                 self._ring.abort()
             self._mattes.in_hand.forfeit()
-            for worker in self._workers:
-                worker.end()
+            self._outputs.end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 
 from streamer.config import Settings
@@ -45,7 +45,7 @@ class MattingStage:
     Args:
         matting: how frames get their mattes.
         standby: makes the mattes of stand-by frames, for which no model runs.
-        workers: one for each sink.
+        workers: one for each sink; those of the moment get a frame.
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
         switching: provides another matting when one was asked for and is ready.
@@ -61,7 +61,7 @@ class MattingStage:
         self,
         matting: Matting,
         standby: Standby,
-        workers: Sequence[SinkWorker],
+        workers: Iterable[SinkWorker],
         metrics: Metrics,
         presence: Presence,
         switching: Switching,
@@ -153,7 +153,9 @@ class MattingStage:
             return
         given_ns = time.monotonic_ns()
         if isinstance(self._matting, PacedMatting):
-            waiting = ring.statistics().waiting + min(worker.waiting for worker in self._workers)
+            waiting = ring.statistics().waiting + min(
+                (worker.waiting for worker in self._workers), default=0
+            )
             if not self._matting.keeps(waiting, given_ns / 1e9):
                 self._metrics.drop("thinned")
                 return
@@ -194,6 +196,11 @@ class MattingStage:
                 self._deliver(lease, matte, patient=patient or len(mattes) > 1)
 
     def _deliver(self, lease: Lease, matte: Matte, *, patient: bool = False) -> None:
-        delivery = Delivery(lease, matte, self._workers, self._metrics)
-        for worker in self._workers:
+        workers = tuple(self._workers)
+        if not workers:  # the only one is being replaced
+            if not lease.frame.stamp.standby:
+                self._metrics.drop("sink_full")
+            return
+        delivery = Delivery(lease, matte, workers, self._metrics)
+        for worker in workers:
             worker.put(delivery, patient=patient)

@@ -19,6 +19,8 @@ class SourceStatus:
     """How often frames came again after a loss."""
     away_s: float
     """Total seconds between the last frame before each loss and the first after it."""
+    frame_age_s: float | None = None
+    """Seconds since the capture of the newest frame; None before the first."""
 
 
 class Presence:
@@ -103,7 +105,10 @@ class Presence:
         """A snapshot."""
         with self._lock:
             away_s = round(self._away_until_now_ns() / 1e9, 3)
-            return SourceStatus(self._state, self._reconnects, away_s)
+            age_s = None
+            if self._last_ns is not None:
+                age_s = max(0, self._clock.now_ns() - self._last_ns) / 1e9
+            return SourceStatus(self._state, self._reconnects, away_s, age_s)
 
     def _away_until_now_ns(self) -> int:
         if self._last_ns is None or self._state not in ("stalled", "reconnecting", "released"):

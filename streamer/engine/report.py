@@ -10,7 +10,7 @@ from streamer.core.metrics import REPORT_VERSION, MatteAges
 from streamer.engine.presence import SourceStatus
 from streamer.engine.ring import RingStatistics
 from streamer.frame import StreamInfo
-from streamer.protocols import ModelInfo
+from streamer.protocols import ModelInfo, ModelUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,8 @@ class Status:
     """The first failure, if there was one."""
     fallback: str | None = None
     """Why the model is a fall-back, if it is one."""
+    use: ModelUse | None = None
+    """What the model's runs took; None if unknown, as with a matting of one's own."""
 
     @property
     def fps(self) -> float:
@@ -100,7 +102,8 @@ class Status:
         """The run report as plain JSON values, version 1; see docs/report.md."""
         info, counts, model = self.info, self.counts, None
         if self.model is not None:
-            model = {**asdict(self.model), "fallback": self.fallback}
+            use = asdict(self.use) if self.use is not None else {}
+            model = {**asdict(self.model), "fallback": self.fallback, **use}
         return {
             "version": REPORT_VERSION,
             "source": {

@@ -190,7 +190,10 @@ class FrameRing:
         return Reservation(self, slot)
 
     def lend(self, more: int) -> None:
-        """Let the readers hold *more* additional slots, allocated when they are needed."""
+        """
+        Let the readers hold *more* additional slots, allocated when they are needed; fewer if
+        negative: those that are allocated stay.
+        """
         with self._changed:
             self._slots_total += more
             self._changed.notify_all()

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.compositing import make_backdrop
-from streamer.config import BackgroundConfig, Config, SourceConfig, revise
+from streamer.config import (
+    BackgroundConfig,
+    Config,
+    DisplaySinkConfig,
+    ImagesSinkConfig,
+    SinkConfig,
+    SourceConfig,
+    revise,
+)
 from streamer.config.changing import differences, way_of
 from streamer.controls import Refused
 from streamer.errors import ConfigError
@@ -27,6 +35,8 @@ class Bounds:
     """Its source is connected again when it is lost."""
     size: tuple[int, int] | None
     """(H, W) of its latest frame, if there was one."""
+    makes_sinks: bool
+    """Other sinks can be made for it."""
 
     def changed(self, before: Config, changes: Mapping[str, object]) -> Config | Refused:
         """
@@ -56,6 +66,8 @@ class Bounds:
         for key in differences(before, wanted):
             if way_of(key) == "restart":
                 raise ConfigError(f"{key}: is fixed while the stream runs")
+        if wanted.sinks != before.sinks:
+            self._try_sinks(before, wanted)
         if wanted.preprocess.roi != before.preprocess.roi:
             if self.crops:
                 raise ConfigError("preprocess.roi: the source is cropped to it: it is fixed")
@@ -67,6 +79,20 @@ class Bounds:
         if wanted.source != before.source:
             self._try_source(before.source, wanted.source)
         return wanted
+
+    def _try_sinks(self, before: Config, wanted: Config) -> None:
+        """Raise ConfigError if the sinks of *before* cannot become those of *wanted*."""
+        if not self.makes_sinks:
+            raise ConfigError("sinks: are fixed while the stream runs")
+        if _windows(before) != _windows(wanted):
+            raise ConfigError("sinks: a display is fixed while the stream runs")
+        for number, sink in enumerate(wanted.sinks):
+            if sink not in before.sinks and _is_taken(sink, before):
+                raise ConfigError(
+                    f"sinks.{number}.path: is being written: name another, or overwrite"
+                )
+        if any(way_of(key) == "matting" for key in differences(before, wanted)):
+            raise ConfigError("sinks: change in a step of their own, without model and matting")
 
     def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
         """Raise ConfigError if *before* cannot become *wanted* while frames come."""
@@ -90,6 +116,20 @@ class Bounds:
                 return Refused(key, value, str(error))
         key = next((key for key in changes if why.startswith(key)), next(iter(changes)))
         return Refused(key, changes[key], why)
+
+
+def _is_taken(sink: SinkConfig, before: Config) -> bool:
+    """Whether *sink* would have to replace what a sink of *before* has written."""
+    path = getattr(sink, "path", None)
+    if path is None or "{start" in path or getattr(sink, "overwrite", False):
+        return False
+    if isinstance(sink, ImagesSinkConfig) and sink.names == "timestamp":
+        return False
+    return any(sink.type == old.type and getattr(old, "path", None) == path for old in before.sinks)
+
+
+def _windows(config: Config) -> list[DisplaySinkConfig]:
+    return [sink for sink in config.sinks if isinstance(sink, DisplaySinkConfig)]
 
 
 def _try_background(background: BackgroundConfig) -> None:

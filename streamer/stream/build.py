@@ -11,12 +11,16 @@ from streamer.core.metrics import Metrics
 from streamer.engine import Options, Standby
 from streamer.events import Events
 from streamer.loading import load_matting
-from streamer.models import Progress
+from streamer.models import Progress, User
 from streamer.preprocessing import Refinement, within_crop
 from streamer.protocols import Matting, Sink, Source
 from streamer.serving.rtsp import PROCESS_SERVERS, RtspServers
 from streamer.sinks import Making, make_sink
 from streamer.sources import make_source
+from streamer.sources.shared import SharedSources
+
+MakeSink = Callable[[Config, int], Sink]
+"""Makes the sink at a place of a whole configuration. Raises ConfigError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,12 @@ class Parts:
     sinks: Sequence[Sink]
     options: Options
     """For the engine."""
+    make_sink: MakeSink
+    """Makes further sinks."""
     fallback: str | None
     """Why the model is a fall-back, if it is one."""
+    user: User
+    """The stream, in the eyes of the devices that its models run on."""
 
 
 def build(
@@ -38,6 +46,8 @@ def build(
     *,
     progress: Progress | None = None,
     servers: RtspServers | None = None,
+    metrics: Metrics | None = None,
+    sources: SharedSources | None = None,
 ) -> Parts:
     """
     Make the parts that *config* describes; fetches and loads the model.
@@ -48,17 +58,22 @@ def build(
             and for each recording but the first.
         progress: told of a model's download.
         servers: RTSP servers; None: those that all streams of this process share.
+        metrics: where to count; None: new ones.
+        sources: cameras that other streams of this process read too; None: a source of its own.
 
     Raises as `Stream.from_config`.
     """
     crop = config.preprocess.regions if config.preprocess.output == "cropped" else ()
-    source = make_source(config.source, crop)
+    make = make_source if sources is None else sources.make
+    source = make(config.source, crop)
     if config.source.ON_DISK:
         _try(source)
     live = config.source.is_live
-    metrics, events = Metrics(), Events(config.name)
-    sinks = _sinks_of(config, current, metrics, events, servers or RtspServers(PROCESS_SERVERS))
-    matting, fallback = load_matting(config, progress, live=live)
+    metrics, events = metrics or Metrics(), Events(config.name)
+    another = _maker(current, metrics, events, servers or RtspServers(PROCESS_SERVERS))
+    sinks = [another(config, number) for number in range(len(config.sinks))]
+    user = User(metrics.latency("queue"))
+    matting, fallback = load_matting(config, progress, live=live, user=user)
     options = Options(
         standby=Standby(config.standby, draw_card),
         refine=Refinement(metrics.latency("refine")),
@@ -70,9 +85,9 @@ def build(
         events=events,
     )
     if config.source.RECONNECTS:
-        options["fresh"] = lambda: make_source(current().source, crop)
+        options["fresh"] = lambda: make(current().source, crop)
         options["reconnect"] = getattr(config.source, "reconnect", None)
-    return Parts(source, matting, sinks, options, fallback)
+    return Parts(source, matting, sinks, options, another, fallback, user)
 
 
 def settings_of(config: Config, number: int = 0) -> Settings:
@@ -81,31 +96,27 @@ def settings_of(config: Config, number: int = 0) -> Settings:
     return Settings(config.refine, config.compose, within_crop(config.preprocess), number)
 
 
-def _sinks_of(
-    config: Config,
-    current: Callable[[], Config],
-    metrics: Metrics,
-    events: Events,
-    servers: RtspServers,
-) -> list[Sink]:
+def _maker(
+    current: Callable[[], Config], metrics: Metrics, events: Events, servers: RtspServers
+) -> MakeSink:
+    """What makes the sinks of a stream, at its beginning and later."""
     shared = SharedPictures()
-    return [
-        make_sink(
-            sink,
-            Making(
-                settings=settings_of(config),
-                stream=config.name,
-                latency=metrics.latency_of_sink(number, "compose"),
-                servers=servers,
-                open_video=open_video,
-                shared=shared,
-                kept=config.files_read,
-                tell=events.tell,
-                current=lambda: settings_of(current()),
-            ),
+
+    def make(config: Config, number: int) -> Sink:
+        making = Making(
+            settings=settings_of(config),
+            stream=config.name,
+            latency=metrics.latency_of_sink(number, "compose"),
+            servers=servers,
+            open_video=open_video,
+            shared=shared,
+            kept=config.files_read,
+            tell=events.tell,
+            current=lambda: settings_of(current()),
         )
-        for number, sink in enumerate(config.sinks)
-    ]
+        return make_sink(config.sinks[number], making)
+
+    return make
 
 
 def open_video(path: str) -> VideoAt:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
 from streamer.config import Config, revise
 from streamer.config.changing import differences, way_of
+from streamer.config.together import check_together, placed
 from streamer.controls import Applied, Refused
 from streamer.engine import Engine, LoadMatting
-from streamer.errors import CommandRefused, ConfigError
+from streamer.errors import CommandRefused, ConfigError, SinkError, StreamerError
 from streamer.events import ChangeRefused, ModelSwapped
 from streamer.loading import load_matting
-from streamer.protocols import AdjustableSource, Matting
+from streamer.models import User
+from streamer.protocols import AdjustableSource, Matting, Sink
 from streamer.stream.bounds import Bounds
+from streamer.stream.build import MakeSink
 from streamer.stream.current import Current, made_of
 
 
@@ -27,6 +30,8 @@ class Changes:
         engine: of the same stream.
         of_parts: the stream was made from parts, so its configuration does not describe them.
         fallback: the attribute's first value.
+        user: whose turns the model's runs take.
+        make_sink: makes further sinks; None: they are fixed.
 
     Attributes:
         fallback: why the model that runs is a fall-back, if it is one.
@@ -35,9 +40,18 @@ class Changes:
     """
 
     def __init__(
-        self, current: Current, engine: Engine, *, of_parts: bool, fallback: str | None
+        self,
+        current: Current,
+        engine: Engine,
+        *,
+        of_parts: bool,
+        fallback: str | None,
+        user: User | None = None,
+        make_sink: MakeSink | None = None,
     ) -> None:
         self.fallback = fallback
+        self._user = user
+        self._make_sink = make_sink
         self._current = current
         self._engine = engine
         self._of_parts = of_parts
@@ -89,6 +103,8 @@ class Changes:
                 return Applied(self._current.settings.number)
             if _needs_matting(before, wanted):
                 return self._apply_loaded(changes)
+            if wanted.sinks != before.sinks:
+                return self._apply_sinks(changes)
             # Opening a background takes time, hence without the lock: has anything changed since?
             with self._current.lock:
                 if self._current.config is not before:
@@ -98,6 +114,59 @@ class Changes:
                 number = self._make(wanted)
             self._engine.events.tell(made_of(number, before, wanted))
             return Applied(number)
+
+    def _apply_sinks(self, changes: Mapping[str, object]) -> Applied | Refused:
+        """As `apply`, for changes that need other sinks."""
+        key = next(key for key in changes if way_of(key) == "sinks")
+        with self._current.lock:
+            if self._pending is not None:
+                return Refused(key, changes[key], f"{key}: another change is still under way")
+            self._pending = changes
+        try:
+            before = self._current.config
+            wanted = self._bounds().changed(before, changes)
+            if isinstance(wanted, Refused):
+                return wanted
+            self._change_sinks(before, wanted)
+            with self._current.lock:
+                # Others may have changed other settings meanwhile.
+                before = self._current.config
+                wanted = revise(before, changes)
+                number = self._make(wanted)
+        except (StreamerError, RuntimeError) as error:
+            return Refused(key, changes[key], str(error))
+        finally:
+            self._pending = None
+        self._engine.events.tell(made_of(number, before, wanted))
+        return Applied(number)
+
+    def _change_sinks(self, before: Config, wanted: Config) -> None:
+        """Make and end sinks; if a new one cannot be opened, those of *before* go on."""
+        present = self._engine.sinks
+        sinks = self._sinks(before, wanted, present)
+        if not _share_something(before, wanted):
+            self._engine.change_sinks(sinks, ending_first=False)
+            return
+        try:
+            self._engine.change_sinks(sinks, ending_first=True)
+        except SinkError:
+            kept = self._engine.sinks
+            configs = [before.sinks[present.index(sink)] for sink in kept]
+            back = self._sinks(before.model_copy(update={"sinks": configs}), before, kept)
+            self._engine.change_sinks(back, ending_first=True)
+            raise
+
+    def _sinks(self, before: Config, wanted: Config, present: Sequence[Sink]) -> list[Sink]:
+        """The sinks of *wanted*: those that are *present*, as *before* says, and new ones."""
+        assert self._make_sink is not None  # noqa: S101 - else its bounds refuse other sinks
+        left = list(zip(before.sinks, present, strict=True))
+        sinks: list[Sink] = []
+        for number, config in enumerate(wanted.sinks):
+            same = next((one for one in left if one[0] == config), None)
+            if same is not None:
+                left.remove(same)
+            sinks.append(same[1] if same is not None else self._make_sink(wanted, number))
+        return sinks
 
     def _apply_loaded(self, changes: Mapping[str, object]) -> Applied | Refused:
         """As `apply`, for changes that need another matting."""
@@ -116,7 +185,8 @@ class Changes:
 
         def load(wanted: Config) -> Matting:
             nonlocal fallback
-            loaded, fallback = load_matting(wanted, live=wanted.source.is_live)
+            live = wanted.source.is_live
+            loaded, fallback = load_matting(wanted, live=live, user=self._user)
             return loaded
 
         # A future of its own, done after `config` is replaced: the engine's is done before that.
@@ -179,7 +249,22 @@ class Changes:
             crops=self._current.config.preprocess.output == "cropped",
             connects=self._engine.connects,
             size=self._engine.size,
+            makes_sinks=self._make_sink is not None,
         )
+
+
+def _share_something(before: Config, wanted: Config) -> bool:
+    """Whether a sink that comes needs a file or address of one that goes."""
+    gone = [sink for sink in before.sinks if sink not in wanted.sinks]
+    come = [sink for sink in wanted.sinks if sink not in before.sinks]
+    if not (gone and come):
+        return False
+    both = before.model_copy(update={"sinks": [*gone, *come]})
+    try:
+        check_together(placed({both.name: both}, alone=True), both.files_read)
+    except ValueError:
+        return True
+    return False
 
 
 def _needs_matting(before: Config, wanted: Config) -> bool:

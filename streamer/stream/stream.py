@@ -20,10 +20,11 @@ from streamer.config import (
 )
 from streamer.controls import Applied, MattingMode, Refused
 from streamer.core.copying import Uncopyable
+from streamer.core.metrics import Metrics
 from streamer.engine import Engine, LoadMatting, Options, Statistics, Status
 from streamer.errors import CommandRefused
 from streamer.events import ChangeRefused, Events
-from streamer.models import Progress, loadable_providers, models_on_disk
+from streamer.models import Progress, User, loadable_providers, models_on_disk
 from streamer.preprocessing import Refinement
 from streamer.protocols import (
     ControlledSink,
@@ -35,7 +36,8 @@ from streamer.protocols import (
 )
 from streamer.serving.rtsp import RtspServers
 from streamer.sources.cameras import list_cameras
-from streamer.stream.build import build
+from streamer.sources.shared import SharedSources
+from streamer.stream.build import MakeSink, build
 from streamer.stream.changes import Changes
 from streamer.stream.current import Current
 
@@ -59,6 +61,8 @@ class Stream(Uncopyable):
         config: the configuration that the parts were made from. Without it the stream cannot be
             saved, and neither its source nor its model can be changed by name.
         fallback: why the model is a fall-back, if it is one.
+        user: counts what the model's runs take, if *matting* was loaded for it.
+        make_sink: makes further sinks of a changed configuration; None: the sinks are fixed.
         options: `fresh` makes another source like the first: with it, one that is down, lost or
             silent is reconnected, as `reconnect` says; `standby` makes the frames that sinks get
             meanwhile; `refine` is done to each alpha instead of what the settings say;
@@ -78,6 +82,8 @@ class Stream(Uncopyable):
         settings: Settings | None = None,
         config: Config | None = None,
         fallback: str | None = None,
+        user: User | None = None,
+        make_sink: MakeSink | None = None,
         **options: Unpack[Options],
     ) -> None:
         self._of_parts = config is None
@@ -95,10 +101,14 @@ class Stream(Uncopyable):
         self._current = Current(config, events, gives_settings=gives_settings)
         self._engine = Engine(source, matting, sinks, take_settings=self._current.take, **options)
         self._changes = Changes(
-            self._current, self._engine, of_parts=self._of_parts, fallback=fallback
+            self._current,
+            self._engine,
+            of_parts=self._of_parts,
+            fallback=fallback,
+            user=user,
+            make_sink=make_sink,
         )
-        self._triggered = [sink for sink in sinks if isinstance(sink, TriggeredSink)]
-        self._recordings = [sink for sink in sinks if isinstance(sink, SwitchedSink)]
+        self._user = user
         for sink in sinks:
             if isinstance(sink, ControlledSink):
                 sink.control(self)
@@ -133,6 +143,8 @@ class Stream(Uncopyable):
         *,
         progress: Progress | None = None,
         servers: RtspServers | None = None,
+        metrics: Metrics | None = None,
+        sources: SharedSources | None = None,
     ) -> Self:
         """
         The stream that *config* describes; fetches and loads the model.
@@ -141,6 +153,8 @@ class Stream(Uncopyable):
             config: what is wanted.
             progress: told of a model's download.
             servers: RTSP servers; None: those that all streams of this process share.
+            metrics: go on with these counts, of a stream before this one; None: from zero.
+            sources: cameras that other streams of this process read too; None: a source of its own.
 
         Raises:
             ConfigError: a background that is named cannot be read, or a sink cannot be made.
@@ -152,13 +166,17 @@ class Stream(Uncopyable):
         def current() -> Config:
             return stream.config
 
-        parts = build(config, current, progress=progress, servers=servers)
+        parts = build(
+            config, current, progress=progress, servers=servers, metrics=metrics, sources=sources
+        )
         stream = cls(
             parts.source,
             parts.matting,
             parts.sinks,
             config=config,
             fallback=parts.fallback,
+            user=parts.user,
+            make_sink=parts.make_sink,
             **parts.options,
         )
         return stream
@@ -190,6 +208,23 @@ class Stream(Uncopyable):
         """
         self._engine.run(should_stop)
         return self.report()
+
+    def begin(self) -> None:
+        """As `start`, also with a window; call `tend` from then on."""
+        self._engine.begin()
+
+    def tend(self) -> bool:
+        """
+        Serve the window and see to stages that are stuck, for a moment; false when all has ended.
+
+        What `run` does again and again, for who runs several streams in one thread.
+        """
+        return self._engine.tend()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The first failure of a stage, if there was one: a `StageFailed` with its cause."""
+        return self._engine.failure
 
     def request_stop(self) -> None:
         """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
@@ -223,7 +258,8 @@ class Stream(Uncopyable):
 
     def status(self) -> Status:
         """The stream's status. Takes about a millisecond; to ask often, use `statistics`."""
-        return replace(self._engine.status(), fallback=self._changes.fallback)
+        use = self._user.use() if self._user is not None else None
+        return replace(self._engine.status(), fallback=self._changes.fallback, use=use)
 
     def report(self) -> dict[str, Any]:
         """The run report as plain JSON values; see docs/report.md."""
@@ -484,7 +520,12 @@ class Stream(Uncopyable):
 
     def trigger(self) -> int:
         """Tell every sink that waits for a trigger to take a frame; returns how many there are."""
-        return sum([sink.trigger() for sink in self._triggered])
+        waiting = [sink for sink in self._engine.sinks if isinstance(sink, TriggeredSink)]
+        return sum([sink.trigger() for sink in waiting])
+
+    @property
+    def _recordings(self) -> list[SwitchedSink]:
+        return [sink for sink in self._engine.sinks if isinstance(sink, SwitchedSink)]
 
     @property
     def recording(self) -> bool:
@@ -498,9 +539,10 @@ class Stream(Uncopyable):
         Raises:
             CommandRefused: there is none.
         """
-        if not self._recordings:
+        recordings = self._recordings
+        if not recordings:
             raise CommandRefused("sinks: there is no recording to switch: add one of type record")
-        for sink in self._recordings:
+        for sink in recordings:
             sink.switch(on)
 
     def use(self, load: LoadMatting) -> Future[None]:

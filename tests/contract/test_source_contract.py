@@ -6,6 +6,7 @@ The camera is the real `UsbSource` on a fake capture; RTSP takes part where no s
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +24,11 @@ from streamer.config import (
     UsbSourceConfig,
 )
 from streamer.errors import EndOfStream, SourceError
+from streamer.frame import Grab, Image, StreamInfo
 from streamer.protocols import Source
 from streamer.sources import make_source
 from streamer.sources.cropped import CroppedSource
+from streamer.sources.shared import SharedSources
 from tests.fakes import FakeSource
 from tests.unit.sources.clips import encode
 from tests.unit.sources.fake_camera import Bench
@@ -48,6 +51,31 @@ def camera(**fields: object) -> Source:
     bench = Bench(**fields)
     bench.capture.size = SIZE
     return bench.source
+
+
+class Shared:
+    """A reader of a source that another has joined, who never reads. Each read asks for a frame."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Semaphore(0)
+        source = FakeSource(FRAMES, size=SIZE, on_read=lambda number: self._asked.acquire())
+        shared, config = SharedSources(lambda config: source), UsbSourceConfig(type="usb")
+        self._reader, self._other = shared.make(config), shared.make(config)
+        self.name = self._reader.name
+
+    def open(self) -> StreamInfo:
+        info = self._reader.open()
+        assert self._other.open() == info
+        return info
+
+    def read(self, out: Image) -> Grab:
+        self._asked.release()
+        return self._reader.read(out)
+
+    def close(self) -> None:
+        self._other.close()
+        self._asked.release()
+        self._reader.close()
 
 
 @pytest.fixture
@@ -78,6 +106,11 @@ def make_of(tmp_path: Path) -> Callable[[str], Make]:
                 return lambda: CroppedSource(
                     FakeSource(FRAMES, size=SIZE), [(0.25, 0.1, 0.5, 0.5), (10, 20, 100, 100)]
                 )
+            case "shared by one":
+                shared, config = SharedSources(lambda config: camera()), UsbSourceConfig(type="usb")
+                return lambda: shared.make(config)
+            case "shared by two":
+                return Shared
             case "synthetic":
                 config = SyntheticSourceConfig(
                     type="synthetic", width=SIZE[0], height=SIZE[1], frames=FRAMES
@@ -89,8 +122,8 @@ def make_of(tmp_path: Path) -> Callable[[str], Make]:
     return of
 
 
-ENDING = ["fake", "file", "animation", "images", "synthetic", "cropped"]
-ENDLESS = ["file again and again", "picture", "usb"]
+ENDING = ["fake", "file", "animation", "images", "synthetic", "cropped", "shared by two"]
+ENDLESS = ["file again and again", "picture", "usb", "shared by one"]
 
 
 @pytest.fixture(params=ENDING + ENDLESS)
@@ -188,7 +221,11 @@ def test_the_name_is_known_before_open_and_stays(make):
 
 
 @pytest.mark.parametrize(
-    "kind", ["file", "file again and again", "picture", "synthetic", "usb", "fake", "cropped"]
+    "kind",
+    [
+        *("file", "file again and again", "picture", "synthetic", "usb", "fake", "cropped"),
+        *("shared by one", "shared by two"),
+    ],
 )
 def test_reading_allocates_no_frame(make_of, kind):
     source = make_of(kind)()

@@ -13,7 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 NAMES = {
-    "streamer": {"BackgroundRemover", "Frame", "Matte", "Pipeline", "Stamp", "StreamerError"},
+    "streamer": {
+        *("BackgroundRemover", "Frame", "Host", "Matte", "Pipeline", "Stamp", "StreamerError"),
+    },
     "streamer.protocols": {
         *("AdjustableSource", "AudioSink", "ControlledSink", "EarlySink", "Matting", "ModelInfo"),
         *("PacedMatting", "ProgressingSink", "Segmenter", "Sink", "Source", "SwitchedSink"),
@@ -24,12 +26,13 @@ NAMES = {
     "streamer.events": {
         *("ChangeMade", "ChangeRefused", "Events", "FramesDropped", "ModelSwapped"),
         *("RecordingEnded", "RecordingStarted", "SourceChanged", "StageFailure"),
-        *("ViewerJoined", "ViewerLeft"),
+        *("StreamEnded", "StreamFailed", "ViewerJoined", "ViewerLeft"),
     },
     "streamer.errors": {"ConfigError", "ModelError", "SinkError", "SourceError", "StreamerError"},
     "streamer.controls": {"Applied", "Controls", "Refused"},
     "streamer.config": {
-        *("Config", "SinkBase", "SourceBase", "load_config", "parse_config", "register", "revise"),
+        *("BoxConfig", "Config", "SinkBase", "SourceBase", "load_box", "load_config"),
+        *("parse_box", "parse_config", "register", "revise"),
     },
     "streamer.sources": {"make_source"},
     "streamer.sinks": {"DiscardSink", "ImagesSink", "Making", "RecordSink", "make_sink"},

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from streamer.config.box import BoxConfig
 from streamer.config.changing import WAYS, Way
 from streamer.config.data import Data, models_in
 from streamer.config.describe.examples import EXAMPLES
@@ -39,6 +40,13 @@ prints: write it to `streamer.schema.json`, and begin the YAML file with
 """
 
 
+_SEVERAL = """\
+A file may have several streams, by name, below `streams`, and below `defaults` the sections that
+they have unless they say otherwise ([streams.md](streams.md)). These keys are of the whole process;
+a file of one stream may have them too.
+"""
+
+
 _CHANGING = """\
 ## What can change while a stream runs
 
@@ -50,6 +58,8 @@ _MEANINGS: dict[Way, str] = {
     "source": "A camera or RTSP stream is reopened; a file takes `loop` and a folder `order`, "
     "`seed` and `loop` as they go on; other sources, and their other options, need a restart.",
     "matting": "Model and matting are loaded again while the present ones go on.",
+    "sinks": "Those that differ are ended and made anew; the others go on, as do their viewers. A "
+    "window is fixed, and sinks do not change together with model or matting.",
     "restart": "Fixed while the stream runs.",
 }
 
@@ -59,7 +69,18 @@ def reference() -> str:
     parts = [_BEGINNING, *_changing(), *_section("A whole file", Config, ())]
     for name, field in Config.model_fields.items():
         parts += _value(name, field, level=2)
+    parts += _several()
     return "\n".join(parts)
+
+
+def _several() -> Iterator[str]:
+    """What a file of several streams has besides."""
+    yield _heading("Several streams", 2)
+    yield _SEVERAL
+    fields = {name: field for name, field in BoxConfig.model_fields.items() if name != "streams"}
+    yield _options("", fields)
+    for name, field in fields.items():
+        yield from _value(name, field, level=2)
 
 
 def _changing() -> Iterator[str]:

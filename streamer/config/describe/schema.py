@@ -7,21 +7,27 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from streamer.config.models import Config
+from streamer.config.box import BoxConfig
 
+_PART = "InPart"
+"""What names of parts end in whose keys may be missing."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def config_schema() -> dict[str, Any]:
     """
-    The schema, in plain data.
+    The schema of a file of one stream or of several, in plain data.
 
     Every built-in property has a description: its own, or that of the part it holds. The title of
     each alternative is its `type:`. A `${VARIABLE}` in place of a number is valid in a file, but
     not by the schema.
     """
-    schema = Config.model_json_schema(schema_generator=_ForEditors)
-    parts: dict[str, dict[str, Any]] = schema["$defs"]
+    BoxConfig.model_rebuild(force=True)  # kinds of sources and sinks may have come since
+    box = BoxConfig.model_json_schema(schema_generator=_ForEditors)
+    parts: dict[str, dict[str, Any]] = box["$defs"]
+    shared = {name: _in_part(part) for name, part in parts.items()}
+    schema = parts.pop("Config")
+    parts |= {f"{name}{_PART}": part for name, part in shared.items()}
     for part in (*parts.values(), schema):
         part["description"] = _one_line(part["description"])
         properties = part["properties"]
@@ -32,12 +38,40 @@ def config_schema() -> dict[str, Any]:
             del part["title"]
         for key in properties:
             properties[key] = _described(properties[key], parts)
+    del schema["required"]
+    for key in BoxConfig.model_fields.keys() - {"streams"}:
+        schema["properties"][key] = _described(box["properties"][key], parts)
+    in_part = {"$ref": f"#/$defs/Config{_PART}"}
+    schema["properties"] |= {
+        "defaults": {"description": "What streams have unless they say otherwise.", **in_part},
+        "streams": {
+            "description": "Several streams, by name.",
+            "type": "object",
+            "additionalProperties": in_part,
+        },
+    }
     return {
         "$schema": _DIALECT,
+        "$defs": parts,
         **schema,
+        "anyOf": [{"required": ["source", "sinks"]}, {"required": ["streams"]}],
         "title": "streamer",
         "patternProperties": {"^x-": {"description": "A place for anchors; ignored."}},
     }
+
+
+def _in_part(part: Any) -> Any:
+    """*part* of a schema as a stream over defaults may write it: with keys missing."""
+    if isinstance(part, list):
+        return [_in_part(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: _in_part(value) for key, value in part.items() if key != "required"}
+    if "$ref" in made:
+        made["$ref"] += _PART
+    if "oneOf" in made:  # without a type, several may fit
+        made["anyOf"] = made.pop("oneOf")
+    return made
 
 
 class _ForEditors(GenerateJsonSchema):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from streamer.models.runtime.ports import (
 from streamer.models.runtime.recurrence import RecurrentRun
 from streamer.models.runtime.runtime import Array, Run, Signature, in_one_line
 from streamer.models.runtime.session import device_of, open_session, uses_cuda_graphs
+from streamer.models.runtime.turns import ANYBODY, User, turns_on
 from streamer.models.store.registry import Contract, Recurrence
 
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -59,7 +59,8 @@ class OnnxRuntime(Uncopyable):
         ModelError: the file has no such input or output, or they are not of floats.
         ModelCorrupt, ProviderError: see `open_session`.
 
-    Any thread may bind and run. Runs take turns, so that all who share it need memory for only one.
+    Any thread may bind and run. The runs of all sessions on one device take turns: not every
+    provider can run two at once, and those who share a session then need memory for only one run.
     """
 
     def __init__(
@@ -76,11 +77,10 @@ class OnnxRuntime(Uncopyable):
         target = outputs[self._target]
         require_floats(source, target, tuple(_DTYPES), path)
         self._session = session
-        self._turn = threading.RLock()
-        """Held during a run: not every provider can run two at once."""
         self._path = path
         self._names = source.name, target.name
         self._device = device_of(session)
+        self._turns = turns_on(*self._device)
         self._graph_ids = itertools.count(1) if uses_cuda_graphs(session, model) else None
         self._signature = Signature(
             tuple(side if isinstance(side, int) else None for side in source.shape),
@@ -99,7 +99,7 @@ class OnnxRuntime(Uncopyable):
         """The execution providers in use."""
         return tuple(self._session.get_providers())
 
-    def bind(self, source: Array, target: Array) -> Run:
+    def bind(self, source: Array, target: Array, user: User = ANYBODY) -> Run:
         """
         Bind the input on the model's device and the output where we read it.
 
@@ -125,7 +125,7 @@ class OnnxRuntime(Uncopyable):
         binding.bind_ortvalue_output(self._names[1], wanted)
 
         def run() -> None:
-            with self._turn:
+            with self._turns.turn(user):
                 try:
                     if on_device:
                         given.update_inplace(source)
@@ -151,7 +151,12 @@ class OnnxRuntime(Uncopyable):
         return self._misfit(np.shape(given), target) or in_one_line(error)
 
     def bind_recurrent(
-        self, source: Array, target: Array, recurrence: Recurrence, ratio: float
+        self,
+        source: Array,
+        target: Array,
+        recurrence: Recurrence,
+        ratio: float,
+        user: User = ANYBODY,
     ) -> RecurrentRun:
         """
         As `bind`, for a graph with states, which live on the model's device.
@@ -161,13 +166,14 @@ class OnnxRuntime(Uncopyable):
             target: the alpha, as in `bind`.
             recurrence: the states' names.
             ratio: factor by which the graph shrinks the picture internally, in (0, 1].
+            user: whose turns the runs take.
 
         Raises:
             ModelError: the graph has no such states, or does not run with them.
         """
         return RecurrentRun(
             self._session,
-            self._turn,
+            partial(self._turns.turn, user),
             self._device,
             self._names,
             source,

@@ -22,6 +22,7 @@ from streamer.core.cpu import own_signal_stack
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
 from streamer.models.runtime.ports import Port, alpha_output, misfit, picture_input, require_floats
 from streamer.models.runtime.runtime import Array, Run, Signature, in_one_line
+from streamer.models.runtime.turns import ANYBODY, User, turns_on
 from streamer.models.store.registry import Contract
 
 _TELEMETRY = "openvino_telemetry"
@@ -118,6 +119,7 @@ class OpenVinoRuntime(Uncopyable):
         self._computes: Any = None
         self._compiled: dict[tuple[tuple[int, ...], tuple[int, ...]], Any] = {}
         self._compiling = threading.Lock()
+        self._turns = turns_on("cpu", 0)
 
     @property
     def signature(self) -> Signature:
@@ -129,7 +131,7 @@ class OpenVinoRuntime(Uncopyable):
         """`OpenVINO CPU`, with `bf16` if it computes so; known once a size is bound."""
         return ("OpenVINO CPU bf16" if self._computes == self._ov.Type.bf16 else "OpenVINO CPU",)
 
-    def bind(self, source: Array, target: Array) -> Run:
+    def bind(self, source: Array, target: Array, user: User = ANYBODY) -> Run:
         """
         Compile for this size, and make a request that reads and writes our arrays directly.
 
@@ -152,7 +154,8 @@ class OpenVinoRuntime(Uncopyable):
             request: Any = request, kept: object = (self, source, target, given, wanted)
         ) -> None:
             try:
-                request.infer(share_outputs=True)
+                with self._turns.turn(user):
+                    request.infer(share_outputs=True)
             except Exception as error:  # OpenVINO's errors have no common base
                 raise SegmentError(_reason(error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class RecurrentRun(Uncopyable):
 
     Args:
         session: of the graph.
-        turn: lock held during each run; all who share the session have the same one.
+        turn: makes what is held during each run; see `Turns.turn`.
         device: onnxruntime's (device type, device id) where the states live.
         names: of the picture's input and of the alpha's output.
         source, target: arrays of the picture and the alpha, kept; each call writes *target*.
@@ -47,7 +48,7 @@ class RecurrentRun(Uncopyable):
     def __init__(
         self,
         session: ort.InferenceSession,
-        turn: AbstractContextManager[object],
+        turn: Callable[[], AbstractContextManager[None]],
         device: tuple[str, int],
         names: tuple[str, str],
         source: Array,
@@ -57,7 +58,7 @@ class RecurrentRun(Uncopyable):
         path: Path,
     ) -> None:
         self._session = session
-        self._shared = turn
+        self._wait_for_turn = turn
         self._device = device
         self._names = names
         self._source = source
@@ -86,18 +87,18 @@ class RecurrentRun(Uncopyable):
         one, other = ([self._placed(zeros.copy()) for zeros in self._zeros] for _ in range(2))
         self._states = one, other
         self._bindings = self._bound(one, other), self._bound(other, one)
-        self._turn = 0
+        self._parity = 0
 
     def __call__(self) -> None:
         """Run once. Raises SegmentError; the states are unchanged then."""
         if self._device[0] != "cpu":
             self._given.update_inplace(self._source)
-        self._run(self._bindings[self._turn])
-        self._turn = 1 - self._turn
+        self._run(self._bindings[self._parity])
+        self._parity = 1 - self._parity
 
     def forget(self) -> None:
         """Set the states to zero again."""
-        for state, zeros in zip(self._states[self._turn], self._zeros, strict=True):
+        for state, zeros in zip(self._states[self._parity], self._zeros, strict=True):
             state.update_inplace(zeros)
 
     def _placed(self, values: Array) -> Any:
@@ -132,7 +133,7 @@ class RecurrentRun(Uncopyable):
         return [tuple(value.shape()) for value in binding.get_outputs()[1:]]
 
     def _run(self, binding: Any) -> None:
-        with self._shared:
+        with self._wait_for_turn():
             try:
                 self._session.run_with_iobinding(binding, self._options)
             except Exception as error:  # onnxruntime's errors have no common base

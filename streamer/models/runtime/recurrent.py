@@ -12,6 +12,7 @@ from streamer.frame import Alpha, Image
 from streamer.models.runtime.onnxruntime import OnnxRuntime, lent_session
 from streamer.models.runtime.recurrence import RecurrentRun
 from streamer.models.runtime.tensors import Tensors
+from streamer.models.runtime.turns import ANYBODY, User
 from streamer.models.store.registry import Contract
 from streamer.protocols import ModelInfo
 
@@ -39,6 +40,7 @@ class RecurrentSegmenter(Uncopyable):
         name: how the model is called in the report.
         sha256: the file's hash, for the report.
         precision: of the file's weights; None if unknown: then taken from the graph's input.
+        user: whose turns the runs take.
 
     Raises:
         ModelError: the graph does not fit its contract, or cannot do what was asked for.
@@ -56,6 +58,7 @@ class RecurrentSegmenter(Uncopyable):
         name: str,
         sha256: str,
         precision: str | None,
+        user: User = ANYBODY,
     ) -> None:
         _refuse(model, name)
         self._threads = core_count() if model.threads == "auto" else model.threads
@@ -64,6 +67,7 @@ class RecurrentSegmenter(Uncopyable):
         if len(shape) != 4 or shape[2:] != (None, None):
             raise ModelError(f"{path}: its input is {list(shape)}, not of any height and width")
         self._runtime: OnnxRuntime | None = runtime
+        self._user = user
         self._contract = contract
         self._normalize = model.normalize
         self._name = name
@@ -168,7 +172,7 @@ class RecurrentSegmenter(Uncopyable):
             normalize=self._normalize,
         )
         ratio = min(1.0, recurrence.inner_side / max(size))
-        run = runtime.bind_recurrent(tensors.input, tensors.estimate, recurrence, ratio)
+        run = runtime.bind_recurrent(tensors.input, tensors.estimate, recurrence, ratio, self._user)
         return tensors, run
 
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from streamer.models.runtime.turns import ANYBODY, User
+
 _WHERE = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
     r"|/\S+\.(?:cc|h):\d+ \S.*?\) (?=\S)"
@@ -40,7 +42,7 @@ class Runtime(Protocol):
     """
     A loaded graph.
 
-    Not thread-safe, nor are the runs that it has bound.
+    Any thread may bind. A run is for one thread at a time; runs on one device take turns.
     """
 
     @property
@@ -53,13 +55,14 @@ class Runtime(Protocol):
         """What runs it, best first, for `ModelInfo`."""
         ...
 
-    def bind(self, source: Array, target: Array) -> Run:
+    def bind(self, source: Array, target: Array, user: User = ANYBODY) -> Run:
         """
         Prepare a run on these arrays, which are kept.
 
         Args:
             source: the input, of the signature's dtype and of a shape that it allows.
             target: the output, of its dtype; holds the estimate after each run.
+            user: whose turns the runs take.
 
         Raises:
             ModelError: the graph cannot give such an output for such an input; `onnxruntime` may

@@ -26,6 +26,7 @@ from streamer.models.runtime.recurrent import RecurrentSegmenter
 from streamer.models.runtime.runtime import Run, Runtime
 from streamer.models.runtime.session import automatic_providers
 from streamer.models.runtime.tensors import Tensors
+from streamer.models.runtime.turns import ANYBODY, User
 from streamer.models.store.advice import Advice
 from streamer.models.store.registry import Contract, models
 from streamer.models.store.weights import Progress, resolve
@@ -35,7 +36,11 @@ logger = logging.getLogger("streamer.models")
 
 
 def load_segmenter(
-    model: ModelConfig, progress: Progress | None = None, *, ladder: Sequence[int] = ()
+    model: ModelConfig,
+    progress: Progress | None = None,
+    *,
+    ladder: Sequence[int] = (),
+    user: User = ANYBODY,
 ) -> tuple[OnnxSegmenter | RecurrentSegmenter, str | None]:
     """
     Load the model that *model* asks for, fetching it if needed.
@@ -46,6 +51,7 @@ def load_segmenter(
         ladder: smaller sides of a square input to be ready for too. Those that the graph cannot
             do are left out; a graph of one size has none. A recurrent model is refused with a
             ladder: it needs each frame whole, and tracking shows it only parts of some.
+        user: whose turns its runs take.
 
     Returns:
         The segmenter, and why `name: auto` had to take another model; None if it did not.
@@ -75,6 +81,7 @@ def load_segmenter(
                 name=resolved.name,
                 sha256=resolved.sha256,
                 precision=resolved.precision,
+                user=user,
             ),
             resolved.fallback_reason,
         )
@@ -93,6 +100,7 @@ def load_segmenter(
         made_for=resolved.made_for,
         ladder=ladder,
         advice=advice,
+        user=user,
     )
     return segmenter, resolved.fallback_reason
 
@@ -117,6 +125,7 @@ class OnnxSegmenter(Uncopyable):
             one.
         ladder: smaller sides of a square input to be ready for too, as far as the graph can.
         advice: told how long inferences take.
+        user: whose turns the runs take.
 
     Raises:
         ModelError: the graph does not fit its contract or the size that was asked for.
@@ -138,6 +147,7 @@ class OnnxSegmenter(Uncopyable):
         made_for: Size | None = None,
         ladder: Sequence[int] = (),
         advice: Advice | None = None,
+        user: User = ANYBODY,
     ) -> None:
         threads = core_count() if model.threads == "auto" else model.threads
         runtime: Runtime
@@ -167,7 +177,7 @@ class OnnxSegmenter(Uncopyable):
                 smooth=size != own,
             )
             try:
-                self._sized[size] = tensors, runtime.bind(tensors.input, tensors.estimate)
+                self._sized[size] = tensors, runtime.bind(tensors.input, tensors.estimate, user)
             except ModelError as error:
                 if size == own:
                     raise ModelError(f"{path}: {_unfit(own, any_size)}: {error}") from error

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.errors import SinkError
-
-_BACKLOG = 128
+from streamer.serving.sockets import listening_socket, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,9 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:  # which some systems take modulo 65536
         raise SinkError(f"RTSP server {name}: a port is a number from 0 to 65535")
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = _bound(family, (str(address[0]), int(address[1])))
+        return listening_socket(host, port)
     except OSError as error:
-        raise SinkError(f"RTSP server {name}: {_refusal(error)}") from error
-    listener.setblocking(False)
-    return listener
+        raise SinkError(f"RTSP server {name}: {refusal(error)}") from error
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
@@ -65,32 +58,3 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
             "see openssl req -x509 -newkey rsa:2048 -nodes"
         ) from error
     return context
-
-
-def _bound(family: int, address: tuple[str, int]) -> socket.socket:
-    # Not socket.create_server: on Windows that lets another program take the port from us.
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-        option = socket.SO_REUSEADDR if exclusive is None else exclusive
-        listener.setsockopt(socket.SOL_SOCKET, option, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _refusal(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return "unknown host: use an address of this machine, or 0.0.0.0 for all"
-    if error.errno == errno.EADDRINUSE:
-        return "the port is taken: stop what uses it, or choose another port"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "not an address of this machine: use one that is, or 0.0.0.0 for all"
-    if isinstance(error, PermissionError):
-        return "not allowed: choose another port, from 1024 on"
-    return f"cannot listen there: {error.strerror or error}"

@@ -6,8 +6,10 @@ import pytest
 from streamer.cli.shipped import templates
 
 
-@pytest.mark.parametrize("name", ["webcam", "headless", "rtsp_relay", "demo"])
-def test_init_writes_a_template_that_check_accepts(streamer, name):
+@pytest.mark.parametrize("name", ["webcam", "headless", "rtsp_relay", "box", "demo"])
+def test_init_writes_a_template_that_check_accepts(streamer, name, monkeypatch):
+    for camera in ("DOOR_CAMERA", "HALL_CAMERA"):
+        monkeypatch.setenv(camera, "rtsp://camera/stream")
     written = streamer("config", "init", name)
     assert written.exit_code == 0
     checked = streamer("config", "check", f"{name}.yaml")
@@ -16,7 +18,7 @@ def test_init_writes_a_template_that_check_accepts(streamer, name):
 
 
 def test_every_template_explains_itself():
-    assert set(templates()) >= {"webcam", "headless", "rtsp_relay", "demo"}
+    assert set(templates()) >= {"webcam", "headless", "rtsp_relay", "box", "demo"}
     for entry in templates().values():
         assert entry.read_text(encoding="utf-8").startswith("# ")
 

@@ -1,15 +1,54 @@
+import io
+import json
 import logging
+import sys
+import threading
+import weakref
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streamer.cli import logs
+from streamer import events
+from streamer.cli import failures, logs
+from streamer.errors import SourceError
+from streamer.events import SourceChanged
+from tests.fakes import FakeClock
+
+in_json = pytest.mark.parametrize("log", [{"log_format": logs.LogFormat.json}], indirect=True)
+in_both_formats = pytest.mark.parametrize(
+    "log", [{"log_format": one} for one in logs.LogFormat], indirect=True, ids=list(logs.LogFormat)
+)
 
 
 @pytest.fixture
-def log(request):
-    handler = logs.set_up(**{"verbose": False, "debug": False, **getattr(request, "param", {})})
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def log(request, clock):
+    wanted = {"verbose": False, "debug": False, **getattr(request, "param", {})}
+    handler = logs.set_up(**wanted, clock=clock)
     yield logging.getLogger("streamer.anything")
     logs.tear_down(handler)
+
+
+@pytest.fixture
+def lines(capsys):
+    """Calls give the lines on standard error since the last call."""
+    return lambda: capsys.readouterr().err.splitlines()
+
+
+@pytest.fixture
+def objects(lines):
+    """Calls give the objects on standard error since the last call, one a line."""
+    return lambda: [json.loads(line) for line in lines()]
+
+
+def in_thread(name, work, *args, **named):
+    thread = threading.Thread(target=work, args=args, kwargs=named, name=name)
+    thread.start()
+    thread.join()
 
 
 def test_only_warnings_are_shown(log, capsys):
@@ -39,3 +78,410 @@ def test_no_credential_is_logged_not_even_in_a_traceback(log, capsys):
     assert "secret" not in said
     assert "reading rtsp://***@cam/1" in said
     assert "RuntimeError: rtsp://***@cam/1" in said
+
+
+@in_json
+def test_json_says_when_how_bad_who_and_what(log, objects):
+    before = datetime.now(UTC)
+    log.warning("%s is %d %% full", "disk", 97)
+    (said,) = objects()
+    time = said.pop("time")
+    assert len(time) == len("2025-03-01T09:30:05.123Z")
+    assert time.endswith("Z")
+    since = datetime.fromisoformat(time) - before
+    assert timedelta(milliseconds=-1) <= since < timedelta(minutes=1)
+    assert said == {
+        "level": "warning",
+        "logger": "streamer.anything",
+        "message": "disk is 97 % full",
+    }
+
+
+@in_json
+@pytest.mark.parametrize(
+    ("thread", "stream", "stage"),
+    [
+        ("streamer-front-capture", "front", "capture"),
+        ("streamer-front-capture-12", "front", "capture-12"),
+        ("streamer-front-matting", "front", "matting"),
+        ("streamer-front-model", "front", "model"),
+        ("streamer-front-switching", "front", "switching"),
+        ("streamer-front-starting", "front", "starting"),
+        ("streamer-front-publisher", "front", "publisher"),
+        ("streamer-front-sinks[0] virtual_camera", "front", "sinks[0] virtual_camera"),
+        ("streamer-front-sinks[11] two words", "front", "sinks[11] two words"),
+        ("streamer-front-door.2_b-capture-1", "front-door.2_b", "capture-1"),
+        ("streamer-a-capture-matting", "a-capture", "matting"),
+        ("streamer-capture-capture-1", "capture", "capture-1"),
+        ("streamer-capture-1", None, "capture-1"),
+        ("streamer-loading", None, "loading"),
+        ("streamer-pictures_3", None, "pictures_3"),
+        ("streamer-rtsp-server", None, None),
+        ("MainThread", None, None),
+        ("Thread-1 (capture)", None, None),
+    ],
+)
+def test_json_tells_stream_and_stage_by_the_thread(log, objects, thread, stream, stage):
+    in_thread(thread, log.warning, "full")
+    (said,) = objects()
+    assert (said.get("stream"), said.get("stage")) == (stream, stage)
+    assert None not in said.values()
+
+
+@in_json
+@pytest.mark.parametrize(
+    ("told", "stream", "stage"),
+    [
+        ({"stream": "back", "stage": "sinks[0] record"}, "back", "sinks[0] record"),
+        ({"stage": "reading"}, "front", "reading"),
+        ({"stream": "front"}, "front", "capture"),
+        ({"stream": "back"}, "back", None),
+    ],
+)
+def test_the_record_knows_better_than_its_thread(log, objects, told, stream, stage):
+    in_thread("streamer-front-capture", log.warning, "full", extra=told)
+    (said,) = objects()
+    assert (said.get("stream"), said.get("stage")) == (stream, stage)
+
+
+@in_json
+def test_json_tells_the_stream_of_an_event_in_any_thread(log, objects):
+    events.log("front", SourceChanged("rtsp://cam", "stalled", "no frame"))
+    (said,) = objects()
+    assert (said["stream"], said["message"]) == ("front", "stalled: no frame")
+
+
+@in_json
+def test_no_field_of_json_has_a_credential(log, lines):
+    url = "rtsp://me:secret@cam/1"
+    try:
+        raise RuntimeError(f"{url} and\n{url}")
+    except RuntimeError:
+        log.exception("reading %s", url, extra={"stream": url, "stage": url})
+    (line,) = lines()
+    assert "secret" not in line
+    said = json.loads(line)
+    assert said["message"] == "reading rtsp://***@cam/1"
+    assert said["exception"].startswith("Traceback")
+    assert "RuntimeError: rtsp://***@cam/1" in said["exception"]
+
+
+@in_json
+def test_a_message_with_line_breaks_is_one_line_of_json(log, objects):
+    log.warning("one\ntwo\r\n\u2028three\x85four")
+    (said,) = objects()
+    assert said["message"] == "one\ntwo\r\n\u2028three\x85four"
+
+
+class Untold:
+    def __str__(self):
+        raise ValueError("nothing to say")
+
+
+@pytest.mark.parametrize("log_format", logs.LogFormat)
+@pytest.mark.parametrize(
+    ("message", "args", "said"),
+    [
+        ("got %s", (object,), "got <class 'object'>"),
+        ("got %d frames", ("many",), "got %d frames (not filled in: TypeError)"),
+        ("got %s", (Untold(),), "got %s (not filled in: ValueError)"),
+        (Untold(), (), "Untold (not filled in: ValueError)"),
+    ],
+)
+def test_arguments_that_do_not_fit_lose_no_message(log_format, lines, message, args, said):
+    handler = logs.set_up(verbose=False, debug=False, log_format=log_format)
+    # Straight to our handler: those of the tests would raise.
+    handler.handle(logging.LogRecord("streamer", logging.WARNING, "", 0, message, args, None))
+    logs.tear_down(handler)
+    (line,) = lines()
+    assert (json.loads(line)["message"] if line.startswith("{") else line) == said
+
+
+@in_both_formats
+def test_a_file_name_that_is_no_text_is_logged(log, monkeypatch):
+    strict = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict")
+    monkeypatch.setattr(sys, "stderr", strict)
+    log.warning("reading %s", b"caf\xe9.mp4".decode("utf-8", "surrogateescape"))
+    strict.flush()
+    line = strict.buffer.getvalue().decode().rstrip("\n")
+    said = json.loads(line)["message"] if line.startswith("{") else line
+    assert said == r"reading caf\udce9.mp4"
+
+
+@in_json
+def test_json_is_written_whole_where_the_terminal_knows_ascii_only(log, monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), "ascii", errors="backslashreplace")
+    monkeypatch.setattr(sys, "stderr", narrow)
+    log.warning("Küche: 満")
+    narrow.flush()
+    assert json.loads(narrow.buffer.getvalue())["message"] == "Küche: 満"
+
+
+def test_a_line_of_text_names_its_stream_where_there_are_several(log, lines):
+    logs.name_streams()
+    in_thread("streamer-front-capture", log.warning, "stalled")
+    log.warning("full", extra={"stream": "back"})
+    log.warning("out of memory")
+    assert lines() == ["front: stalled", "back: full", "out of memory"]
+
+
+def test_a_line_of_text_names_its_stream_once(log, lines):
+    logs.name_streams()
+    log.warning("front: is down", extra={"stream": "front"})
+    log.warning("front-door: is down", extra={"stream": "front"})
+    assert lines() == ["front: is down", "front: front-door: is down"]
+
+
+def test_a_stream_that_is_alone_is_not_named(log, lines):
+    in_thread("streamer-front-capture", log.warning, "stalled")
+    assert lines() == ["stalled"]
+
+
+@in_json
+def test_json_names_the_stream_in_its_own_field_only(log, objects):
+    logs.name_streams()
+    in_thread("streamer-front-capture", log.warning, "stalled")
+    assert objects()[0]["message"] == "stalled"
+
+
+def test_the_same_message_is_withheld_after_five_times_and_counted(log, lines, clock):
+    for _ in range(12):
+        log.warning("%s: stalled", "cam")
+    assert lines() == ["cam: stalled"] * 5
+    clock.pass_s(59.9)
+    log.warning("cam: stalled")
+    assert lines() == []
+    clock.pass_s(0.1)
+    log.warning("cam: stalled")
+    assert lines() == ["cam: stalled (8 more like this in 60 s)"]
+
+
+def test_after_a_count_five_are_written_again(log, lines, clock):
+    for _ in range(6):
+        log.warning("stalled")
+    clock.pass_s(60)
+    lines()
+    for _ in range(6):
+        log.warning("stalled")
+    assert lines() == ["stalled (1 more like this in 60 s)"] + ["stalled"] * 4
+
+
+def test_another_message_after_the_window_brings_the_count(log, lines, clock):
+    for _ in range(7):
+        log.warning("stalled")
+    lines()
+    log.warning("full")
+    assert lines() == ["full"]
+    clock.pass_s(60)
+    log.warning("going on")
+    assert lines() == ["stalled (2 more like this in 60 s)", "going on"]
+    log.warning("going on")
+    assert lines() == ["going on"]
+
+
+def test_a_message_that_is_withheld_brings_the_count_of_another(log, lines, clock):
+    for text, wait_s in (("stalled", 30), ("full", 30)):
+        for _ in range(7):
+            log.warning(text)
+        clock.pass_s(wait_s)
+    lines()
+    log.warning("full")
+    assert lines() == ["stalled (2 more like this in 60 s)"]
+
+
+def test_a_message_that_comes_again_brings_the_counts_of_others(log, lines, clock):
+    for text in ("stalled", "full"):
+        for _ in range(7):
+            log.warning(text)
+    lines()
+    clock.pass_s(60)
+    log.warning("stalled")
+    counts = ["full (2 more like this in 60 s)", "stalled (2 more like this in 60 s)"]
+    assert lines() == counts
+
+
+@in_json
+def test_the_count_tells_whom_the_record_was_about(log, objects, clock):
+    for _ in range(7):
+        log.warning("stalled", extra={"stream": "back", "stage": "reading"})
+    objects()
+    clock.pass_s(60)
+    log.warning("going on")
+    counted = objects()[0]
+    assert (counted["stream"], counted["stage"], counted["repeated"]) == ("back", "reading", 2)
+
+
+@in_json
+def test_json_has_the_count_as_a_number(log, objects, clock):
+    for _ in range(7):
+        in_thread("streamer-front-capture", log.warning, "stalled")
+    assert all("repeated" not in said for said in objects())
+    clock.pass_s(60)
+    log.warning("going on")
+    counted, other = objects()
+    assert "repeated" not in other
+    del counted["time"]
+    assert counted == {
+        "level": "warning",
+        "stream": "front",
+        "stage": "capture",
+        "logger": "streamer.anything",
+        "message": "stalled",
+        "repeated": 2,
+    }
+
+
+def test_the_count_names_the_stream_too(log, lines, clock):
+    logs.name_streams()
+    for _ in range(7):
+        in_thread("streamer-front-capture", log.warning, "stalled")
+    lines()
+    clock.pass_s(60)
+    log.warning("going on")
+    assert lines() == ["front: stalled (2 more like this in 60 s)", "going on"]
+
+
+def test_the_count_stands_before_a_traceback(log, lines, clock):
+    def fail():
+        try:
+            raise SourceError("gone")
+        except SourceError:
+            log.exception("stalled")
+
+    for _ in range(7):
+        fail()
+    lines()
+    clock.pass_s(60)
+    fail()
+    first, second, *_ = lines()
+    assert first == "stalled (2 more like this in 60 s)"
+    assert second.startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    ("logger", "level", "text", "stream"),
+    [
+        ("streamer.anything", logging.WARNING, "stalled: cam 2", "front"),
+        ("streamer.anything", logging.ERROR, "stalled: cam 1", "front"),
+        ("streamer.anything", logging.WARNING, "stalled: cam 1", "back"),
+        ("streamer.other", logging.WARNING, "stalled: cam 1", "front"),
+    ],
+    ids=["text", "level", "stream", "logger"],
+)
+def test_a_message_that_differs_in_one_thing_is_not_withheld(
+    log, lines, logger, level, text, stream
+):
+    for _ in range(9):
+        log.warning("stalled: %s", "cam 1", extra={"stream": "front"})
+    assert len(lines()) == 5
+    logging.getLogger(logger).log(level, text, extra={"stream": stream})
+    assert lines() == [text]
+
+
+@in_both_formats
+def test_answers_to_keys_are_never_withheld(log, lines):
+    for _ in range(20):
+        logging.getLogger("streamer.control.window.display").info("snapshot: out/a.png")
+    assert len(lines()) == 20
+
+
+@pytest.mark.parametrize(
+    "log", [{"debug": True, "log_format": one} for one in logs.LogFormat], indirect=True
+)
+def test_debug_withholds_nothing(log, lines):
+    for _ in range(20):
+        log.debug("a frame")
+    assert len(lines()) == 20
+
+
+def test_what_is_still_withheld_is_counted_at_the_end(clock, lines):
+    handler = logs.set_up(verbose=False, debug=False, clock=clock)
+    for _ in range(7):
+        logging.getLogger("streamer.anything").warning("stalled")
+    lines()
+    logs.tear_down(handler)
+    assert lines() == ["stalled (2 more like this in 60 s)"]
+
+
+def test_what_is_still_withheld_is_counted_where_the_process_ends_at_once(clock, lines):
+    handler = logs.set_up(verbose=False, debug=False, clock=clock)
+    for _ in range(7):
+        logging.getLogger("streamer.anything").warning("stalled")
+    lines()
+    logging.shutdown([weakref.ref(handler)])
+    assert lines() == ["stalled (2 more like this in 60 s)"]
+    logs.tear_down(handler)
+    assert lines() == []
+
+
+def test_the_end_is_not_disturbed_by_a_standard_error_that_is_gone(clock, monkeypatch):
+    handler = logs.set_up(verbose=False, debug=False, clock=clock)
+    for _ in range(7):
+        logging.getLogger("streamer.anything").warning("stalled")
+    monkeypatch.setattr(sys, "stderr", None)
+    logs.tear_down(handler)
+    assert handler not in logging.getLogger().handlers
+
+
+def test_a_flood_of_different_messages_pushes_out_the_oldest_with_its_count(log, lines):
+    for _ in range(7):
+        log.warning("first")
+    for number in range(999):
+        log.warning("frame %d", number)
+    log.warning("first")
+    said = lines()
+    assert said == ["first"] * 5 + [f"frame {number}" for number in range(999)]
+    log.warning("frame 999")
+    assert lines() == ["first (3 more like this in 60 s)", "frame 999"]
+    log.warning("first")
+    assert lines() == ["first"]
+
+
+def test_threads_that_say_the_same_at_once_are_counted_together(clock, lines):
+    handler = logs.set_up(verbose=False, debug=False, clock=clock)
+    ready = threading.Barrier(8)
+
+    def repeat():
+        ready.wait()
+        for _ in range(50):
+            logging.getLogger("streamer.anything").warning("stalled")
+
+    threads = [threading.Thread(target=repeat) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    logs.tear_down(handler)
+    assert lines() == ["stalled"] * 5 + ["stalled (395 more like this in 60 s)"]
+
+
+def test_other_handlers_get_the_record_as_it_was(log, caplog):
+    logs.name_streams()
+    for _ in range(7):
+        log.warning("%s: stalled", "cam", extra={"stream": "front"})
+    assert [record.args for record in caplog.records] == [("cam",)] * 7
+    assert {record.getMessage() for record in caplog.records} == {"cam: stalled"}
+
+
+@in_json
+@pytest.mark.parametrize(
+    ("text", "level", "message"),
+    [
+        ("error: front: gone", "error", "front: gone"),
+        ("warning: left behind: capture", "warning", "left behind: capture"),
+        ("note: not the first choice", "info", "not the first choice"),
+        ("downloading isnet: 44 MB", "info", "downloading isnet: 44 MB"),
+        ("interrupted", "info", "interrupted"),
+        ("error: rtsp://me:secret@cam", "error", "rtsp://***@cam"),
+    ],
+)
+def test_what_a_command_prints_on_standard_error_is_json_too(log, objects, text, level, message):
+    failures.say(text)
+    (said,) = objects()
+    assert (said["level"], said["message"], said["logger"]) == (level, message, "streamer.cli")
+
+
+@in_json
+def test_results_on_standard_output_stay_text(log, capsys):
+    failures.say("report  out/report.json", err=False)
+    assert capsys.readouterr() == ("report  out/report.json\n", "")

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image as Picture
 
-import streamer as package
 from streamer.cli import driving
 from streamer.cli.guessing import guess_source
 from streamer.cli.summary import write_report
@@ -40,15 +39,22 @@ REPORT = {
 }
 
 
-class FakePipeline:
-    """Stands in for a pipeline: runs what the test says, reports what it says."""
+class FakeHost:
+    """Stands in for a host of one stream: runs what the test says, reports what it says."""
 
-    def __init__(self, config):
-        self.config = config
+    ready = False
+    captured = 0
+    failure = None
+
+    def __init__(self, box):
+        (self.config,) = box.streams.values()
         self.stopped = False
         self.abandoned = ()
         self.behaviour = lambda pipeline: None
         self.said = dict(REPORT)
+
+    def prepare(self):
+        pass
 
     def run(self, should_stop=None):
         assert should_stop() is False
@@ -67,16 +73,14 @@ def pipelines(monkeypatch):
     made = []
     configure = []
 
-    class Factory:
-        @staticmethod
-        def from_config(config, *, progress=None):
-            pipeline = FakePipeline(config)
-            for change in configure:
-                change(pipeline)
-            made.append(pipeline)
-            return pipeline
+    def make(box, *, progress):
+        host = FakeHost(box)
+        for change in configure:
+            change(host)
+        made.append(host)
+        return host
 
-    monkeypatch.setitem(package.__dict__, "Pipeline", Factory)
+    monkeypatch.setattr("streamer.host.Host", make)
     monkeypatch.setattr("streamer.control.window.window_problem", lambda: None)
     made_and_configure = made
     return made_and_configure, configure.append

@@ -12,18 +12,20 @@ import pytest
 
 PROGRAM = """
 import os, sys, time
-import streamer
+import streamer.host
 
-class Pipeline:
+class Host:
     abandoned = ()
     stopped = False
+    failure = None
 
-    @classmethod
-    def from_config(cls, config, *, progress=None):
-        if config.name == "loading":
+    def __init__(self, box, *, progress):
+        self.names = list(box.streams)
+
+    def prepare(self):
+        if self.names == ["loading"]:
             announce()
             time.sleep(30)
-        return cls()
 
     def run(self, should_stop=None):
         announce()
@@ -47,7 +49,7 @@ def announce():
     except OSError:
         pass
 
-streamer.Pipeline = Pipeline
+streamer.host.Host = Host
 from streamer.cli import main
 main()
 """

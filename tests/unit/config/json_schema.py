@@ -58,10 +58,12 @@ def _of_one(
             for key in value.keys() & (data if isinstance(data, dict) else {}):
                 yield from (f"{key}: {said}" for said in against(data[key], value[key]))
         case "additionalProperties":
-            assert value is False, value
             patterns = schema.get("patternProperties", ())
-            for key in (data if isinstance(data, dict) else {}).keys() - schema["properties"]:
-                if not any(re.search(pattern, key) for pattern in patterns):
+            known = schema.get("properties", {}).keys()
+            for key in (data if isinstance(data, dict) else {}).keys() - known:
+                if value is not False:
+                    yield from (f"{key}: {said}" for said in against(data[key], value))
+                elif not any(re.search(pattern, key) for pattern in patterns):
                     yield f"{key} is unknown"
         case "patternProperties":
             for pattern, each in value.items():

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config import load_config, parse_config
+from streamer.config import load_box, load_config, parse_config
 from streamer.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[3] / "config").glob("*.yaml"))
@@ -34,12 +34,14 @@ def complaint(path, overrides=()):
 def test_every_shipped_configuration_is_valid(path, monkeypatch):
     for name in ("STREAMER_SOURCE", "STREAMER_CLIP", "STREAMER_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    load_config(path)
+    for name in ("DOOR_CAMERA", "HALL_CAMERA"):
+        monkeypatch.setenv(name, "rtsp://camera/stream")
+    load_box(path)
 
 
 def test_the_shipped_configurations_are_there():
     names = {path.stem for path in CONFIGS}
-    assert names >= {"webcam", "headless", "rtsp_relay", "demo"}
+    assert names >= {"webcam", "headless", "rtsp_relay", "box", "demo"}
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):

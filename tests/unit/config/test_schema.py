@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streamer.config import Config, parse_config
+from streamer.config import BoxConfig, Config, parse_box, parse_config
 from streamer.config.describe.schema import config_schema
 from streamer.errors import ConfigError
 from tests.unit.config.json_schema import objections
@@ -37,8 +37,10 @@ def test_there_are_configurations_on_pages_and_in_files():
 def test_what_the_repository_shows_is_accepted_by_schema_and_program(place, monkeypatch):
     for name in ("STREAMER_SOURCE", "STREAMER_CLIP", "STREAMER_MODEL"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("DOOR_CAMERA", "HALL_CAMERA"):
+        monkeypatch.setenv(name, "rtsp://camera/stream")
     assert said(WRITTEN[place]) == []
-    parse_config(WRITTEN[place], name=place)
+    parse_box(WRITTEN[place], name=place)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,41 @@ def test_it_refuses_what_the_program_refuses(part):
         parse_config(REST | part)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"streams": {"door": {"source": {"url": "rtsp://camera/a"}}}},
+        {"streams": {"door": {"source": {"type": "file", "path": "a.mp4"}}}},
+        {"defaults": {"model": {"name": "isnet"}}, "streams": {"door": {}}},
+        {"streams": {"door": {}}, "restart": {"max_attempts": 3}, "metrics": {}},
+    ],
+    ids=str,
+)
+def test_it_accepts_several_streams_whose_rest_is_in_the_defaults(part):
+    data = {"defaults": {"source": {"type": "rtsp", "url": "rtsp://a/b"}}, **part}
+    data["defaults"] = {"sinks": REST["sinks"], "source": {"type": "usb"}, **data["defaults"]}
+    assert said(data) == []
+    parse_box(data)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"streams": {"door": {"sauce": {}}}},
+        {"streams": {"door": {"source": {"type": "rtsp", "urls": "a"}}}},
+        {"streams": {"door": {}}, "restart": {"max": 3}},
+        {"streams": {"door": {}}, "defaults": {"model": {"precision": "int9"}}},
+        {"metrics": {"listen": "127.0.0.1:9464"}},
+        {"streams": []},
+    ],
+    ids=str,
+)
+def test_it_refuses_several_streams_that_the_program_refuses(part):
+    assert said(part)
+    with pytest.raises(ConfigError):
+        parse_box(part)
+
+
 def test_every_property_is_described_in_one_line():
     for name, part in PARTS.items():
         for key, found in part["properties"].items():
@@ -97,7 +134,8 @@ def test_no_key_is_left_to_chance():
     for name, part in PARTS.items():
         assert part["additionalProperties"] is False, name
         assert part["description"], name
-    assert PARTS["Config"]["properties"].keys() == Config.model_fields.keys()
+    keys = {*Config.model_fields, *BoxConfig.model_fields, "defaults"}
+    assert PARTS["Config"]["properties"].keys() == keys
 
 
 def test_alternatives_carry_the_name_of_their_type():

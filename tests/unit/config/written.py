@@ -22,4 +22,8 @@ def written() -> dict[str, dict[str, Any]]:
         for match in _BLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             texts[f"{page.relative_to(ROOT)}:{line}"] = match[1]
-    return {place: _REST | yaml.safe_load(text) for place, text in texts.items()}
+    return {place: _whole(yaml.safe_load(text)) for place, text in texts.items()}
+
+
+def _whole(data: dict[str, Any]) -> dict[str, Any]:
+    return data if "streams" in data else _REST | data

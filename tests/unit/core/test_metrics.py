@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.core.metrics import LatencyHistogram, MatteAges, Metrics
+from streamer.core.metrics import Cumulative, LatencyHistogram, MatteAges, Metrics
 
 
 @given(st.lists(st.integers(2_000, 10**12), min_size=1, max_size=200), st.floats(0, 1))
@@ -56,3 +56,44 @@ def test_a_sinks_durations_are_its_own_and_count_for_all() -> None:
     assert metrics.latency("write").quantile_ms(1) == pytest.approx(1000, rel=0.02)
     assert metrics.latency("write").quantile_ms(0) == pytest.approx(10, rel=0.02)
     assert metrics.sink_latencies(2) == {}
+
+
+@given(st.lists(st.integers(0, 10**11), max_size=200))
+def test_durations_up_to_a_bound_are_counted_to_one_percent_and_summed_exactly(durations) -> None:
+    histogram = LatencyHistogram()
+    for duration in durations:
+        histogram.record(duration)
+    bounds = (0.001, 0.01, 0.1, 1.0, 10.0)
+    found = histogram.cumulative(bounds)
+    for bound, count in zip(bounds, found.up_to, strict=True):
+        below = sum(duration <= bound * 0.99e9 for duration in durations)
+        assert below <= count <= sum(duration <= bound * 1.01e9 for duration in durations)
+    assert found.up_to == tuple(sorted(found.up_to))
+    assert found.total == len(durations)
+    assert found.sum == sum(durations) / 1e9
+
+
+def test_what_is_beyond_the_last_bound_is_in_the_total() -> None:
+    histogram = LatencyHistogram()
+    for duration in (-5, 500_000, 10**20):
+        histogram.record(duration)
+    found = histogram.cumulative((0.001, 10.0))
+    assert (found.up_to, found.total) == ((2, 2), 3)
+    assert found.sum == pytest.approx(1e11)
+
+
+def test_histograms_of_sinks_stand_for_themselves() -> None:
+    metrics = Metrics()
+    metrics.latency("infer").record(1)
+    for sink in (0, 1):
+        metrics.latency_of_sink(sink, "write").record(1)
+    histograms = metrics.histograms()
+    assert set(histograms) == {("infer", None), ("write", 0), ("write", 1)}
+    assert [one.cumulative(()).total for one in histograms.values()] == [1, 1, 1]
+
+
+def test_ages_of_mattes_are_counted_up_to_bounds() -> None:
+    metrics = Metrics()
+    for age in (0, 0, 1, 5, 2000):
+        metrics.matte_age(age)
+    assert metrics.matte_age_up_to((0, 1, 4, 8)) == Cumulative((2, 3, 3, 4), total=5, sum=1006)

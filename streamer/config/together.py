@@ -1,0 +1,130 @@
+"""What the sinks of one process may not have in common: a window, stdout, an address, a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from streamer.config.addresses import ServeAddress
+from streamer.config.paths import is_among
+from streamer.config.sinks import (
+    DisplaySinkConfig,
+    ImagesSinkConfig,
+    LayoutConfig,
+    PipeSinkConfig,
+    RecordSinkConfig,
+    RtspSinkConfig,
+    SinkConfig,
+)
+
+if TYPE_CHECKING:
+    from streamer.config.models import Config
+
+
+S = TypeVar("S", bound=LayoutConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A sink, and where it stands."""
+
+    place: str
+    """Dotted, such as `sinks.0` or `streams.door.sinks.0`."""
+    stream: str
+    """The name of its stream."""
+    sink: SinkConfig
+
+    @property
+    def path(self) -> str:
+        """The path that it writes to, with the stream's name filled in."""
+        path: str = getattr(self.sink, "path", "")
+        return path.replace("{stream}", self.stream)
+
+
+def placed(streams: Mapping[str, Config], *, alone: bool) -> list[Placed]:
+    """All sinks of *streams*; *alone*: there is one stream, which places do not name."""
+    return [
+        Placed(f"{'' if alone else f'streams.{name}.'}sinks.{number}", stream.name, sink)
+        for name, stream in streams.items()
+        for number, sink in enumerate(stream.sinks)
+    ]
+
+
+def check_together(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
+    """
+    Refuse sinks that cannot run in one process.
+
+    Args:
+        sinks: of all its streams.
+        files_read: the files that any of these streams reads.
+
+    Raises:
+        ValueError: two show a window, write to stdout, serve the same path, serve at one port with
+            different passwords, or write the same files; or one writes what is read.
+    """
+    whole = sinks[0].place.partition(".")[0]
+    if sum(isinstance(one.sink, DisplaySinkConfig) for one in sinks) > 1:
+        raise ValueError(f"{whole}: one display at most")
+    if pipes_to_stdout([one.sink for one in sinks]) > 1:
+        raise ValueError(f"{whole}: one pipe to stdout at most")
+    _check_addresses(sinks)
+    _check_recordings(sinks, files_read)
+    _check_folders(sinks)
+
+
+def pipes_to_stdout(sinks: Sequence[SinkConfig]) -> int:
+    """How many of *sinks* write to stdout."""
+    return sum(isinstance(sink, PipeSinkConfig) and sink.path == "-" for sink in sinks)
+
+
+def _check_addresses(sinks: Sequence[Placed]) -> None:
+    terms: dict[tuple[str, int], object] = {}
+    paths: set[tuple[str, int, str]] = set()
+    for one, sink in _of_type(sinks, RtspSinkConfig):
+        if sink.serve is None:
+            continue
+        address = ServeAddress.parse(sink.serve.get_secret_value())
+        host, path = (address.host, address.port), address.path.rstrip("/")
+        if (*host, path) in paths:
+            raise ValueError(f"{one.place}.serve: another sink has this path")
+        paths.add((*host, path))
+        own = (address.username, address.password, sink.certificate, sink.private_key)
+        if terms.setdefault(host, own) != own:
+            raise ValueError(
+                f"{one.place}.serve: shares its port with another sink: give both the same "
+                "user, password and certificate"
+            )
+
+
+def _check_recordings(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
+    films: dict[str, str] = {}
+    for one, sink in _of_type(sinks, RecordSinkConfig):
+        if is_among(one.path, files_read):
+            raise ValueError(
+                f"{one.place}.path: {sink.path} is what the stream reads: name another file"
+            )
+        for other, film in films.items():
+            if is_among(one.path, [film]):
+                raise ValueError(f"{one.place}.path: is that of {other} too")
+        films[one.place] = one.path
+
+
+def _check_folders(sinks: Sequence[Placed]) -> None:
+    folders: dict[str, tuple[str, str]] = {}
+    for one, sink in _of_type(sinks, ImagesSinkConfig):
+        if sink.names != "index":
+            continue
+        for other, (folder, form) in folders.items():
+            if form == sink.format and is_among(one.path, [folder]):
+                raise ValueError(
+                    f"{one.place}.path: is that of {other} too, and so are the "
+                    "names in it: write names: timestamp, or another folder"
+                )
+        folders[one.place] = (one.path, sink.format)
+
+
+def _of_type(sinks: Sequence[Placed], kind: type[S]) -> Iterator[tuple[Placed, S]]:
+    for one in sinks:
+        if isinstance(one.sink, kind):
+            yield one, one.sink

@@ -1,0 +1,115 @@
+"""Reads a configuration file again while its streams run: when it changes, and when asked to."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streamer.config import BoxConfig, load_box
+from streamer.core.clock import Clock, SystemClock
+from streamer.errors import ConfigError
+
+logger = logging.getLogger("streamer.control")
+
+_TICK_S = 0.25
+
+
+class Reloading:
+    """
+    Keeps the streams of a process those of a file. A context manager: its thread runs within it.
+
+    A file that is not valid changes nothing, and is said why. One that was changed is read once it
+    has been the same for a quarter of a second, so that a half-written one is not.
+
+    Args:
+        path: the file.
+        overrides: as `load_box` takes them.
+        reload: makes the streams those of another configuration. Raises ConfigError.
+        watch: whether a change of the file is enough; else only `request` has it read.
+        told: called in the thread with true before the file is read, and with false afterwards.
+        clock: the clock; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        overrides: Sequence[str],
+        reload: Callable[[BoxConfig], None],
+        *,
+        watch: bool = True,
+        told: Callable[[bool], None] = lambda begun: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.refused = 0
+        """How often the file was read and not taken."""
+        self.taken = 0
+        self._path = path
+        self._overrides = overrides
+        self._reload = reload
+        self._watch = watch
+        self._told = told
+        self._clock = clock or SystemClock()
+        self._wanted = False
+        self._known = self._seen = self._content()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="streamer-reloading")
+
+    def request(self) -> None:
+        """Have the file read soon, changed or not. Takes no lock: for signal handlers."""
+        self._wanted = True
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._thread.join(_TICK_S * 4)  # it may be stuck in a dead network disk
+
+    def _run(self) -> None:
+        while not self._clock.wait(self._end, _TICK_S):
+            if self._is_due():
+                self._read()
+
+    def _is_due(self) -> bool:
+        """Whether the file is to be read now."""
+        if self._wanted:
+            self._wanted = False
+            self._known = self._seen = self._content()
+            return True
+        if not self._watch:
+            return False
+        before, self._seen = self._seen, self._content()
+        if self._seen is None or self._seen != before or self._seen == self._known:
+            return False
+        self._known = self._seen
+        return True
+
+    def _content(self) -> bytes | None:
+        """A digest of what is in the file; None while it is not there."""
+        try:
+            return hashlib.sha256(self._path.read_bytes()).digest()
+        except OSError:
+            return None
+
+    def _read(self) -> None:
+        self._told(True)
+        try:
+            self._reload(load_box(self._path, self._overrides))
+            self.taken += 1
+            logger.info("%s: read again", self._path)
+        except ConfigError as error:
+            self.refused += 1
+            logger.error("%s; everything stays as it was", error)
+        finally:
+            self._told(False)

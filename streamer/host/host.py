@@ -1,0 +1,306 @@
+"""
+The streams of one process, by name.
+
+They share models, devices, servers and cameras, and nothing else: each has its own threads, and one
+that fails is started again while the others go on. The host's own thread only watches them, and
+serves a window if there is one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from streamer.config import BoxConfig, Config, load_box
+from streamer.core.clock import Clock, SystemClock
+from streamer.core.copying import Uncopyable
+from streamer.core.metrics import Metrics, peak_rss_mb
+from streamer.errors import ConfigError
+from streamer.events import Event, Listener, log
+from streamer.host.kept import KeptStream
+from streamer.host.status import HostStatus
+from streamer.models import Progress
+from streamer.serving.rtsp import RtspServers
+from streamer.sources.shared import SharedSources
+from streamer.stream import Stream
+
+_TICK_S = 0.01
+_ALIVE_S = 10
+"""Far more than seeing to all streams once takes."""
+
+
+class Host(Uncopyable):
+    """
+    Runs the streams of a configuration, such as that of a box of cameras.
+
+    `Host.from_yaml("box.yaml").run()` is all it takes.
+
+    Args:
+        box: the streams, and how they are kept running.
+        progress: told of the download of a model.
+        servers: RTSP servers; None: those that all streams of this process share.
+        clock: time, for tests to pass in.
+
+    `run` is for one thread, the main thread if there is a window; all else is for any.
+    `request_stop` may be called in a signal handler.
+    """
+
+    def __init__(
+        self,
+        box: BoxConfig,
+        *,
+        progress: Progress | None = None,
+        servers: RtspServers | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._box = box
+        self._progress = progress
+        self._servers = servers
+        self._clock = clock or SystemClock()
+        self._sources = SharedSources()
+        self._listeners: tuple[Listener, ...] = ()
+        self._lock = threading.Lock()
+        self._stop_wanted = False
+        self._prepared = False
+        self._began: tuple[float, float] | None = None
+        self._ended: tuple[float, float] | None = None
+        self._ticked_ns: int | None = None
+        self._kept = {name: self._keep(config) for name, config in box.streams.items()}
+        self._wanted: BoxConfig | None = None
+        self._leaving: list[KeptStream] = []
+        self._joining: list[KeptStream] = []
+
+    @classmethod
+    def from_yaml(
+        cls, path: str | Path, overrides: Sequence[str] = (), *, progress: Progress | None = None
+    ) -> Self:
+        """
+        The host of a YAML file, of one stream or of several.
+
+        Raises:
+            ConfigError: the file cannot be run as written.
+        """
+        return cls(load_box(path, overrides), progress=progress)
+
+    def run(self, should_stop: Callable[[], bool] | None = None) -> dict[str, Any]:
+        """
+        Make the streams unless `prepare` did, start them, and watch them until all have ended.
+
+        Args:
+            should_stop: asked every few milliseconds; true stops all streams by draining them.
+
+        Returns:
+            The report; see `report`.
+
+        Raises:
+            StreamerError: a stream that is not kept running could not be started, or failed; the
+                first one's failure.
+        """
+        self.prepare()
+        self._began = time.monotonic(), time.process_time()
+        try:
+            self._watch(should_stop)
+        except BaseException:
+            for kept in self._kept.values():
+                kept.abort()
+            self._watch(None)
+            raise
+        if (failure := self.failure) is not None and self._box.alone:
+            raise failure
+        return self.report()
+
+    def prepare(self) -> None:
+        """
+        Make the streams, one after the other, which loads their models; a second call does nothing.
+
+        Raises:
+            StreamerError: a stream that is not to be started again cannot be made.
+        """
+        if self._prepared:
+            return
+        self._prepared = True
+        try:
+            for kept in self._kept.values():
+                kept.prepare()
+        except BaseException:
+            for kept in self._kept.values():
+                kept.abort()
+            raise
+
+    def reload(self, box: BoxConfig) -> None:
+        """
+        Make the streams those of *box*, soon: `run` does it.
+
+        Streams that are the same go on and lose no frame. Those that differ are changed while they
+        run, or are followed by another run once that is loaded; one that cannot be had as *box*
+        says stays as it was. New ones start, and those that *box* does not name end.
+
+        Raises:
+            ConfigError: *box* differs in what a running process cannot change.
+        """
+        for section in BoxConfig.model_fields:
+            if section != "streams" and getattr(box, section) != getattr(self._box, section):
+                raise ConfigError(f"{section}: is fixed while the streams run")
+        self._wanted = box
+
+    def request_stop(self) -> None:
+        """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
+        self._stop_wanted = True
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The failure of the first stream that is down because of one, if there is any."""
+        down = [kept for kept in self._kept.values() if kept.state != "running"]
+        return next((kept.failure for kept in down if kept.failure is not None), None)
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Stages stuck in a call that never returned; their threads keep the process alive."""
+        stages = [
+            stage if self._box.alone else f"{name} {stage}"
+            for name, kept in self._kept.items()
+            for stage in kept.abandoned
+        ]
+        return (*stages, *self._sources.abandoned)
+
+    @property
+    def ready(self) -> bool:
+        """Whether any stream can make mattes."""
+        return any(kept.stream is not None and kept.stream.ready for kept in self._kept.values())
+
+    @property
+    def alive(self) -> bool:
+        """
+        Whether the streams are being seen to: `run` has done so within the last 10 s.
+
+        True until it has begun: models may take long to be fetched and loaded.
+        """
+        ticked_ns = self._ticked_ns
+        return ticked_ns is None or self._clock.now_ns() - ticked_ns <= _ALIVE_S * 1_000_000_000
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures went out, of all streams, stand-by pictures included."""
+        counts = [kept.metrics.frames() for kept in self._kept.values()]
+        return sum(frames["emitted"] + frames["standby"] for frames in counts)
+
+    @property
+    def paused(self) -> bool:
+        """Whether a user has paused a stream."""
+        return any(kept.stream is not None and kept.stream.paused for kept in self._kept.values())
+
+    @property
+    def captured(self) -> int:
+        """How many frames were captured, of all streams."""
+        return sum(kept.metrics.frames()["captured"] for kept in self._kept.values())
+
+    def stream(self, name: str) -> Stream | None:
+        """The present run of the stream *name*; None before its first. Raises KeyError."""
+        return self._kept[name].stream
+
+    def metrics(self, name: str) -> Metrics:
+        """The counts and times of the stream *name*, over all of its runs. Raises KeyError."""
+        return self._kept[name].metrics
+
+    def status(self) -> HostStatus:
+        """How all streams are. Takes about a millisecond for each."""
+        now = self._ended or (time.monotonic(), time.process_time())
+        began = self._began or now
+        return HostStatus(
+            streams=tuple(kept.status() for kept in self._kept.values()),
+            wall_s=now[0] - began[0],
+            cpu_s=now[1] - began[1],
+            rss_peak_mb=peak_rss_mb(),
+        )
+
+    def report(self) -> dict[str, Any]:
+        """The report of the streams, or of the only one, as plain JSON values; docs/report.md."""
+        status = self.status()
+        if self._box.alone and status.streams[0].status is not None:
+            return status.streams[0].status.report()
+        return status.report()
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell *listener* of the events of all streams from now on."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+    def _tell(self, stream: str, event: Event) -> None:
+        for listener in self._listeners:
+            listener(stream, event)
+
+    def _keep(self, config: Config) -> KeptStream:
+        def tell(event: Event) -> None:
+            log(config.name, event)
+            self._tell(config.name, event)
+
+        return KeptStream(config, self._make, self._box.restart, self._clock, tell)
+
+    def _make(self, config: Config, metrics: Metrics) -> Stream:
+        stream = Stream.from_config(
+            config,
+            progress=self._progress,
+            servers=self._servers,
+            metrics=metrics,
+            sources=None if self._box.alone else self._sources,
+        )
+        stream.events.subscribe(self._tell)
+        return stream
+
+    def _take_box(self) -> None:
+        """Make the streams those of the configuration that is wanted, if there is another one."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return
+        self._box = wanted
+        kept = {
+            name: self._kept.get(name) or self._keep(wanted.streams[name])
+            for name in wanted.streams
+        }
+        for name, one in self._kept.items():
+            if name not in kept:
+                one.stop()
+                self._leaving.append(one)
+            else:
+                one.change(wanted.streams[name])
+        self._joining += [one for name, one in kept.items() if name not in self._kept]
+        self._kept = kept
+
+    def _let_join(self) -> None:
+        """Start the streams that are new, once those that go have left what they may share."""
+        self._leaving = [kept for kept in self._leaving if kept.tend()]
+        if not self._leaving:
+            joining, self._joining = self._joining, []
+            for kept in joining:
+                kept.begin()
+
+    def _watch(self, should_stop: Callable[[], bool] | None) -> None:
+        """See to every stream until all have ended."""
+        stopped_at: float | None = None
+        while True:
+            self._ticked_ns = self._clock.now_ns()
+            if stopped_at is None and (
+                self._stop_wanted or (should_stop is not None and should_stop())
+            ):
+                stopped_at = time.monotonic()
+                for kept in self._kept.values():
+                    kept.stop()
+            if stopped_at is None:
+                self._take_box()
+            self._let_join()
+            tended = [kept.tend() for kept in self._kept.values()]
+            if not any(tended) and not self._leaving:
+                break
+            if stopped_at is not None:
+                self._leave_starting(time.monotonic() - stopped_at)
+            time.sleep(_TICK_S)
+        self._ended = self._ended or (time.monotonic(), time.process_time())
+
+    def _leave_starting(self, since_s: float) -> None:
+        """No longer wait for streams that were being made when the stop came."""
+        for kept in (*self._kept.values(), *self._leaving):
+            if kept.loading and since_s > kept.config.pipeline.stall_s:
+                kept.abort()

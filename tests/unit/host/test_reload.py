@@ -1,0 +1,154 @@
+"""Another configuration while the streams run: what is the same goes on, what differs follows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.config import BoxConfig, parse_box
+from streamer.errors import ConfigError
+from streamer.host import Host
+from tests.conftest import MakeModel
+from tests.waiting import wait_for
+
+MakeBox = Callable[..., BoxConfig]
+
+
+@pytest.fixture
+def make_box(make_model: MakeModel) -> MakeBox:
+    model = {"name": str(make_model(size=32)), "providers": ["cpu"], "threads": 1}
+    source = {"type": "synthetic", "width": 64, "height": 48, "realtime": True, "fps": 60}
+
+    def make(**streams: dict[str, Any]) -> BoxConfig:
+        defaults = {"model": model, "source": source, "sinks": [{"type": "discard"}]}
+        restart = {"first_s": 0.1, "max_s": 0.1}
+        return parse_box({"defaults": defaults, "streams": streams, "restart": restart})
+
+    return make
+
+
+@contextmanager
+def running(box: BoxConfig) -> Iterator[Host]:
+    """A host of *box* that runs in a thread for the time of the block."""
+    host = Host(box)
+    thread = threading.Thread(target=host.run)
+    thread.start()
+    try:
+        wait_for(lambda: all(emitted(host, name) for name in box.streams))
+        yield host
+    finally:
+        host.request_stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def emitted(host: Host, name: str) -> int:
+    return host.metrics(name).frames()["emitted"]
+
+
+def states(host: Host) -> dict[str, str]:
+    return {stream.name: stream.state for stream in host.status().streams}
+
+
+def test_a_setting_reaches_its_stream_while_it_runs(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        runs = [host.stream("door"), host.stream("hall")]
+        host.reload(make_box(door={"refine": {"threshold": 0.8}}, hall={}))
+        wait_for(lambda: host.stream("door").config.refine.threshold == 0.8)
+        assert [host.stream("door"), host.stream("hall")] == runs, "no run was ended for it"
+        assert host.stream("hall").config.refine.threshold != 0.8
+
+
+def test_what_users_changed_meanwhile_stays(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        host.stream("door").apply({"refine.threshold": 0.7})
+        host.reload(make_box(door={"compose": {"background": "blur"}}, hall={}))
+        wait_for(lambda: host.stream("door").config.compose.background.type == "blur")
+        assert host.stream("door").config.refine.threshold == 0.7
+
+
+def test_what_cannot_change_while_it_runs_gets_another_run(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        door, hall = host.stream("door"), host.stream("hall")
+        host.reload(make_box(door={"source": {"width": 96}}, hall={}))
+        wait_for(lambda: host.stream("door") is not door)
+        wait_for(lambda: states(host)["door"] == "running")
+        assert host.stream("door").config.source.width == 96
+        assert host.stream("hall") is hall
+        report = host.report()["streams"]["door"]
+        assert report["restarts"] == 0, "it did not fail"
+        before = emitted(host, "door")
+        wait_for(lambda: emitted(host, "door") > before)
+
+
+def test_one_that_cannot_be_had_stays_as_it_was(
+    make_box: MakeBox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        door = host.stream("door")
+        missing = {"source": {"type": "file", "path": "missing.mp4"}}
+        host.reload(make_box(door=missing, hall={}))
+        wait_for(lambda: "stays as it was" in caplog.text)
+        assert "missing.mp4" in caplog.text
+        before = emitted(host, "door")
+        wait_for(lambda: emitted(host, "door") > before)
+        assert host.stream("door") is door
+        host.reload(make_box(door={"refine": {"threshold": 0.8}}, hall={}))
+        wait_for(lambda: door.config.refine.threshold == 0.8)
+
+
+def test_streams_come_and_go(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        hall = host.stream("hall")
+        host.reload(make_box(hall={}, yard={}))
+        wait_for(lambda: list(states(host)) == ["hall", "yard"])
+        wait_for(lambda: emitted(host, "yard"))
+        assert host.stream("hall") is hall
+        assert not any(thread.name.startswith("streamer-door-") for thread in threading.enumerate())
+
+
+def test_one_that_waits_is_tried_at_once(make_box: MakeBox, tmp_path: Path) -> None:
+    with running(make_box(door={})) as host:
+        missing = {"source": {"type": "file", "path": str(tmp_path / "missing.mp4")}}
+        host.reload(make_box(door={}, hall=missing))
+        wait_for(lambda: host.status().streams[-1].why)
+        host.reload(make_box(door={}, hall={}))
+        wait_for(lambda: emitted(host, "hall"))
+
+
+def test_the_latest_of_several_wins_and_untouched_streams_lose_nothing(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        hall = host.stream("hall")
+        lost = sum(host.metrics("hall").drops().values())
+        threads = threading.active_count()
+        for number in range(30):
+            changes = (
+                {"refine": {"threshold": 0.3 + number / 100}},
+                {"source": {"width": 64 + 2 * number}},
+                {"source": {"type": "file", "path": "missing.mp4"}},
+            )
+            host.reload(make_box(door=changes[number % 3], hall={}))
+        host.reload(make_box(door={"refine": {"threshold": 0.9}}, hall={}))
+        wait_for(lambda: host.stream("door").config.refine.threshold == 0.9)
+        wait_for(lambda: threading.active_count() <= threads)
+        assert host.stream("hall") is hall
+        assert sum(host.metrics("hall").drops().values()) == lost
+
+
+def test_a_stop_while_a_change_is_under_way_ends_all(make_box: MakeBox) -> None:
+    before = threading.active_count()
+    with running(make_box(door={}, hall={})) as host:
+        host.reload(make_box(door={"source": {"width": 96}}, yard={}))
+    assert threading.active_count() == before
+
+
+def test_what_holds_for_the_process_is_fixed(make_box: MakeBox, make_model: MakeModel) -> None:
+    host = Host(make_box(door={}))
+    alone = {"source": {"type": "usb"}, "sinks": [{"type": "discard"}]}
+    with pytest.raises(ConfigError, match="restart: is fixed while the streams run"):
+        host.reload(parse_box(alone))
