@@ -10,7 +10,15 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from streamer.config import ReconnectConfig, SinkBase, SourceBase, parse_box, register
+from streamer.config import (
+    ReconnectConfig,
+    SinkBase,
+    SourceBase,
+    kinds_of,
+    parse_box,
+    register,
+)
+from streamer.config import kinds as registry
 from streamer.frame import Frame, Grab, Image, Matte, StreamInfo
 from streamer.host import Host
 from streamer.sinks import Making
@@ -85,11 +93,14 @@ def make_full(config: FullSinkConfig, making: Making) -> FullSink:
 
 @pytest.fixture(autouse=True)
 def kinds() -> Iterator[None]:
+    before = {base: kinds_of(base) for base in (SourceBase, SinkBase)}
     register(StuckSourceConfig)
     register(FullSinkConfig)
     released.clear()
     yield
     released.set()
+    for base, known in before.items():
+        registry._put(base, known)  # other tests name all that there are
 
 
 def stuck(host: Host) -> bool:
