@@ -149,17 +149,19 @@ def nobody(event: Event) -> None:
 
 class Events:
     """
-    Tells listeners what happens to one stream. The events of each thread keep their order.
+    Tells listeners what happens to one stream, or to several whose events are passed on to it. The
+    events of each thread keep their order.
 
     Thread-safe. If a listener raises, that is logged and disturbs neither stream nor the others.
 
     Args:
         stream: its name.
+        logs: whether the log is the first listener.
     """
 
-    def __init__(self, stream: str = "stream") -> None:
+    def __init__(self, stream: str = "stream", *, logs: bool = True) -> None:
         self.stream = stream
-        self._listeners: tuple[Listener, ...] = (log,)
+        self._listeners: tuple[Listener, ...] = (log,) if logs else ()
         self._lock = threading.Lock()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -178,10 +180,13 @@ class Events:
         told: Any = event
         texts = {name: getattr(told, name) for name in told.__dataclass_fields__}
         clean = {name: redact(text) for name, text in texts.items() if isinstance(text, str)}
-        event = replace(told, **clean)
+        self.pass_on(self.stream, replace(told, **clean))
+
+    def pass_on(self, stream: str, event: Event) -> None:
+        """Tell every listener of an *event* that *stream*, another one, has told; a `Listener`."""
         for listener in self._listeners:
             try:
-                listener(self.stream, event)
+                listener(stream, event)
             except Exception:
                 logger.exception("a listener failed at %s", event)
 

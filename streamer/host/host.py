@@ -8,7 +8,6 @@ serves a window if there is one.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from streamer.core.clock import Clock, SystemClock
 from streamer.core.copying import Uncopyable
 from streamer.core.metrics import Metrics, peak_rss_mb
 from streamer.errors import ConfigError
-from streamer.events import Event, Listener, log
+from streamer.events import Events, Listener
 from streamer.host.kept import KeptStream
 from streamer.host.status import HostStatus
 from streamer.models import Progress
@@ -61,8 +60,7 @@ class Host(Uncopyable):
         self._servers = servers
         self._clock = clock or SystemClock()
         self._sources = SharedSources()
-        self._listeners: tuple[Listener, ...] = ()
-        self._lock = threading.Lock()
+        self._events = Events(logs=False)
         self._stop_wanted = False
         self._prepared = False
         self._began: tuple[float, float] | None = None
@@ -223,21 +221,14 @@ class Host(Uncopyable):
             return status.streams[0].status.report()
         return status.report()
 
-    def subscribe(self, listener: Listener) -> None:
-        """Tell *listener* of the events of all streams from now on."""
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
-
-    def _tell(self, stream: str, event: Event) -> None:
-        for listener in self._listeners:
-            listener(stream, event)
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell *listener* of the events of all streams; call what is returned to end that."""
+        return self._events.subscribe(listener)
 
     def _keep(self, config: Config) -> KeptStream:
-        def tell(event: Event) -> None:
-            log(config.name, event)
-            self._tell(config.name, event)
-
-        return KeptStream(config, self._make, self._box.restart, self._clock, tell)
+        events = Events(config.name)
+        events.subscribe(self._events.pass_on)
+        return KeptStream(config, self._make, self._box.restart, self._clock, events.tell)
 
     def _make(self, config: Config, metrics: Metrics) -> Stream:
         stream = Stream.from_config(
@@ -247,7 +238,7 @@ class Host(Uncopyable):
             metrics=metrics,
             sources=None if self._box.alone else self._sources,
         )
-        stream.events.subscribe(self._tell)
+        stream.events.subscribe(self._events.pass_on)
         return stream
 
     def _take_box(self) -> None:
