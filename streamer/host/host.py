@@ -273,9 +273,8 @@ class Host(Uncopyable):
         stopped_at: float | None = None
         while True:
             self._ticked_ns = self._clock.now_ns()
-            if stopped_at is None and (
-                self._stop_wanted or (should_stop is not None and should_stop())
-            ):
+            wanted = stopped_at is None and should_stop is not None and should_stop()
+            if stopped_at is None and (wanted or self._stop_wanted):
                 stopped_at = time.monotonic()
                 for kept in self._kept.values():
                     kept.stop()
