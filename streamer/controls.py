@@ -31,6 +31,8 @@ class Refused:
     """The value that was wanted; may be a secret."""
     why: str
     """In one line, for the user."""
+    fixed: bool = False
+    """It cannot change while the stream runs; another run could have it."""
 
 
 class Controls(Protocol):

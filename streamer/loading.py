@@ -52,18 +52,29 @@ def load_matting(
     if wanted.mode == "auto" and (apart or is_recurrent(config.model.name)):
         wanted = wanted.model_copy(update={"mode": "every_frame"})
     user = user or User()
-    period_s = 1 / rate_of(config.source)
     if wanted.mode == "every_frame":
-        user.give(period_s)
         segmenter, fallback = load_segmenter(config.model, progress, user=user)
     else:
-        user.give(period_s * wanted.max_interval)
         load = partial(load_segmenter, config.model, progress, ladder=LADDER, user=user)
         # Live, the model's threads must not hold up the stages that every frame passes through.
         segmenter, fallback = giving_way(load) if live else load()
     seen = prepared(segmenter, config.preprocess)
-    matting = make_matting(wanted, through(seen), live=live, period_s=period_s, asking=asking)
+    matting = make_matting(
+        wanted, through(seen), live=live, period_s=1 / rate_of(config.source), asking=asking
+    )
     return Regional(matting, config.preprocess), fallback
+
+
+def budget_s(config: Config, mode: str | None) -> float:
+    """
+    Seconds after which an answer of the model is late: when the next frame or key frame is due.
+
+    Args:
+        config: of the stream.
+        mode: of its matting, `every_frame` or `tracked`; None: not known yet.
+    """
+    frames = config.matting.max_interval if mode == "tracked" else 1
+    return frames / rate_of(config.source)
 
 
 def rate_of(source: SourceConfig) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from streamer.cli.progress import Downloads, FrameLine
 from streamer.cli.summary import prepare_folder, summary_lines, write_report
 from streamer.cli.watching import StreamTable
 from streamer.config import BoxConfig, Config, DisplaySinkConfig, is_among
-from streamer.control.reloading import Reloading
+from streamer.control.reloading import Reloading, digest
 from streamer.control.service import Service
 from streamer.errors import ConfigError, SinkError
 
@@ -34,6 +34,13 @@ class ConfigFile:
     overrides: Sequence[str]
     watch: bool
     """Read it again when it changes."""
+    known: bytes | None
+    """A digest of what was in it when it was read."""
+
+    @classmethod
+    def read(cls, path: Path, overrides: Sequence[str], *, watch: bool) -> ConfigFile:
+        """The file *path*, which is to be read right after this."""
+        return cls(path, tuple(overrides), watch, digest(path))
 
 
 def drive(
@@ -79,13 +86,14 @@ def drive(
         logs.name_streams()
     failure: BaseException | None = None
     service = Service()
+    left: list[str] = []
     with ExitStack() as finishing:
         with ExitStack() as running:
             downloads = running.enter_context(Downloads())
             host = Host(box, progress=downloads)
             running.enter_context(serving_metrics(host, box.metrics))
             if file is not None and (file.watch or service.there):
-                running.enter_context(_reloading(host, file, interruption, service))
+                running.enter_context(_reloading(host, file, interruption, service, left))
             host.prepare()
             line = _progress(host, downloads, alone=box.alone)
             lasting = Lasting(for_s, lambda: host.ready, lambda: host.captured)
@@ -106,13 +114,22 @@ def drive(
                 failure = error
             line.close()
         report = host.report()
-        code = _conclude(report, report_file, failure or host.failure, aside=box.owns_stdout)
-    if host.abandoned:
-        failures.say(f"warning: left behind, still busy: {', '.join(host.abandoned)}")
+        code = _conclude(report, report_file, failure, aside=host.owns_stdout)
+        if failure is None and not box.alone:
+            code = _tell_of_those_down(host.failures) or code
+    if left := [*host.abandoned, *left]:
+        failures.say(f"warning: left behind, still busy: {', '.join(left)}")
         failures.leave(code)
     if code:
         raise typer.Exit(code)
     return report
+
+
+def _tell_of_those_down(down: Mapping[str, BaseException]) -> int:
+    """Say which streams were down at the end, and why; returns the exit code of the first."""
+    for name, error in down.items():
+        failures.say(f"error: {name}: {error}")
+    return next((int(getattr(error, "exit_code", 1)) for error in down.values()), 0)
 
 
 def _progress(host: Host, downloads: Downloads, *, alone: bool) -> FrameLine | StreamTable:
@@ -121,14 +138,29 @@ def _progress(host: Host, downloads: Downloads, *, alone: bool) -> FrameLine | S
 
 @contextmanager
 def _reloading(
-    host: Host, file: ConfigFile, interruption: Interruption, service: Service
+    host: Host,
+    file: ConfigFile,
+    interruption: Interruption,
+    service: Service,
+    left: list[str],
 ) -> Iterator[None]:
-    """Read *file* again within this, at SIGHUP and, if it is watched, when it changes."""
+    """
+    Read *file* again within this, at SIGHUP and, if it is watched, when it changes.
+
+    *left* gets the name of its thread if that does not end.
+    """
     reloading = Reloading(
-        file.path, file.overrides, host.reload, watch=file.watch, told=service.reloading
+        file.path,
+        file.overrides,
+        host.reload,
+        watch=file.watch,
+        known=file.known,
+        told=service.reloading,
     )
     with reloading, interruption.reloading(reloading.request):
         yield
+    if reloading.stuck:
+        left.append("reloading")
 
 
 def _ask_for_a_screen(config: Config) -> None:

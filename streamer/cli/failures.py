@@ -60,24 +60,43 @@ def explain(error: BaseException) -> int | None:
     return 1
 
 
-def say(text: str, *, err: bool = True, raised: BaseException | None = None) -> None:
+def say(
+    text: str,
+    *,
+    err: bool = True,
+    raised: BaseException | None = None,
+    level: int | None = None,
+    stream: str | None = None,
+) -> None:
     """
     Write *text* without credentials to standard error, or to standard output if not *err*.
 
     Standard error gets a line of JSON where the log is JSON. The traceback of *raised* goes with
     it. A failure to write is ignored, because the message is not the command's result. A command
     whose result is printed uses `typer.echo`.
+
+    Args:
+        text: what is said.
+        err: whether to standard error.
+        raised: its traceback is shown.
+        level: one of logging; None: by the word that *text* begins with, else `INFO`.
+        stream: whom it is about: a field of JSON, and what a line of text begins with.
     """
     if err and logs.in_json():
-        kind, _, rest = text.partition(": ")
-        level, message = (_LEVELS[kind], rest) if kind in _LEVELS else (logging.INFO, text)
-        line = logs.json_line(level, message, raised)
-    elif raised is not None:
-        line = redact("".join(traceback.format_exception(raised)) + text)
+        if level is None:
+            level, text = _levelled(text)
+        line = logs.json_line(level, text, raised, stream=stream)
     else:
-        line = redact(text)
+        trace = "".join(traceback.format_exception(raised)) if raised is not None else ""
+        line = redact(trace + (f"{stream}: " if stream else "") + text)
     with suppress(OSError, ValueError):  # disk full, reader or terminal gone, closed
         typer.echo(line, err=err)
+
+
+def _levelled(text: str) -> tuple[int, str]:
+    """The level that the first word of *text* stands for, and the rest; else `INFO` and *text*."""
+    kind, _, rest = text.partition(": ")
+    return (_LEVELS[kind], rest) if kind in _LEVELS else (logging.INFO, text)
 
 
 def leave(code: int) -> NoReturn:

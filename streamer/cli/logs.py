@@ -2,38 +2,31 @@
 Logging to standard error: warnings, more if asked for, and never a credential.
 
 Lines of text, or JSON objects of one line each for programs that collect logs. A message that comes
-again and again is withheld for a while and counted.
+again and again is withheld for a while and counted. What ends a thread unexpectedly is logged too.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from streamer.cli import records
+from streamer.cli.repeats import WINDOW_S, Repeats
 from streamer.core.clock import Clock, SystemClock
 from streamer.errors import redact
 
 _ANSWERS = "streamer.control.window.display"
 """A logger whose messages answer key presses, so they are always shown."""
+_OURS = "streamer.cli"
+"""The logger of the command itself."""
 
-_WINDOW_S = 60
-_BURST = 5
-"""How often the same message is written within `_WINDOW_S`."""
-_MOST_MESSAGES = 1000
-"""How many different messages are watched for repeats."""
-
-# A stream's name may have hyphens, and be the name of a stage: the last stage of the name counts.
-_THREAD = re.compile(
-    r"streamer-(?:(?P<stream>[A-Za-z0-9._-]+)-)?"
-    r"(?P<stage>capture(?:-\d+)?|matting|model|loading|switching|starting|publisher|pictures_\d+"
-    r"|sinks\[\d+\].*)"
-)
+_ThreadHook = Callable[[threading.ExceptHookArgs], object]
 
 
 class LogFormat(StrEnum):
@@ -59,12 +52,12 @@ class RedactingFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line with the message, which names the stream and counts the repeats."""
-        stream, _ = _origin(record)
+        stream, _ = records.origin(record)
         prefix = f"{stream}: " if stream and self.names_streams else ""
         if not record.message.startswith(prefix):
             record.message = prefix + record.message
         if repeated := getattr(record, "repeated", 0):
-            record.message += f" ({repeated} more like this in {_WINDOW_S} s)"
+            record.message += f" ({repeated} more like this in {WINDOW_S} s)"
         return super().formatMessage(record)
 
 
@@ -73,7 +66,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's object, without the fields that it has no value for."""
-        stream, stage = _origin(record)
+        stream, stage = records.origin(record)
         raised = record.exc_info
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         texts = {
@@ -82,7 +75,7 @@ class JsonFormatter(logging.Formatter):
             "stream": stream,
             "stage": stage,
             "logger": record.name,
-            "message": _message(record),
+            "message": records.message(record),
             "exception": self.formatException(raised) if raised and raised[1] else None,
         }
         fields = {key: _clean(text) for key, text in texts.items() if text is not None}
@@ -95,105 +88,6 @@ def _clean(text: str) -> str:
     return redact(text).encode("utf-8", "backslashreplace").decode()
 
 
-def _message(record: logging.LogRecord) -> str:
-    """The message with its arguments; a mistake in them must not lose it."""
-    try:
-        return record.getMessage()
-    except Exception as error:
-        template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-        return f"{template} (not filled in: {type(error).__name__})"
-
-
-def _origin(record: logging.LogRecord) -> tuple[str | None, str | None]:
-    """Stream and stage that *record* is about, by its `extra` or else by its thread's name."""
-    found = _THREAD.fullmatch(record.threadName or "")
-    stream, stage = (found["stream"], found["stage"]) if found else (None, None)
-    told = getattr(record, "stream", None)
-    if told and told != stream:
-        stream, stage = str(told), None  # the thread works for another stream, or for all
-    told = getattr(record, "stage", None)
-    return stream, str(told) if told else stage
-
-
-def _detached(record: logging.LogRecord, repeated: int) -> logging.LogRecord:
-    """A copy of *record* that keeps no argument, exception or frame alive; the last of so many."""
-    stream, stage = _origin(record)
-    kept = ("name", "levelno", "levelname", "created", "msecs", "threadName")
-    return logging.makeLogRecord(
-        {
-            **{name: getattr(record, name) for name in kept},
-            "msg": _message(record),
-            "stream": stream,
-            "stage": stage,
-            "repeated": repeated,
-        }
-    )
-
-
-@dataclass
-class _Window:
-    """The time in which one message is written a few times only."""
-
-    began_ns: int
-    written: int = 1
-    withheld: int = 0
-    last: logging.LogRecord | None = None
-    """The last one withheld, which has their count."""
-
-    def over(self, now_ns: int) -> bool:
-        return now_ns - self.began_ns >= _WINDOW_S * 1_000_000_000
-
-
-class _Repeats:
-    """
-    Withholds the messages that come again and again, and counts them.
-
-    The same message is one of the same logger, level, text and stream. Its count is due with the
-    first record, of any message, after its window. Not thread-safe: the handler's lock guards it.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._windows: dict[tuple[object, ...], _Window] = {}
-        """By message, the window that began first in front."""
-
-    def passed(self, record: logging.LogRecord) -> list[logging.LogRecord]:
-        """What is to be written now: the counts that are due, and *record* unless withheld."""
-        now_ns = self._clock.now_ns()
-        key = (record.name, record.levelno, _message(record), _origin(record)[0])
-        window = self._windows.get(key)
-        if window is None or window.over(now_ns):
-            if window is not None:
-                record.repeated = window.withheld
-                del self._windows[key]
-            self._windows[key] = _Window(now_ns)
-        elif window.written < _BURST:
-            window.written += 1
-        else:
-            window.withheld += 1
-            window.last = _detached(record, window.withheld)
-            return self._due(now_ns)
-        return [*self._due(now_ns), record]
-
-    def rest(self) -> list[logging.LogRecord]:
-        """The counts of all that is still withheld."""
-        windows, self._windows = self._windows, {}
-        return [window.last for window in windows.values() if window.last is not None]
-
-    def _due(self, now_ns: int) -> list[logging.LogRecord]:
-        """The counts of the windows that are over, and of the oldest of too many."""
-        due: list[logging.LogRecord] = []
-        while self._windows:
-            oldest = next(iter(self._windows))
-            window = self._windows[oldest]
-            if not window.over(now_ns) and len(self._windows) <= _MOST_MESSAGES:
-                break
-            del self._windows[oldest]
-            if window.last is not None:
-                due.append(window.last)
-        return due
-
-
 class _StandardError(logging.Handler):
     """
     Writes to the current `sys.stderr`, which a progress bar replaces while it is shown.
@@ -202,7 +96,7 @@ class _StandardError(logging.Handler):
         repeats: withholds some; None: everything is written.
     """
 
-    def __init__(self, formatter: logging.Formatter, repeats: _Repeats | None) -> None:
+    def __init__(self, formatter: logging.Formatter, repeats: Repeats | None) -> None:
         super().__init__()
         self.formatter = formatter
         self._repeats = repeats
@@ -210,13 +104,21 @@ class _StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             # Other handlers have the same record: what is noted on it is for our copy.
-            ours = logging.makeLogRecord({**vars(record), "msg": _message(record), "args": None})
+            ours = logging.makeLogRecord(
+                {**vars(record), "msg": records.message(record), "args": None}
+            )
             if self._repeats is None or record.name == _ANSWERS:
                 self._write([ours])
             else:
                 self._write(self._repeats.passed(ours))
         except Exception:
             self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that *record* is lost; its arguments, which logging would print, may be secret."""
+        text = f"a message of {record.name} is lost: {type(sys.exception()).__name__}"
+        with suppress(Exception):  # most likely standard error itself is what failed
+            self._write([logging.LogRecord(_OURS, logging.ERROR, "", 0, text, None, None)])
 
     def close(self) -> None:
         """Write the counts of what was withheld."""
@@ -235,6 +137,27 @@ class _StandardError(logging.Handler):
             sys.stderr.write(self.format(record) + "\n")
 
 
+class _Uncaught:
+    """
+    Logs what ends a thread unexpectedly, instead of Python, which would print its secrets.
+
+    Args:
+        before: the hook of `threading` until now; called as well if it is not Python's own.
+    """
+
+    def __init__(self, before: _ThreadHook) -> None:
+        self.before = before
+
+    def __call__(self, args: threading.ExceptHookArgs) -> None:
+        if issubclass(args.exc_type, SystemExit):  # the thread ended itself
+            return
+        thread = args.thread.name if args.thread is not None else "a thread"
+        kind, error = args.exc_type.__name__, args.exc_value
+        logging.getLogger(_OURS).error("%s was ended by %s", thread, kind, exc_info=error)
+        if self.before is not threading.__excepthook__:
+            self.before(args)
+
+
 def set_up(
     *,
     verbose: bool,
@@ -244,6 +167,9 @@ def set_up(
 ) -> logging.Handler:
     """
     Log our messages from `WARNING` up, or more, and others' warnings; see `tear_down`.
+
+    What ends a thread is logged as well. What ends the command is not: `failures.explain` prints
+    it, and nothing is left for `sys.excepthook`.
 
     Args:
         verbose: from `INFO` up.
@@ -257,18 +183,21 @@ def set_up(
     in_text = log_format is LogFormat.text
     handler = _StandardError(
         RedactingFormatter(pattern) if in_text else JsonFormatter(),
-        None if debug else _Repeats(clock or SystemClock()),
+        None if debug else Repeats(clock or SystemClock()),
     )
     logging.getLogger().addHandler(handler)
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     logging.getLogger("streamer").setLevel(level)
     logging.getLogger(_ANSWERS).setLevel(min(level, logging.INFO))
     logging.captureWarnings(True)
+    threading.excepthook = _Uncaught(threading.excepthook)
     return handler
 
 
 def tear_down(handler: logging.Handler) -> None:
     """Undo `set_up`, which returned *handler*; writes the counts of what was withheld."""
+    if isinstance(hook := threading.excepthook, _Uncaught):
+        threading.excepthook = hook.before
     logging.getLogger().removeHandler(handler)
     handler.close()
     for name in ("streamer", _ANSWERS):
@@ -290,8 +219,11 @@ def in_json() -> bool:
     )
 
 
-def json_line(level: int, message: str, error: BaseException | None = None) -> str:
+def json_line(
+    level: int, message: str, error: BaseException | None = None, *, stream: str | None = None
+) -> str:
     """One line of the log in JSON, for what is printed without being logged."""
     raised = (type(error), error, error.__traceback__) if error is not None else None
-    record = logging.LogRecord("streamer.cli", level, "", 0, message, None, raised)
+    record = logging.LogRecord(_OURS, level, "", 0, message, None, raised)
+    record.stream = stream
     return JsonFormatter().format(record)

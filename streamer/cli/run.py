@@ -49,8 +49,8 @@ def run(
     from streamer.cli.driving import ConfigFile, drive
     from streamer.config import load_box
 
+    file = ConfigFile.read(configuration, overrides or (), watch=watch)
     box = load_box(configuration, overrides or ())
-    file = ConfigFile(configuration, tuple(overrides or ()), watch=watch)
     drive(box, context.obj, report, for_s, file=file)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.cli import failures
 from streamer.cli.progress import Downloads, on_a_terminal
+from streamer.cli.records import stream_of
 from streamer.core.clock import Clock, SystemClock
 from streamer.core.cpu import ThreadTimes
 from streamer.errors import redact
@@ -66,7 +69,7 @@ class StreamTable:
         rows = list(self._rows())
         if not self._terminal:
             for row in rows:
-                failures.say(_line(row))
+                failures.say(_line(row), level=logging.INFO, stream=row[0])
             return
         self._downloads.close()
         self._show(rows)
@@ -89,11 +92,11 @@ class StreamTable:
         if self._times is None:
             self._times = ThreadTimes()
         self._times.sample()
-        spent = self._times.seconds()
+        spent_s = defaultdict[str | None, float](float)
+        for thread, seconds in self._times.seconds().items():
+            spent_s[stream_of(thread)] += seconds
         for stream in self._status().streams:
-            mine = f"streamer-{stream.name}-"
-            cpu_s = sum(seconds for name, seconds in spent.items() if name.startswith(mine))
-            yield self._row(stream, cpu_s)
+            yield self._row(stream, spent_s[stream.name])
 
     def _row(self, stream: StreamStatus, cpu_s: float) -> tuple[str, ...]:
         status, now_s = stream.status, self._now_s()
@@ -143,8 +146,8 @@ class StreamTable:
 
 
 def _line(row: tuple[str, ...]) -> str:
-    """One row as a line of text, its empty cells left out."""
-    name, state, *figures, why = row
+    """One row as text, without its stream and its empty cells."""
+    _, state, *figures, why = row
     labels = zip(COLUMNS[2:-1], figures, strict=True)
     told = ", ".join(f"{label} {figure}" for label, figure in labels if figure)
-    return ": ".join(filter(None, (name, ", ".join(filter(None, (state, told))), why)))
+    return ": ".join(filter(None, (", ".join(filter(None, (state, told))), why)))

@@ -21,6 +21,8 @@ from streamer.errors import ConfigError
 _STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """Has no dots: they separate the keys of `--set`."""
 _MOST_STREAMS = 256
+_NAMES_BELOW = "the streams have their names below streams"
+_UNKNOWN_KEY = re.compile(r"unknown key '(.*?)'(?=: |$)")
 
 
 class RestartConfig(Data):
@@ -135,6 +137,8 @@ def _several(filled: dict[str, Any], name: str) -> BoxConfig:
         raise ConfigError(
             f"{name}: unknown key '{unknown[0]}': the keys are {', '.join(sorted(keys))}"
         )
+    if "name" in stray:
+        raise ConfigError(f"{name}: name: {_NAMES_BELOW}")
     if stray:
         raise ConfigError(
             f"{name}: {stray[0]}: is of one stream: write it below defaults, or below streams.NAME"
@@ -143,17 +147,19 @@ def _several(filled: dict[str, Any], name: str) -> BoxConfig:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{name}: {key}: is not a mapping")
     if "name" in defaults:
-        raise ConfigError(f"{name}: defaults.name: the streams have their names below streams")
+        raise ConfigError(f"{name}: defaults.name: {_NAMES_BELOW}")
     found: dict[str, Config] = {}
-    wrong: list[str] = []
+    wrong: dict[str, str] = {}
     for stream, own in streams.items():
         checked = _stream(stream, own, defaults)
         if isinstance(checked, Config):
             found[stream] = checked
         else:
-            wrong += checked
+            for text in checked:
+                unknown_key = _UNKNOWN_KEY.search(text)  # streams may say it in different ways
+                wrong.setdefault(text[: unknown_key.end()] if unknown_key else text, text)
     if wrong:
-        raise ConfigError(f"{name}: {'; '.join(dict.fromkeys(wrong))}")
+        raise ConfigError(f"{name}: {'; '.join(wrong.values())}")
     own = {"restart": {}, **filled}
     return _boxed({**own, "streams": found}, own, name)
 
@@ -188,7 +194,7 @@ def merge(defaults: Any, own: Any) -> Any:
     """
     if not isinstance(defaults, Mapping) or not isinstance(own, Mapping):
         return own
-    if "type" in own and own["type"] != defaults.get("type", own["type"]):
+    if _are_apart(defaults, own):
         return own
     return {
         **defaults,
@@ -196,12 +202,31 @@ def merge(defaults: Any, own: Any) -> Any:
     }
 
 
+def _are_apart(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether *own* is of another type than *defaults*."""
+    return "type" in own and bool(own["type"] != defaults.get("type", own["type"]))
+
+
 def _placed(
     said: Sequence[str], name: str, own: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Iterator[str]:
     """Complaints about one stream, with the place in the file that they are about."""
     for text in said:
-        section = text.partition(":")[0].partition(".")[0]
-        shared = section in defaults and section not in own
-        place = "defaults" if shared else f"streams.{name}"
-        yield f"{place}.{text}" if section in Config.model_fields else f"{place}: {text}"
+        location, colon, rest = text.partition(": ")
+        way = location.split(".")
+        located = bool(colon) and way[0] in Config.model_fields
+        unknown_key = _UNKNOWN_KEY.match(rest if located else text)
+        keys = [*(way if located else ()), *(unknown_key.groups() if unknown_key else ())]
+        place = "defaults" if _is_shared(keys, own, defaults) else f"streams.{name}"
+        yield f"{place}.{text}" if located else f"{place}: {text}"
+
+
+def _is_shared(keys: Sequence[str], own: Any, defaults: Any) -> bool:
+    """Whether what stands at *keys* comes from *defaults*, with *own* over them."""
+    for key in keys:
+        if not isinstance(own, Mapping) or not isinstance(defaults, Mapping):
+            return False
+        if key not in own:
+            return key in defaults and not _are_apart(defaults, own)
+        own, defaults = own[key], defaults.get(key)
+    return False

@@ -8,6 +8,7 @@ serves from anywhere it is run.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,9 @@ for _ in range(8):  # defaults within defaults
 _PLACEHOLDER = re.compile(
     rf"\$\$\{{|\$\{{(?P<name>{_NAME})(?::-(?P<default>{_INNER}))?\}}|(?P<stray>\$\{{)"
 )
+
+_MOST_NAMES = 12
+"""That a message lists."""
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
@@ -95,7 +99,7 @@ def plain_data(
         raise ConfigError(f"{name}: is not a mapping of keys such as `source:` and `sinks:`")
     changed = {k: value for k, value in _copied(data).items() if not k.startswith("x-")}
     for override in overrides:
-        _override(changed, override)
+        _override(changed, override, several="streams" in data)
     filled: dict[str, Any] = _interpolated(changed, name, ())
     return filled
 
@@ -172,8 +176,8 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def _override(data: dict[str, Any], override: str) -> None:
-    """Apply one `key=value` to *data*, creating missing mappings."""
+def _override(data: dict[str, Any], override: str, *, several: bool) -> None:
+    """Apply one `key=value` to *data*, of *several* streams, creating missing mappings."""
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not all(key.split(".")):
@@ -183,9 +187,46 @@ def _override(data: dict[str, Any], override: str) -> None:
     except yaml.YAMLError:
         raise ConfigError(f"--set {key}: the value is not YAML: quote it") from None
     try:
+        if several:
+            _check_fits_streams(data, key)
         _put(data, key, value)
     except ConfigError as error:
         raise ConfigError(f"--set {error}") from None
+
+
+def _check_fits_streams(data: Mapping[str, Any], key: str) -> None:
+    """Refuse a *key* of a stream that *data* does not have, or in a list of its defaults."""
+    section, *way = key.split(".")
+    streams = data.get("streams")
+    if section != "streams" or not way or not isinstance(streams, Mapping) or not streams:
+        return
+    if way[0] not in streams:
+        near = difflib.get_close_matches(way[0], streams, n=1)
+        names = [*list(streams)[:_MOST_NAMES], *["…"] * (len(streams) > _MOST_NAMES)]
+        raise ConfigError(
+            f"{key}: there is no such stream: the streams are {', '.join(names)}"
+            + (f": did you mean '{near[0]}'?" if near else "")
+        )
+    if at := _list_in_defaults(data.get("defaults"), streams[way[0]], way[1:]):
+        raise ConfigError(
+            f"{key}: the list is in defaults: set defaults.{'.'.join(way[1:])}, or the whole list "
+            f"streams.{way[0]}.{at}"
+        )
+
+
+def _list_in_defaults(defaults: Any, own: Any, way: Sequence[str]) -> str | None:
+    """The key of the list that *way* leads into, if *defaults* has it and a stream's *own* not."""
+    for number, step in enumerate(way):
+        if own is not None and not isinstance(own, Mapping):
+            return None
+        if isinstance(defaults, list) and own is None:
+            return ".".join(way[:number])
+        if not isinstance(defaults, Mapping):
+            return None
+        if own and own.get("type", defaults.get("type")) != defaults.get("type", own.get("type")):
+            return None  # which shares nothing with the default
+        defaults, own = defaults.get(step), own.get(step) if own else None
+    return None
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:

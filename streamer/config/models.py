@@ -157,7 +157,8 @@ class Config(Data):
     """One stream, from its source to its sinks."""
 
     name: str = Field("stream", max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
-    """Name of the stream; it replaces `{stream}` in the sinks' paths, `serve` and `publish`."""
+    """Name of the stream; it replaces `{stream}` in the paths of recordings and
+    pictures, `serve` and `publish`."""
     source: SourceConfig
     """Where frames come from."""
     preprocess: PreprocessConfig = PreprocessConfig()

@@ -1,10 +1,11 @@
-"""What the sinks of one process may not have in common: a window, stdout, an address, a file."""
+"""What the sinks of one process may not share: a window, stdout, an address, a file, a device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from streamer.config.addresses import ServeAddress
 from streamer.config.paths import is_among
@@ -16,6 +17,7 @@ from streamer.config.sinks import (
     RecordSinkConfig,
     RtspSinkConfig,
     SinkConfig,
+    VirtualCameraSinkConfig,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ def check_together(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
 
     Raises:
         ValueError: two show a window, write to stdout, serve the same path, serve at one port with
-            different passwords, or write the same files; or one writes what is read.
+            different passwords, publish to the same URL, write the same files, pipe or virtual
+            camera; or one writes what is read.
     """
     whole = sinks[0].place.partition(".")[0]
     if sum(isinstance(one.sink, DisplaySinkConfig) for one in sinks) > 1:
@@ -69,6 +72,9 @@ def check_together(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
     if pipes_to_stdout([one.sink for one in sinks]) > 1:
         raise ValueError(f"{whole}: one pipe to stdout at most")
     _check_addresses(sinks)
+    _check_published(sinks)
+    _check_pipes(sinks)
+    _check_devices(sinks)
     _check_recordings(sinks, files_read)
     _check_folders(sinks)
 
@@ -95,6 +101,58 @@ def _check_addresses(sinks: Sequence[Placed]) -> None:
                 f"{one.place}.serve: shares its port with another sink: give both the same "
                 "user, password and certificate"
             )
+
+
+def _check_published(sinks: Sequence[Placed]) -> None:
+    targets: dict[str, Placed] = {}
+    for one, sink in _of_type(sinks, RtspSinkConfig):
+        if sink.publish is None:
+            continue
+        other = targets.setdefault(_normal(sink.publish.get_secret_value()), one)
+        if other is not one:  # the URL is not repeated: it may have a password
+            apart = one.stream != other.stream
+            raise ValueError(
+                f"{one.place}.publish: is that of {other.place} too: "
+                + ("put {stream} in it" if apart else "publish to another path")
+            )
+
+
+def _normal(url: str) -> str:
+    """*url* in one of the ways to write it; as it is where it cannot be read."""
+    try:
+        parts = urlsplit(url, allow_fragments=False)
+    except ValueError:
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}{host.lower()}").geturl().rstrip("/")
+
+
+def _check_pipes(sinks: Sequence[Placed]) -> None:
+    pipes: dict[str, str] = {}
+    for one, sink in _of_type(sinks, PipeSinkConfig):
+        if sink.path == "-":
+            continue
+        for other, pipe in pipes.items():
+            if is_among(sink.path, [pipe]):  # as it stands: nothing is filled in
+                unfilled = ", {stream} is not filled in here" if "{stream}" in sink.path else ""
+                raise ValueError(
+                    f"{one.place}.path: is that of {other} too: name another pipe{unfilled}"
+                )
+        pipes[one.place] = sink.path
+
+
+def _check_devices(sinks: Sequence[Placed]) -> None:
+    devices: dict[str, str] = {}
+    for one, sink in _of_type(sinks, VirtualCameraSinkConfig):
+        if sink.device is None:
+            continue
+        for other, device in devices.items():
+            if is_among(sink.device, [device]):
+                raise ValueError(
+                    f"{one.place}.device: is that of {other} too: name another device, or leave "
+                    "it out for the first free one"
+                )
+        devices[one.place] = sink.device
 
 
 def _check_recordings(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:

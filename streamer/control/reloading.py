@@ -31,6 +31,7 @@ class Reloading:
         overrides: as `load_box` takes them.
         reload: makes the streams those of another configuration. Raises ConfigError.
         watch: whether a change of the file is enough; else only `request` has it read.
+        known: a digest of what was read before, by `digest`; None: what the file has now.
         told: called in the thread with true before the file is read, and with false afterwards.
         clock: the clock; tests pass their own.
     """
@@ -42,6 +43,7 @@ class Reloading:
         reload: Callable[[BoxConfig], None],
         *,
         watch: bool = True,
+        known: bytes | None = None,
         told: Callable[[bool], None] = lambda begun: None,
         clock: Clock | None = None,
     ) -> None:
@@ -55,13 +57,18 @@ class Reloading:
         self._told = told
         self._clock = clock or SystemClock()
         self._wanted = False
-        self._known = self._seen = self._content()
+        self._known = self._seen = known or digest(path)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streamer-reloading")
 
     def request(self) -> None:
         """Have the file read soon, changed or not. Takes no lock: for signal handlers."""
         self._wanted = True
+
+    @property
+    def stuck(self) -> bool:
+        """Whether its thread still works, as in a dead network disk; asked after the block."""
+        return self._thread.is_alive()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,22 +92,15 @@ class Reloading:
         """Whether the file is to be read now."""
         if self._wanted:
             self._wanted = False
-            self._known = self._seen = self._content()
+            self._known = self._seen = digest(self._path)
             return True
         if not self._watch:
             return False
-        before, self._seen = self._seen, self._content()
+        before, self._seen = self._seen, digest(self._path)
         if self._seen is None or self._seen != before or self._seen == self._known:
             return False
         self._known = self._seen
         return True
-
-    def _content(self) -> bytes | None:
-        """A digest of what is in the file; None while it is not there."""
-        try:
-            return hashlib.sha256(self._path.read_bytes()).digest()
-        except OSError:
-            return None
 
     def _read(self) -> None:
         self._told(True)
@@ -113,3 +113,11 @@ class Reloading:
             logger.error("%s; everything stays as it was", error)
         finally:
             self._told(False)
+
+
+def digest(path: Path) -> bytes | None:
+    """A digest of what is in the file; None while it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None

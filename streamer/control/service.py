@@ -25,10 +25,10 @@ class Service:
     """
     A systemd service, if the process is one; else nothing is sent. `tick` it often.
 
-    READY is sent once a frame went out. WATCHDOG is fed by frames, not by time: when none of the
-    streams has sent a picture for WatchdogSec, systemd ends the process and starts it again.
-    Stand-by pictures count, for a camera that is away is no fault of the process, and so does a
-    stream that its user has paused.
+    READY is sent once a frame went out. WATCHDOG is fed by frames, not by time: when streams are
+    live and none of them has sent a picture for WatchdogSec, systemd ends the process and starts it
+    again. A stream that is not live owes none: its camera is away or released, it waits to be
+    started again, or its user has paused it.
 
     Args:
         environment: has NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, where systemd set them.
@@ -65,7 +65,7 @@ class Service:
         if came and not self._ready:
             self._ready = True
             self._send("READY=1")
-        if self._watchdog_ns and (came or host.paused):
+        if self._watchdog_ns and (came or not _owes_pictures(host)):
             self._send("WATCHDOG=1")
         if now_ns >= self._status_due_ns:
             self._status_due_ns = now_ns + int(_STATUS_S * _NS)
@@ -99,6 +99,12 @@ def status_line(status: HostStatus) -> str:
     down = [f"{name} {state}" for name, state in states.items() if state != "live"]
     live = len(states) - len(down)
     return f"{live} of {len(status.streams)} live" + (f"; {', '.join(down)}" if down else "")
+
+
+def _owes_pictures(host: Host) -> bool:
+    """Whether any stream should send pictures now."""
+    live = [stream.name for stream in host.status().streams if _state(stream) == "live"]
+    return any(not host.is_paused(name) for name in live)
 
 
 def _state(stream: StreamStatus) -> str:

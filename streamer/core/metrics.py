@@ -32,6 +32,10 @@ DROP_REASONS: tuple[DropReason, ...] = (
 )
 
 
+SinkKey = tuple[int, str]
+"""A sink by its number, from 0, and its type: another type at the same place counts apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatteAges:
     """Frames since the inference that each matte rests on."""
@@ -147,7 +151,7 @@ class Metrics:
         self._frames = Counter[str]()
         self._drops = Counter[str]()
         self._latency: dict[str, LatencyHistogram] = {}
-        self._of_sinks: dict[tuple[int, str], LatencyHistogram] = {}
+        self._of_sinks: dict[tuple[SinkKey, str], LatencyHistogram] = {}
         self._matte_age = Counter[int]()
 
     def count(self, what: str, by: int = 1) -> None:
@@ -171,13 +175,13 @@ class Metrics:
         with self._lock:
             return self._latency.setdefault(stage, LatencyHistogram())
 
-    def latency_of_sink(self, sink: int, stage: str) -> LatencyHistogram:
-        """The same for one sink, by its place among all; the stage's histogram counts it too."""
+    def latency_of_sink(self, sink: SinkKey, stage: str) -> LatencyHistogram:
+        """The same for one sink; the stage's histogram counts it too."""
         whole = self.latency(stage)
         with self._lock:
             return self._of_sinks.setdefault((sink, stage), LatencyHistogram(whole))
 
-    def sink_latencies(self, sink: int) -> dict[str, dict[str, float | None]]:
+    def sink_latencies(self, sink: SinkKey) -> dict[str, dict[str, float | None]]:
         """The quantiles of one sink's stages, by name; see `LatencyHistogram.summary`."""
         with self._lock:
             own = {stage: one for (of, stage), one in self._of_sinks.items() if of == sink}
@@ -202,15 +206,15 @@ class Metrics:
             stages = dict(self._latency)
         return {name: stages[name].summary() for name in sorted(stages)}
 
-    def histograms(self) -> dict[tuple[str, int | None], LatencyHistogram]:
+    def histograms(self) -> dict[tuple[str, SinkKey | None], LatencyHistogram]:
         """
         The histograms, by stage and sink.
 
-        A stage that sinks have stands once for each of them, by the sink's place among all, and
-        any other stage once, with None.
+        A stage that sinks have stands once for each of them, those that are gone included, and any
+        other stage once, with None.
         """
         with self._lock:
-            found: dict[tuple[str, int | None], LatencyHistogram] = {
+            found: dict[tuple[str, SinkKey | None], LatencyHistogram] = {
                 (stage, sink): one for (sink, stage), one in self._of_sinks.items()
             }
             shared = {stage for stage, _ in found}

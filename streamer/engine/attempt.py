@@ -110,7 +110,11 @@ class Attempt:
                 until = time.monotonic() + max(within_s, self._stall_s)
                 self._calls.put(call)
             elif isinstance(answer, BaseException):
-                raise answer
+                try:
+                    raise answer
+                finally:
+                    # Its traceback has this frame, which would keep it and the source in a circle.
+                    del answer
             else:
                 return answer  # type: ignore[return-value]  # a queue cannot tie an answer to its call
 

@@ -128,8 +128,8 @@ class SinkWorker:
         self._audio_base = Fraction(1)
         self._sink = sink
         self._depth = depth
-        self._latency = metrics.latency_of_sink(number, "write")
-        self._end_to_end = metrics.latency_of_sink(number, "end_to_end")
+        self._latency = metrics.latency_of_sink((number, sink.name), "write")
+        self._end_to_end = metrics.latency_of_sink((number, sink.name), "end_to_end")
         self._queue: deque[Delivery] = deque()
         self._changed = threading.Condition()
         self._ended = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Self, TypedDict
@@ -126,7 +126,6 @@ class Engine(Uncopyable):
         self._metrics = metrics or Metrics()
         self.events = events or Events()
         self._dropped = DroppedFrames(self.events.tell)
-        self._metrics.on_drop = self._dropped
         self._stop_wanted = False
         self._stopping = threading.Event()
         self._opened = threading.Event()
@@ -229,6 +228,7 @@ class Engine(Uncopyable):
         if self._stopped_at is not None:
             # Stopped before its start: the time that its stages have to end counts from here.
             self._stopped_at = time.monotonic()
+        self._metrics.on_drop = self._dropped  # of an earlier run with the same counts until now
         self._threads.spawn("capture", self._run_capture)
         self._threads.spawn("matting", self._run_matting)
         for worker in self._outputs:
@@ -277,6 +277,7 @@ class Engine(Uncopyable):
             self._stopped_at = self._stopped_at or time.monotonic()
             ring = self._ring
         self._stopping.set()
+        self._outputs.drops = True
         self._ready.set()
         self._opened.set()
         if ring is not None:
@@ -321,11 +322,20 @@ class Engine(Uncopyable):
         return self._switching.begin(load)
 
     @property
-    def sinks(self) -> tuple[Sink, ...]:
-        """The present sinks, in their order."""
-        return tuple(worker.sink for worker in self._outputs)
+    def sinks(self) -> dict[int, Sink]:
+        """The present sinks by their numbers, in their order."""
+        return {worker.number: worker.sink for worker in self._outputs}
 
-    def change_sinks(self, sinks: Sequence[Sink], *, ending_first: bool) -> None:
+    def fail(self, stage: str, error: BaseException) -> None:
+        """Fail the stream, because of something that belongs to no stage of it."""
+        self._threads.fail(stage, error)
+
+    @property
+    def has_window(self) -> bool:
+        """Whether `tend` serves a window, which waits for its events there."""
+        return self._window is not None
+
+    def change_sinks(self, sinks: Mapping[int, Sink], *, ending_first: bool) -> None:
         """
         Have frames go to *sinks* from now on; see `Outputs.change`. Waits until they do.
 
@@ -333,8 +343,10 @@ class Engine(Uncopyable):
             RuntimeError: the source is not open yet, or the stream has ended.
             SinkError: a new one cannot be opened.
         """
-        if self._info is None or self._ring is None or self._stopping.is_set():
-            raise RuntimeError("the source is not open")
+        if self._info is None or self._ring is None:
+            raise RuntimeError("the source is not open yet")
+        if self._stopping.is_set() or self._outputs.ended:
+            raise RuntimeError("the stream has ended")
         self._outputs.change(sinks, self._info, self._ring.lend, ending_first=ending_first)
 
     @property
@@ -375,11 +387,13 @@ class Engine(Uncopyable):
             rss_peak_mb=peak_rss_mb(),
             sinks=tuple(
                 SinkStatus(
+                    number=worker.number,
+                    type=worker.sink.name,
                     stage=worker.label,
                     dropped=worker.dropped,
                     waiting=worker.waiting,
-                    latency_ms=self._metrics.sink_latencies(worker.number),
-                    statistics=worker.sink.statistics(),
+                    latency_ms=self._metrics.sink_latencies((worker.number, worker.sink.name)),
+                    statistics=_statistics_of(worker),
                 )
                 for worker in self._outputs
             ),
@@ -433,6 +447,7 @@ class Engine(Uncopyable):
         self._standby.keeps |= info.live and not info.paced
         leases = 1 + self._mattes.matting.delay + self._outputs.leases + self._standby.keeps
         ring = FrameRing(self._capacity, policy, leases=leases, on_drop=self._metrics.drop)
+        self._outputs.drops = info.live
         with self._lock:
             self._info, self._ring = info, ring
         if self._stopping.is_set():
@@ -535,3 +550,12 @@ class Engine(Uncopyable):
                 self._ring.abort()
             self._mattes.in_hand.forfeit()
             self._outputs.end()
+
+
+def _statistics_of(worker: SinkWorker) -> dict[str, Any]:
+    """Those of its sink; none if they cannot be had, so that all else can still be told."""
+    try:
+        return worker.sink.statistics()
+    except Exception as error:
+        logger.warning("%s: has no statistics: %s", worker.label, error or type(error).__name__)
+        return {}

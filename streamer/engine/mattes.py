@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 
 from streamer.config import Settings
 from streamer.core.metrics import Metrics
-from streamer.engine.delivery import Delivery, InHand, SinkWorker
+from streamer.engine.delivery import InHand
 from streamer.engine.dropped import DroppedFrames
+from streamer.engine.outputs import Outputs
 from streamer.engine.presence import Presence
 from streamer.engine.ring import FrameRing, Lease
 from streamer.engine.standby import Standby
@@ -45,7 +46,7 @@ class MattingStage:
     Args:
         matting: how frames get their mattes.
         standby: makes the mattes of stand-by frames, for which no model runs.
-        workers: one for each sink; those of the moment get a frame.
+        outputs: the sinks; those of the moment get a frame.
         metrics: where frames and times are counted.
         presence: says what the source is doing, for the stand-by card.
         switching: provides another matting when one was asked for and is ready.
@@ -61,7 +62,7 @@ class MattingStage:
         self,
         matting: Matting,
         standby: Standby,
-        workers: Iterable[SinkWorker],
+        outputs: Outputs,
         metrics: Metrics,
         presence: Presence,
         switching: Switching,
@@ -72,7 +73,7 @@ class MattingStage:
         self.in_hand = InHand(metrics)
         self._matting = matting
         self._standby = standby
-        self._workers = workers
+        self._outputs = outputs
         self._metrics = metrics
         self._presence = presence
         self._switching = switching
@@ -153,9 +154,7 @@ class MattingStage:
             return
         given_ns = time.monotonic_ns()
         if isinstance(self._matting, PacedMatting):
-            waiting = ring.statistics().waiting + min(
-                (worker.waiting for worker in self._workers), default=0
-            )
+            waiting = ring.statistics().waiting + self._outputs.waiting
             if not self._matting.keeps(waiting, given_ns / 1e9):
                 self._metrics.drop("thinned")
                 return
@@ -196,11 +195,4 @@ class MattingStage:
                 self._deliver(lease, matte, patient=patient or len(mattes) > 1)
 
     def _deliver(self, lease: Lease, matte: Matte, *, patient: bool = False) -> None:
-        workers = tuple(self._workers)
-        if not workers:  # the only one is being replaced
-            if not lease.frame.stamp.standby:
-                self._metrics.drop("sink_full")
-            return
-        delivery = Delivery(lease, matte, workers, self._metrics)
-        for worker in workers:
-            worker.put(delivery, patient=patient)
+        self._outputs.deliver(lease, matte, patient=patient)

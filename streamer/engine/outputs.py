@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
 from streamer.core.metrics import Metrics
-from streamer.engine.delivery import SinkWorker
+from streamer.engine.delivery import Delivery, SinkWorker
+from streamer.engine.ring import Lease
 from streamer.engine.threads import Threads
-from streamer.errors import SinkStuck
-from streamer.frame import StreamInfo
+from streamer.errors import SinkStuck, StopRequested
+from streamer.frame import Matte, StreamInfo
 from streamer.packets import AudioPacket
 from streamer.protocols import Sink
 
@@ -33,7 +34,11 @@ class Outputs:
         threads: where their threads run.
         stall_s: seconds after which a sink that does not return counts as stuck.
 
-    `change` is for one thread at a time, all else for any.
+    Attributes:
+        drops: whether a frame that no sink is there for is dropped, as while the only one is
+            replaced; else it waits for one, as files do.
+
+    `change` is for one thread at a time, `deliver` for the matting's, all else for any.
     """
 
     def __init__(
@@ -49,8 +54,11 @@ class Outputs:
         self._metrics = metrics
         self._threads = threads
         self._stall_s = stall_s
+        self.drops = False
         self._lock = threading.Lock()
         self._ended = False
+        self._delivering = threading.Lock()
+        """Held while a frame goes to all sinks, and while these are replaced: it has no gap."""
         self._workers = tuple(self._worker(sink, number) for number, sink in enumerate(sinks))
         self._gone: set[SinkWorker] = set()
 
@@ -61,6 +69,42 @@ class Outputs:
     def leases(self) -> int:
         """How many frames they may hold at once."""
         return len(self._workers) * (self._depth + 1)
+
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._ended
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries in the shortest queue."""
+        return min((worker.waiting for worker in self), default=0)
+
+    def deliver(self, lease: Lease, matte: Matte, *, patient: bool) -> None:
+        """
+        Hand a frame and its matte to every sink.
+
+        Args:
+            lease: of the frame; retained until every sink is done.
+            matte: of the frame.
+            patient: wait for room in each queue, also of a live stream.
+        """
+        while not self._handed_out(lease, matte, patient=patient):
+            if self.drops:
+                if not lease.frame.stamp.standby:
+                    self._metrics.drop("sink_full")
+                return
+            time.sleep(_TICK_S)
+
+    def _handed_out(self, lease: Lease, matte: Matte, *, patient: bool) -> bool:
+        with self._delivering:
+            workers = self._workers
+            if not workers:
+                return False
+            delivery = Delivery(lease, matte, workers, self._metrics)
+            for worker in workers:
+                worker.put(delivery, patient=patient)
+        return True
 
     def share_audio(self, packets: Sequence[AudioPacket]) -> None:
         """Give *packets* to those that take audio."""
@@ -106,7 +150,7 @@ class Outputs:
 
     def change(
         self,
-        sinks: Sequence[Sink],
+        sinks: Mapping[int, Sink],
         info: StreamInfo,
         lend: Callable[[int], None],
         *,
@@ -116,7 +160,8 @@ class Outputs:
         Have frames go to *sinks* from now on. Those that are there already go on undisturbed.
 
         Args:
-            sinks: at least one, no window among those that come or go; new ones are owned.
+            sinks: by their numbers, in their order; at least one. Those that stay keep their
+                number. No window is among those that come or go. New ones are owned.
             info: of the source.
             lend: told how many more frames may be held; fewer if negative.
             ending_first: those that go are ended before new ones are opened, which may need their
@@ -127,22 +172,29 @@ class Outputs:
                 go on, unless they were ended first.
         """
         before = self._workers
-        stay = [worker for worker in before if any(worker.sink is sink for sink in sinks)]
+        stay = [worker for worker in before if sinks.get(worker.number) is worker.sink]
         go = [worker for worker in before if worker not in stay]
+        each = self._depth + 1
+        order = list(sinks)
         if ending_first:
-            self._workers = tuple(stay)
+            self._replace(stay, order)
             self._end(go)
-        new = self._opened(
-            [sink for sink in sinks if all(w.sink is not sink for w in stay)], sinks, info
-        )
-        lend((len(new) - len(go)) * (self._depth + 1))
-        with self._lock:
-            self._workers = tuple(sorted([*stay, *new], key=lambda one: sinks.index(one.sink)))
+            lend(-len(go) * each)
+        known = {worker.number for worker in stay}
+        new = self._opened({n: sink for n, sink in sinks.items() if n not in known}, info)
+        lend(len(new) * each)
+        self._replace([*stay, *new], order)
+        if not ending_first:
+            self._end(go)
+            lend(-len(go) * each)
+
+    def _replace(self, workers: Sequence[SinkWorker], order: Sequence[int]) -> None:
+        """Have the next frame go to *workers*, in the *order* of their numbers."""
+        with self._delivering, self._lock:
+            self._workers = tuple(sorted(workers, key=lambda one: order.index(one.number)))
             ended = self._ended
         if ended:
             self.end()
-        if not ending_first:
-            self._end(go)
 
     def _end(self, workers: Sequence[SinkWorker]) -> None:
         """Wait until *workers*, which get no more frames, have finished."""
@@ -158,19 +210,17 @@ class Outputs:
                     logger.warning("%s: is stuck, and no longer waited for", worker.label)
                 time.sleep(_TICK_S)
 
-    def _opened(
-        self, new: Sequence[Sink], sinks: Sequence[Sink], info: StreamInfo
-    ) -> list[SinkWorker]:
-        """Workers of *new* ones among *sinks*, all of them open or none. Raises SinkError."""
-        workers: list[SinkWorker] = []
+    def _opened(self, sinks: Mapping[int, Sink], info: StreamInfo) -> list[SinkWorker]:
+        """Workers of *sinks*, by number, all of them open or none. Raises SinkError."""
+        new: list[SinkWorker] = []
         try:
-            for sink in new:
-                workers.append(self._worker(sink, sinks.index(sink)))
-                self._open(workers[-1], info)
+            for number, sink in sinks.items():
+                new.append(self._worker(sink, number))
+                self._open(new[-1], info)
         except BaseException:
-            self._end(workers)
+            self._end(new)
             raise
-        return workers
+        return new
 
     def _open(self, worker: SinkWorker, info: StreamInfo) -> None:
         """Open a sink in its own thread, which then waits for frames. Raises SinkError."""
@@ -196,6 +246,8 @@ class Outputs:
         opened.set_result(None)
         try:
             worker.loop()
+        except StopRequested:
+            raise
         except BaseException as error:
             self.fail(worker, error)
         finally:
@@ -204,7 +256,7 @@ class Outputs:
     def _worker(self, sink: Sink, number: int) -> SinkWorker:
         worker = SinkWorker(sink, number, self._depth, self._metrics)
         label, count = worker.label, 1
-        while self._threads.awaits(worker.label):  # of one that is to go
+        while not self._threads.is_free(worker.label):  # of one that is to go, or is stuck
             count += 1
             worker.label = f"{label} {count}"
         return worker

@@ -50,6 +50,10 @@ class Moment:
 class SinkStatus:
     """The status of one sink."""
 
+    number: int
+    """Its place, from 0; it keeps that when other sinks change."""
+    type: str
+    """Such as `record`: `Sink.name`."""
     stage: str
     """Such as `sinks[0] record`."""
     dropped: int
@@ -59,7 +63,7 @@ class SinkStatus:
     latency_ms: dict[str, dict[str, float | None]]
     """`compose`, `write` and `end_to_end` of this sink alone: `{p50, p95, p99}`."""
     statistics: dict[str, Any]
-    """See `Sink.statistics`."""
+    """See `Sink.statistics`; empty while they cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)

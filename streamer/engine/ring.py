@@ -240,7 +240,6 @@ class FrameRing:
                 raise RuntimeError("a reservation is committed once")
             slot.stamp = stamp
             if self._closed:
-                self._free.append(slot)
                 self._dropped(slot, "stale")
             else:
                 if len(self._waiting) >= self._capacity:
@@ -252,8 +251,7 @@ class FrameRing:
         with self._changed:
             slot, reservation._slot = reservation._slot, None
             if slot is not None:
-                self._free.append(slot)
-                self._changed.notify_all()
+                self._put_by(slot)
 
     def _condemn(self, reservation: Reservation) -> None:
         with self._changed:
@@ -295,21 +293,33 @@ class FrameRing:
             slot.holders -= 1
             if slot.holders == 0:
                 self._leased -= 1
-                self._free.append(slot)
-                self._changed.notify_all()
+                self._put_by(slot)
+
+    def _put_by(self, slot: _Slot) -> None:
+        """Keep *slot* for another frame, if there may be one."""
+        if not self._closed:
+            self._free.append(slot)
+        self._changed.notify_all()
 
     def close(self) -> None:
-        """End the stream: writers get `EndOfStream`, readers the waiting frames and then that."""
+        """
+        End the stream: writers get `EndOfStream`, readers the waiting frames and then that.
+
+        Its memory goes with the last lease: who keeps an ended stream, for its figures or until
+        Python's collector finds it, keeps no pictures.
+        """
         with self._changed:
             self._closed = True
+            self._free.clear()
             self._changed.notify_all()
 
     def abort(self) -> None:
         """Close, and drop the waiting frames as `stale`."""
         with self._changed:
             self._closed = self._aborted = True
+            self._free.clear()
             while self._waiting:
-                self._free.append(self._drop_oldest("stale"))
+                self._drop_oldest("stale")
             self._changed.notify_all()
 
     @property

@@ -77,6 +77,11 @@ class Threads:
         thread = self._threads.get(stage)
         return thread is not None and thread.is_alive() and stage not in self._abandoned
 
+    def is_free(self, stage: str) -> bool:
+        """Whether a thread may have the name *stage*: none has it that works or was abandoned."""
+        thread = self._threads.get(stage)
+        return stage not in self._abandoned and (thread is None or not thread.is_alive())
+
     @property
     def abandoned(self) -> tuple[str, ...]:
         """The stages that are no longer waited for."""

@@ -9,9 +9,14 @@ from typing import Any, Generic, TypeVar
 from streamer.config import Config
 from streamer.config.changing import differences, way_of
 from streamer.controls import Applied
+from streamer.core.metrics import Metrics
+from streamer.errors import ConfigError
 from streamer.stream import Stream
 
 T = TypeVar("T")
+
+MakeStream = Callable[[Config, Metrics], Stream]
+"""Makes a stream that counts into the given metrics; may take long. Raises StreamerError."""
 
 
 class Work(Generic[T]):
@@ -46,30 +51,33 @@ class Change(Work[Stream | None]):
     """
     Changes a running stream; its `result` is the stream that is to take over, if it needs one.
 
+    What the stream refuses for another reason than that it runs, such as a background that cannot
+    be opened, is a failure: then nothing changes.
+
     Args:
         stream: the one that runs.
         before: what its configuration was.
         wanted: what it is to be. Settings that are the same in both stay as users have changed
             them.
         make: makes the stream that *wanted* describes. Raises StreamerError.
-
-    Attributes:
-        wanted: see above.
     """
 
     def __init__(
         self, stream: Stream, before: Config, wanted: Config, make: Callable[[], Stream]
     ) -> None:
-        self.wanted = wanted
         self._stream = stream
         self._changes = live_changes(before, wanted)
         self._make = make
         super().__init__(self._made, wanted.name, "changing")
 
     def _made(self) -> Stream | None:
-        if self._changes is not None and isinstance(self._stream.apply(self._changes), Applied):
+        if self._changes is None or not self._stream.opened:
+            return self._make()
+        answer = self._stream.apply(self._changes)
+        if isinstance(answer, Applied):
             return None
-        # What the stream refuses may still do for another: such as another file to read.
+        if not answer.fixed:
+            raise ConfigError(answer.why)
         return self._make()
 
 

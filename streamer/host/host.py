@@ -8,6 +8,7 @@ serves a window if there is one.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from streamer.models import Progress
 from streamer.serving.rtsp import RtspServers
 from streamer.sources.shared import SharedSources
 from streamer.stream import Stream
+
+logger = logging.getLogger("streamer.host")
 
 _TICK_S = 0.01
 _ALIVE_S = 10
@@ -70,6 +73,8 @@ class Host(Uncopyable):
         self._wanted: BoxConfig | None = None
         self._leaving: list[KeptStream] = []
         self._joining: list[KeptStream] = []
+        self._gone: list[KeptStream] = []
+        """Streams that were taken out, and have left threads behind."""
 
     @classmethod
     def from_yaml(
@@ -102,12 +107,14 @@ class Host(Uncopyable):
         try:
             self._watch(should_stop)
         except BaseException:
-            for kept in self._kept.values():
+            for kept in (*self._kept.values(), *self._leaving):
                 kept.abort()
-            self._watch(None)
+            self._joining = []
+            self._watch(None, aborted=True)
             raise
-        if (failure := self.failure) is not None and self._box.alone:
-            raise failure
+        if self._box.alone:
+            for failure in self.failures.values():
+                raise failure
         return self.report()
 
     def prepare(self) -> None:
@@ -149,17 +156,22 @@ class Host(Uncopyable):
         self._stop_wanted = True
 
     @property
-    def failure(self) -> BaseException | None:
-        """The failure of the first stream that is down because of one, if there is any."""
-        down = [kept for kept in self._kept.values() if kept.state != "running"]
-        return next((kept.failure for kept in down if kept.failure is not None), None)
+    def failures(self) -> dict[str, BaseException]:
+        """The failures of the streams that are down because of one, by name."""
+        return {
+            name: kept.failure
+            for name, kept in self._kept.items()
+            if kept.state != "running" and kept.failure is not None
+        }
 
     @property
     def abandoned(self) -> tuple[str, ...]:
         """Stages stuck in a call that never returned; their threads keep the process alive."""
+        gone = [(kept.wanted.name, kept) for kept in (*self._leaving, *self._gone)]
+        everybody = [*self._kept.items(), *gone]
         stages = [
             stage if self._box.alone else f"{name} {stage}"
-            for name, kept in self._kept.items()
+            for name, kept in everybody
             for stage in kept.abandoned
         ]
         return (*stages, *self._sources.abandoned)
@@ -185,10 +197,22 @@ class Host(Uncopyable):
         counts = [kept.metrics.frames() for kept in self._kept.values()]
         return sum(frames["emitted"] + frames["standby"] for frames in counts)
 
+    def is_paused(self, name: str) -> bool:
+        """Whether a user has paused the stream *name*. Raises KeyError."""
+        stream = self._kept[name].stream
+        return stream is not None and stream.paused
+
     @property
-    def paused(self) -> bool:
-        """Whether a user has paused a stream."""
-        return any(kept.stream is not None and kept.stream.paused for kept in self._kept.values())
+    def owns_stdout(self) -> bool:
+        """Whether a sink writes to stdout; nothing else must be printed there then."""
+        return self._box.owns_stdout
+
+    @property
+    def _has_window(self) -> bool:
+        return any(
+            kept.state == "running" and kept.stream is not None and kept.stream.has_window
+            for kept in self._kept.values()
+        )
 
     @property
     def captured(self) -> int:
@@ -257,20 +281,35 @@ class Host(Uncopyable):
                 self._leaving.append(one)
             else:
                 one.change(wanted.streams[name])
+        # New ones start once those that go have left what they may share.
         self._joining += [one for name, one in kept.items() if name not in self._kept]
         self._kept = kept
 
-    def _let_join(self) -> None:
-        """Start the streams that are new, once those that go have left what they may share."""
-        self._leaving = [kept for kept in self._leaving if kept.tend()]
+    def _tend_all(self) -> bool:
+        """See to every stream for a moment; false when all have ended."""
+        leaving = {one: self._tend(one) for one in self._leaving}
+        self._leaving = [one for one, goes_on in leaving.items() if goes_on]
+        self._gone += [one for one, goes_on in leaving.items() if not goes_on and one.abandoned]
         if not self._leaving:
-            joining, self._joining = self._joining, []
-            for kept in joining:
-                kept.begin()
+            self._joining = []
+        present = [one for one in self._kept.values() if one not in self._joining]
+        tended = [self._tend(one) for one in present]
+        return any(tended) or bool(self._leaving or self._joining)
 
-    def _watch(self, should_stop: Callable[[], bool] | None) -> None:
-        """See to every stream until all have ended."""
+    @staticmethod
+    def _tend(kept: KeptStream) -> bool:
+        """See to one stream; whatever it raises is its own failure, and not that of the others."""
+        try:
+            return kept.tend()
+        except Exception as error:
+            logger.exception("%s: failed", kept.wanted.name, extra={"stream": kept.wanted.name})
+            kept.fail(error)
+            return not kept.over
+
+    def _watch(self, should_stop: Callable[[], bool] | None, *, aborted: bool = False) -> None:
+        """See to every stream until all have ended; once *aborted*, no other ones come."""
         stopped_at: float | None = None
+        began_s = time.monotonic()
         while True:
             self._ticked_ns = self._clock.now_ns()
             wanted = stopped_at is None and should_stop is not None and should_stop()
@@ -278,19 +317,19 @@ class Host(Uncopyable):
                 stopped_at = time.monotonic()
                 for kept in self._kept.values():
                     kept.stop()
-            if stopped_at is None:
+                self._joining = []
+            if stopped_at is None and not aborted:
                 self._take_box()
-            self._let_join()
-            tended = [kept.tend() for kept in self._kept.values()]
-            if not any(tended) and not self._leaving:
+            if not self._tend_all():
                 break
-            if stopped_at is not None:
-                self._leave_starting(time.monotonic() - stopped_at)
-            time.sleep(_TICK_S)
+            if stopped_at is not None or aborted:
+                self._leave_starting(time.monotonic() - (stopped_at or began_s))
+            if not self._has_window:  # which takes its time itself
+                time.sleep(_TICK_S)
         self._ended = self._ended or (time.monotonic(), time.process_time())
 
     def _leave_starting(self, since_s: float) -> None:
         """No longer wait for streams that were being made when the stop came."""
         for kept in (*self._kept.values(), *self._leaving):
-            if kept.loading and since_s > kept.config.pipeline.stall_s:
+            if kept.loading and since_s > kept.wanted.pipeline.stall_s:
                 kept.abort()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Literal
@@ -18,7 +17,7 @@ from streamer.core.clock import Clock
 from streamer.core.metrics import Metrics
 from streamer.errors import ConfigError, MissingDependency, StageFailed
 from streamer.events import StreamEnded, StreamFailed, Tell
-from streamer.host.change import Change, Work
+from streamer.host.change import Change, MakeStream, Work
 from streamer.host.status import EarlierRuns, StreamStatus
 from streamer.stream import Stream
 
@@ -30,9 +29,6 @@ KeptState = Literal["starting", "running", "waiting", "ended", "failed"]
 started again; `ended`: its source ended, or a stop was wanted; `failed`: it failed for good.
 """
 
-MakeStream = Callable[[Config, Metrics], Stream]
-"""Makes a stream that counts into the given metrics; may take long. Raises StreamerError."""
-
 _NS = 1_000_000_000
 _MOST_STUCK = 4
 """With so many earlier runs stuck in calls that never return, the stream stays down."""
@@ -42,12 +38,21 @@ class KeptStream:
     """
     One stream of a host, over all of its runs.
 
+    `tend` compares what it is with what it is to be, and goes one step at a time: at most one
+    thread makes another run, or changes the present one.
+
     Args:
-        config: what it is.
+        config: what it is to be.
         make: makes it.
         restart: when it is started again; None: its first failure is its last.
         clock: for the pauses.
         tell: told when it fails and when it ends.
+
+    Attributes:
+        wanted: what it is to be.
+        failure: what ended the latest run, or kept it from starting, until one has run well.
+        restarts: how often it was started again after a failure.
+        stream: the present or latest run; None before the first.
 
     For the host's thread; `status` and `stream` are for any.
     """
@@ -60,27 +65,23 @@ class KeptStream:
         clock: Clock,
         tell: Tell,
     ) -> None:
-        self.config = config
+        self.wanted = config
         self.state: KeptState = "starting"
         self.stream: Stream | None = None
         self.failure: BaseException | None = None
-        """What ended the latest run, or kept it from starting; None once the next one works."""
         self.restarts = 0
+        self.metrics = Metrics()
+        self._config: Config | None = None
+        """What the present run is, but for what its users have changed."""
+        self._made: tuple[Stream, Config] | None = None
+        """The next run, which begins when the present one has ended, and what it is."""
+        self._work: tuple[Work[Stream | None], Config] | None = None
+        """What a thread is doing, and what the stream is to be by it."""
         self._make = make
         self._restart = restart
         self._clock = clock
         self._tell = tell
-        self.metrics = Metrics()
         self._stopping = self._aborted = False
-        self._made: Stream | None = None
-        self._changed = False
-        """The configuration is another than that of the latest run."""
-        self._starting: Work[Stream] | None = None
-        self._change: Change | None = None
-        self._wanted: Config | None = None
-        """What it is to become once the change that is under way is over."""
-        self._successor: Stream | None = None
-        """Takes over when the present run has ended."""
         self._backoff = Backoff(*((restart.first_s, restart.max_s) if restart else (1.0, 1.0)))
         self._attempts = 0
         self._due_ns = 0
@@ -97,22 +98,16 @@ class KeptStream:
         return self.state in ("ended", "failed")
 
     @property
+    def loading(self) -> bool:
+        """Whether a thread makes another run of it, or changes the present one."""
+        return self._work is not None and not self._work[0].done
+
+    @property
     def abandoned(self) -> tuple[str, ...]:
         """Its threads that are stuck, by stage; they keep the process alive."""
         runs = [*self._left, *([self.stream] if self.stream is not None else [])]
         stuck = [stage for run in runs for stage in run.abandoned]
         return (*stuck, *(("loading",) if self.loading and self.over else ()))
-
-    @property
-    def loading(self) -> bool:
-        """Whether a thread makes another run of it, or changes the present one."""
-        under_way = (self._starting, self._change)
-        return any(work is not None and not work.done for work in under_way)
-
-    @property
-    def _is_idle(self) -> bool:
-        """Whether it has not begun yet."""
-        return self.state == "starting" and self._starting is None and self._made is None
 
     def prepare(self) -> None:
         """
@@ -122,24 +117,34 @@ class KeptStream:
             StreamerError: it cannot be made, and is not to be tried again.
         """
         try:
-            self._made = self._make(self.config, self.metrics)
+            self._made = self._make(self.wanted, self.metrics), self.wanted
         except Exception as error:
-            self._failed(error)
+            self.fail(error)
             if self._restart is None:
                 raise
 
+    def change(self, config: Config) -> None:
+        """
+        Make the stream what *config* says: while it runs if that is possible, else by another run,
+        which takes over once it is loaded. If it cannot be had, everything stays as it was.
+
+        Nothing happens if that is what it is to be already.
+        """
+        if config == self.wanted:
+            return
+        self.wanted = config
+        if self.state in ("waiting", "ended", "failed"):
+            self.state, self.failure, self._attempts = "starting", None, 0
+
     def tend(self) -> bool:
         """See to it for a moment; false when nothing more comes of it."""
-        self._take_change()
-        if self.state == "starting" and self._made is not None:
-            stream, self._made = self._made, None
-            self._run(stream)
-        elif self.state == "starting":
-            self._take_started()
-        elif self.state == "running":
+        self._collect()
+        if self.state == "running":
             self._watch()
-        elif self.state == "waiting" and self._clock.now_ns() >= self._due_ns:
-            self._start_beside()
+        if not (self._stopping or self._work):
+            self._go_on()
+        elif self._stopping and self.state == "starting" and not self.loading:
+            self._end()
         return not self.over or (self.loading and not self._aborted)
 
     def stop(self) -> None:
@@ -147,28 +152,8 @@ class KeptStream:
         self._stopping = True
         if self.state == "running" and self.stream is not None:
             self.stream.stop()
-        elif self.state == "waiting" or self._is_idle:
+        elif self.state == "waiting":
             self._end()
-
-    def begin(self) -> None:
-        """Make the stream in a thread of its own, and start it: one that joins others."""
-        if self._is_idle and not self._stopping:
-            self._start_beside()
-
-    def change(self, config: Config) -> None:
-        """
-        Make the stream what *config* says: while it runs if that is possible, else by another run,
-        which takes over once it is loaded. If it cannot be had, everything stays as it was.
-        """
-        if self._change is not None:
-            self._wanted = config
-        elif self.state == "running" and self.stream is not None and self._successor is None:
-            make = partial(self._make, config, self.metrics)
-            self._change = Change(self.stream, self.config, config, make)
-        else:
-            self.config, self._changed = config, True
-            if self.state != "starting" and self._successor is None:
-                self._start_beside()
 
     def abort(self) -> None:
         """End it at once, as after an exception."""
@@ -177,64 +162,9 @@ class KeptStream:
         if self.state == "running" and self.stream is not None:
             self.stream.abort()
         elif self.state == "starting":
-            if self._made is not None:
-                _discard(self._made)
             self._end()
 
-    def status(self) -> StreamStatus:
-        """How it is."""
-        with self._changing:
-            stream, earlier = self.stream, self._earlier
-        status = None
-        if stream is not None:
-            status = earlier.added_to(stream.status(), self._clock.now_ns())
-        why = str(self.failure) if self.failure is not None else None
-        return StreamStatus(self.config.name, self.state, self.restarts, why, status)
-
-    def _run(self, stream: Stream) -> None:
-        if self._stopping:
-            _discard(stream)
-            self._end()
-            return
-        self.state = "running"
-        earlier = self._earlier
-        if self.stream is not None:
-            earlier = earlier.and_run(self.stream.status(), self._clock.now_ns())
-            self._left = [run for run in (*self._left, self.stream) if run.statistics().running]
-        with self._changing:
-            self.stream, self._earlier = stream, earlier
-        self._began_ns = self._clock.now_ns()
-        stream.begin()
-
-    def _watch(self) -> None:
-        """See to a run; note its end."""
-        stream = self.stream
-        assert stream is not None  # noqa: S101 - that is what running means
-        healthy_s = self._restart.healthy_s if self._restart else 0.0
-        if (
-            stream.ready
-            and self.failure is not None
-            and self._clock.now_ns() - self._began_ns >= healthy_s * _NS
-        ):
-            self.failure, self._attempts = None, 0
-            self._backoff.reset()
-        if stream.tend():
-            return
-        if self._successor is not None:
-            successor, self._successor = self._successor, None
-            self._run(successor)
-        elif stream.failure is None or self._stopping:
-            self.failure = stream.failure
-            self._end()
-        else:
-            self._failed(stream.failure)
-
-    def _end(self) -> None:
-        self.state = "ended"
-        if self._restart is not None:
-            self._tell(StreamEnded(str(self.failure) if self.failure is not None else ""))
-
-    def _failed(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Note a failure, and when to try again."""
         self.failure = error
         self._attempts += 1
@@ -250,51 +180,110 @@ class KeptStream:
         self.state, self._due_ns = "waiting", self._clock.now_ns() + int(pause_s * _NS)
         self._tell(StreamFailed(str(error), pause_s))
 
-    def _start_beside(self) -> None:
-        """Make the stream in a thread of its own: the others are seen to meanwhile."""
-        self.state = "starting"
-        config = self.config
-        if self.stream is not None and not self._changed:
-            config = self.stream.config  # with what its users have changed
-        self._changed = False
-        self._starting = Work(partial(self._make, config, self.metrics), config.name, "starting")
+    def status(self) -> StreamStatus:
+        """How it is."""
+        with self._changing:
+            stream, earlier = self.stream, self._earlier
+        status = None
+        if stream is not None:
+            status = earlier.added_to(stream.status(), self._clock.now_ns())
+        why = str(self.failure) if self.failure is not None else None
+        return StreamStatus(self.wanted.name, self.state, self.restarts, why, status)
 
-    def _take_started(self) -> None:
-        starting = self._starting
-        if starting is None or not starting.done:
+    def _collect(self) -> None:
+        """Take what a thread has brought about."""
+        if self._work is None or not self._work[0].done:
             return
-        self._starting = None
-        if self._changed and not self._stopping:
-            if starting.result is not None:
-                _discard(starting.result)
-            self._start_beside()
-        elif starting.failure is not None:
-            self._failed(starting.failure)
-        elif starting.result is not None:
-            self.restarts += self.stream is not None
-            self._run(starting.result)
-
-    def _take_change(self) -> None:
-        """Go on where a change that was under way has ended."""
-        change = self._change
-        if change is None or not change.done:
-            return
-        self._change = None
-        wanted, self._wanted = self._wanted, None
-        if change.failure is not None:
-            why = f"stays as it was: {change.failure}"
-            logger.error("%s: %s", self.config.name, why, extra={"stream": self.config.name})
+        (work, became), self._work = self._work, None
+        if work.failure is not None and self.state == "running":
+            name = self.wanted.name
+            logger.error("%s: stays as it was: %s", name, work.failure, extra={"stream": name})
+            if self.wanted is became and self._config is not None:
+                self.wanted = self._config
+        elif work.failure is not None:
+            if self.state == "starting" and self.wanted is became:
+                self.fail(work.failure)
+        elif work.result is None:
+            self._config = became
+        elif self._stopping:
+            _discard(work.result)
         else:
-            self.config = change.wanted
-        if (successor := change.result) is not None:
-            if self.state == "running" and self.stream is not None and not self._stopping:
-                self._successor = successor
+            self._made = work.result, became
+            if self.state == "running" and self.stream is not None:
                 self.stream.stop()
+
+    def _watch(self) -> None:
+        """See to a run; note its end."""
+        stream = self.stream
+        assert stream is not None  # noqa: S101 - that is what running means
+        healthy_s = self._restart.healthy_s if self._restart else 0.0
+        if (
+            stream.ready
+            and self.failure is not None
+            and self._clock.now_ns() - self._began_ns >= healthy_s * _NS
+        ):
+            self.failure, self._attempts = None, 0
+            self._backoff.reset()
+        if stream.tend() or self._work is not None:
+            return
+        if self._stopping:
+            self.failure = stream.failure
+            self._end()
+        elif self._made is not None or self.wanted is not self._config:
+            self.state = "starting"
+        elif stream.failure is None:
+            self.failure = None
+            self._end()
+        else:
+            self.fail(stream.failure)
+
+    def _go_on(self) -> None:
+        """Begin the next step towards what it is to be, if one is due."""
+        if self._made is not None and self.state != "running":
+            (stream, config), self._made = self._made, None
+            if config is self.wanted:
+                self._run(stream, config)
             else:
-                _discard(successor)
-                self._changed = True
-        if wanted is not None and not self._stopping:
-            self.change(wanted)
+                _discard(stream)
+        elif self.state == "running" and self._made is None and self.wanted is not self._config:
+            assert self.stream is not None  # noqa: S101 - that is what running means
+            assert self._config is not None  # noqa: S101 - so is this
+            make = partial(self._make, self.wanted, self.metrics)
+            self._work = Change(self.stream, self._config, self.wanted, make), self.wanted
+        elif self.state == "starting":
+            self._start(self.wanted)
+        elif self.state == "waiting" and self._clock.now_ns() >= self._due_ns:
+            self.restarts += self.stream is not None
+            self.state = "starting"
+            users = self.stream is not None and self.wanted is self._config
+            # With what its users have changed, unless the file has changed since.
+            self._start(self.stream.config if users and self.stream else self.wanted)
+
+    def _start(self, config: Config) -> None:
+        """Make the next run in a thread."""
+        work = Work[Stream | None](
+            partial(self._make, config, self.metrics), config.name, "starting"
+        )
+        self._work = work, self.wanted
+
+    def _run(self, stream: Stream, config: Config) -> None:
+        earlier = self._earlier
+        if self.stream is not None:
+            earlier = earlier.and_run(self.stream.status(), self._clock.now_ns())
+            self._left = [run for run in (*self._left, self.stream) if run.statistics().running]
+        with self._changing:
+            self.stream, self._earlier = stream, earlier
+        self.state, self._config = "running", config
+        self._began_ns = self._clock.now_ns()
+        stream.begin()
+
+    def _end(self) -> None:
+        if self._made is not None:
+            _discard(self._made[0])
+            self._made = None
+        self.state = "ended"
+        if self._restart is not None:
+            self._tell(StreamEnded(str(self.failure) if self.failure is not None else ""))
 
 
 def _is_hopeless(error: BaseException) -> bool:

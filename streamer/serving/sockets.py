@@ -19,9 +19,12 @@ def listening_socket(host: str, port: int) -> socket.socket:
     Raises:
         OSError: the address cannot be used; `refusal` says it in words.
     """
-    family, _, _, _, address = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except ValueError as error:  # of a name that no host can have, such as `a..b`
+        raise socket.gaierror(socket.EAI_NONAME, "not a host's name") from error
     # Not socket.create_server: on Windows that lets another program take the port from us.
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -30,7 +33,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, option, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((str(address[0]), int(address[1])))
+        listener.bind(address)  # with the scope of a link-local address
         listener.listen(_BACKLOG)
         listener.setblocking(False)
     except OSError:

@@ -135,12 +135,18 @@ class Broadcast:
         """Take a reader away; the last one waits until the source is closed."""
         with self._changed:
             self._seats.remove(seat)
+            self._free()
             self._changed.notify_all()
             while not (self._seats or self._closed or self.given_up):
                 self._changed.wait()
             closed = self._closed
         if closed:
             self._thread.join()
+
+    def _free(self) -> None:
+        """Free the memory of the pictures if nobody is left to copy from them."""
+        if not self._seats:
+            self._pictures.forget()
 
     def _next_for(self, seat: Seat, out: Image) -> Picture | Grab:
         """Wait for a picture to copy, or for the grab of a frame that was written into *out*."""
@@ -218,6 +224,10 @@ class Broadcast:
             self._open()
             self._read_on()
             over: BaseException = SourceLost(f"{self._name}: is not open")
+        except (SourceError, EndOfStream) as error:
+            # Readers get exceptions of their own, so its traceback tells nobody anything: it only
+            # would keep this broadcast, and the decoder with its threads, in a circle.
+            over = copy.copy(error)
         except BaseException as error:
             over = error
         # Closed first: readers that learn that it is over may open the device again at once.
@@ -226,6 +236,7 @@ class Broadcast:
             if self._over is None:
                 self._over = over
             self._closed = True
+            self._free()
             self._changed.notify_all()
 
     def _open(self) -> None:
@@ -275,7 +286,9 @@ class Broadcast:
                 if len(self._seats) > 1:
                     return self._pictures.unused(self._shape)
                 alone = self._seats[0]
-                if alone.out is not None:
+                front = self._pictures.front
+                # One that it has not had yet is copied first, once the reader wakes up.
+                if alone.out is not None and (front is None or front.number <= alone.seen):
                     alone.lent = True
                     self._pictures.forget()
                     return alone

@@ -23,6 +23,10 @@ from streamer.preprocessing import places_in
 from streamer.stream.build import open_video
 
 
+class _FixedError(ConfigError):
+    """Another run of the stream could have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Decides which changes a stream's parts allow."""
@@ -58,19 +62,19 @@ class Bounds:
         try:
             return self._revised(before, changes)
         except ConfigError as error:
-            return self._blamed(before, changes, str(error))
+            return self._blamed(before, changes, error)
 
     def _revised(self, before: Config, changes: Mapping[str, object]) -> Config:
         """*before* with *changes*; raises ConfigError if the stream cannot take them."""
         wanted = revise(before, changes)
         for key in differences(before, wanted):
             if way_of(key) == "restart":
-                raise ConfigError(f"{key}: is fixed while the stream runs")
+                raise _FixedError(f"{key}: is fixed while the stream runs")
         if wanted.sinks != before.sinks:
             self._try_sinks(before, wanted)
         if wanted.preprocess.roi != before.preprocess.roi:
             if self.crops:
-                raise ConfigError("preprocess.roi: the source is cropped to it: it is fixed")
+                raise _FixedError("preprocess.roi: the source is cropped to it: it is fixed")
             if self.size is not None:
                 height, width = self.size
                 places_in(wanted.preprocess.regions, width, height)
@@ -83,16 +87,16 @@ class Bounds:
     def _try_sinks(self, before: Config, wanted: Config) -> None:
         """Raise ConfigError if the sinks of *before* cannot become those of *wanted*."""
         if not self.makes_sinks:
-            raise ConfigError("sinks: are fixed while the stream runs")
+            raise _FixedError("sinks: are fixed while the stream runs")
         if _windows(before) != _windows(wanted):
-            raise ConfigError("sinks: a display is fixed while the stream runs")
+            raise _FixedError("sinks: a display is fixed while the stream runs")
         for number, sink in enumerate(wanted.sinks):
             if sink not in before.sinks and _is_taken(sink, before):
                 raise ConfigError(
                     f"sinks.{number}.path: is being written: name another, or overwrite"
                 )
         if any(way_of(key) == "matting" for key in differences(before, wanted)):
-            raise ConfigError("sinks: change in a step of their own, without model and matting")
+            raise _FixedError("sinks: change in a step of their own, without model and matting")
 
     def _try_source(self, before: SourceConfig, wanted: SourceConfig) -> None:
         """Raise ConfigError if *before* cannot become *wanted* while frames come."""
@@ -103,19 +107,20 @@ class Bounds:
         fixed = {name for name in names if getattr(wanted, name) != getattr(before, name, None)}
         if fixed - live:
             others = f"; {', '.join(sorted(live))} can be changed" if live else ""
-            raise ConfigError(
+            raise _FixedError(
                 f"source.{min(fixed - live)}: is fixed when the source starts{others}"
             )
 
-    def _blamed(self, before: Config, changes: Mapping[str, object], why: str) -> Refused:
-        """Blame the first change that cannot be made alone, else the one that *why* begins with."""
+    def _blamed(self, before: Config, changes: Mapping[str, object], found: ConfigError) -> Refused:
+        """Blame the first change that cannot be made alone, else the one that *found* names."""
         for key, value in changes.items():
             try:
                 self._revised(before, {key: value})
             except ConfigError as error:
-                return Refused(key, value, str(error))
+                return Refused(key, value, str(error), isinstance(error, _FixedError))
+        why = str(found)
         key = next((key for key in changes if why.startswith(key)), next(iter(changes)))
-        return Refused(key, changes[key], why)
+        return Refused(key, changes[key], why, isinstance(found, _FixedError))
 
 
 def _is_taken(sink: SinkConfig, before: Config) -> bool:

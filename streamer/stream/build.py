@@ -19,8 +19,8 @@ from streamer.sinks import Making, make_sink
 from streamer.sources import make_source
 from streamer.sources.shared import SharedSources
 
-MakeSink = Callable[[Config, int], Sink]
-"""Makes the sink at a place of a whole configuration. Raises ConfigError."""
+MakeSink = Callable[[Config, int, int], Sink]
+"""Makes the sink at a place of a configuration, for a number of its own. Raises ConfigError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ def build(
     progress: Progress | None = None,
     servers: RtspServers | None = None,
     metrics: Metrics | None = None,
+    budget: Callable[[], float] = lambda: 0.0,
     sources: SharedSources | None = None,
 ) -> Parts:
     """
@@ -59,6 +60,7 @@ def build(
         progress: told of a model's download.
         servers: RTSP servers; None: those that all streams of this process share.
         metrics: where to count; None: new ones.
+        budget: seconds after which an answer of the model is late; asked for each run.
         sources: cameras that other streams of this process read too; None: a source of its own.
 
     Raises as `Stream.from_config`.
@@ -71,8 +73,8 @@ def build(
     live = config.source.is_live
     metrics, events = metrics or Metrics(), Events(config.name)
     another = _maker(current, metrics, events, servers or RtspServers(PROCESS_SERVERS))
-    sinks = [another(config, number) for number in range(len(config.sinks))]
-    user = User(metrics.latency("queue"))
+    sinks = [another(config, number, number) for number in range(len(config.sinks))]
+    user = User(metrics.latency("queue"), budget)
     matting, fallback = load_matting(config, progress, live=live, user=user)
     options = Options(
         standby=Standby(config.standby, draw_card),
@@ -102,11 +104,12 @@ def _maker(
     """What makes the sinks of a stream, at its beginning and later."""
     shared = SharedPictures()
 
-    def make(config: Config, number: int) -> Sink:
+    def make(config: Config, place: int, number: int) -> Sink:
+        sink = config.sinks[place]
         making = Making(
             settings=settings_of(config),
             stream=config.name,
-            latency=metrics.latency_of_sink(number, "compose"),
+            latency=metrics.latency_of_sink((number, config.sinks[number].type), "compose"),
             servers=servers,
             open_video=open_video,
             shared=shared,
@@ -114,7 +117,7 @@ def _maker(
             tell=events.tell,
             current=lambda: settings_of(current()),
         )
-        return make_sink(config.sinks[number], making)
+        return make_sink(sink, making)
 
     return make
 

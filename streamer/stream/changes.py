@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 
@@ -11,7 +12,7 @@ from streamer.config.changing import differences, way_of
 from streamer.config.together import check_together, placed
 from streamer.controls import Applied, Refused
 from streamer.engine import Engine, LoadMatting
-from streamer.errors import CommandRefused, ConfigError, SinkError, StreamerError
+from streamer.errors import CommandRefused, ConfigError
 from streamer.events import ChangeRefused, ModelSwapped
 from streamer.loading import load_matting
 from streamer.models import User
@@ -133,8 +134,8 @@ class Changes:
                 before = self._current.config
                 wanted = revise(before, changes)
                 number = self._make(wanted)
-        except (StreamerError, RuntimeError) as error:
-            return Refused(key, changes[key], str(error))
+        except Exception as error:  # whatever a sink raises
+            return Refused(key, changes[key], str(error) or type(error).__name__)
         finally:
             self._pending = None
         self._engine.events.tell(made_of(number, before, wanted))
@@ -149,23 +150,39 @@ class Changes:
             return
         try:
             self._engine.change_sinks(sinks, ending_first=True)
-        except SinkError:
-            kept = self._engine.sinks
-            configs = [before.sinks[present.index(sink)] for sink in kept]
-            back = self._sinks(before.model_copy(update={"sinks": configs}), before, kept)
-            self._engine.change_sinks(back, ending_first=True)
+        except Exception:
+            self._bring_back(before, present)
             raise
 
-    def _sinks(self, before: Config, wanted: Config, present: Sequence[Sink]) -> list[Sink]:
+    def _bring_back(self, before: Config, present: Mapping[int, Sink]) -> None:
+        """Have the sinks of *before* again, which were *present*; else the stream fails."""
+        try:
+            kept = self._engine.sinks
+            places = {number: place for place, number in enumerate(present)}
+            configs = [before.sinks[places[number]] for number in kept]
+            there = before.model_copy(update={"sinks": configs})
+            self._engine.change_sinks(self._sinks(there, before, kept), ending_first=True)
+        except Exception as error:  # without its sinks it must not go on as if all were well
+            self._engine.fail("sinks", error)
+
+    def _sinks(
+        self, before: Config, wanted: Config, present: Mapping[int, Sink]
+    ) -> dict[int, Sink]:
         """The sinks of *wanted*: those that are *present*, as *before* says, and new ones."""
         assert self._make_sink is not None  # noqa: S101 - else its bounds refuse other sinks
-        left = list(zip(before.sinks, present, strict=True))
-        sinks: list[Sink] = []
-        for number, config in enumerate(wanted.sinks):
+        left = list(zip(before.sinks, present.items(), strict=True))
+        stay: dict[int, tuple[int, Sink]] = {}
+        for place, config in enumerate(wanted.sinks):
             same = next((one for one in left if one[0] == config), None)
             if same is not None:
                 left.remove(same)
-            sinks.append(same[1] if same is not None else self._make_sink(wanted, number))
+                stay[place] = same[1]
+        taken = {number for number, _ in stay.values()}
+        free = (number for number in itertools.count() if number not in taken)
+        sinks: dict[int, Sink] = {}
+        for place in range(len(wanted.sinks)):
+            number, sink = stay.get(place) or (next(free), None)
+            sinks[number] = sink or self._make_sink(wanted, place, number)
         return sinks
 
     def _apply_loaded(self, changes: Mapping[str, object]) -> Applied | Refused:

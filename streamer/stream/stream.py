@@ -24,6 +24,7 @@ from streamer.core.metrics import Metrics
 from streamer.engine import Engine, LoadMatting, Options, Statistics, Status
 from streamer.errors import CommandRefused
 from streamer.events import ChangeRefused, Events
+from streamer.loading import budget_s
 from streamer.models import Progress, User, loadable_providers, models_on_disk
 from streamer.preprocessing import Refinement
 from streamer.protocols import (
@@ -161,13 +162,16 @@ class Stream(Uncopyable):
             SourceError: a file or pictures that are named cannot be read.
             ModelError: the model cannot be had or loaded.
         """
-        stream: Self
-
-        def current() -> Config:
-            return stream.config
+        made: list[Self] = []
 
         parts = build(
-            config, current, progress=progress, servers=servers, metrics=metrics, sources=sources
+            config,
+            lambda: made[0].config,
+            progress=progress,
+            servers=servers,
+            metrics=metrics,
+            budget=lambda: made[0]._budget_s() if made else 0.0,
+            sources=sources,
         )
         stream = cls(
             parts.source,
@@ -179,6 +183,7 @@ class Stream(Uncopyable):
             make_sink=parts.make_sink,
             **parts.options,
         )
+        made.append(stream)
         return stream
 
     def start(self) -> None:
@@ -220,6 +225,16 @@ class Stream(Uncopyable):
         What `run` does again and again, for who runs several streams in one thread.
         """
         return self._engine.tend()
+
+    @property
+    def opened(self) -> bool:
+        """Whether its source was open once: then its size is known, and its sinks may change."""
+        return self._engine.info is not None
+
+    @property
+    def has_window(self) -> bool:
+        """Whether `tend` serves a window, and takes its time for that."""
+        return self._engine.has_window
 
     @property
     def failure(self) -> BaseException | None:
@@ -520,12 +535,12 @@ class Stream(Uncopyable):
 
     def trigger(self) -> int:
         """Tell every sink that waits for a trigger to take a frame; returns how many there are."""
-        waiting = [sink for sink in self._engine.sinks if isinstance(sink, TriggeredSink)]
+        waiting = [sink for sink in self._engine.sinks.values() if isinstance(sink, TriggeredSink)]
         return sum([sink.trigger() for sink in waiting])
 
     @property
     def _recordings(self) -> list[SwitchedSink]:
-        return [sink for sink in self._engine.sinks if isinstance(sink, SwitchedSink)]
+        return [sink for sink in self._engine.sinks.values() if isinstance(sink, SwitchedSink)]
 
     @property
     def recording(self) -> bool:
@@ -561,6 +576,11 @@ class Stream(Uncopyable):
                 still on its way.
         """
         return self._changes.use(load)
+
+    def _budget_s(self) -> float:
+        """Seconds after which an answer of the model is late."""
+        mode = self._engine.matting.statistics().get("mode")
+        return budget_s(self._current.config, mode)
 
     def _require_connection(self) -> None:
         """Raise CommandRefused unless the source is one that can be reconnected."""

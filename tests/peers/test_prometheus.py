@@ -8,6 +8,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -46,6 +47,10 @@ class Prometheus:
         """The value of the only series that *expression* gives; None without one."""
         found = self.query(expression)
         return float(found[0]["value"][1]) if len(found) == 1 else None
+
+    def says_something(self, expression: str) -> bool:
+        """Whether *expression* gives a number now; NaN is none."""
+        return any(isfinite(float(series["value"][1])) for series in self.query(expression))
 
     def is_ready(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
@@ -108,4 +113,4 @@ def test_prometheus_scrapes_a_host_and_the_dashboard_shows_it(
             assert scraped is not None
             assert before <= scraped <= host.report()["streams"]["door"]["frames"]["emitted"]
             for query in queries(window="20s"):
-                wait_for(lambda query=query: server.query(query))
+                wait_for(lambda query=query: server.says_something(query))

@@ -64,12 +64,22 @@ class Answers:
 
     def _metrics(self, request: Request) -> Answer:
         """In the format and the encoding that the client asks for."""
+        accept = request.headers.get("accept", "")
+        try:
+            return self._exposed(request, accept)
+        except Exception:
+            if not accept:
+                raise
+            # What prometheus_client cannot read, such as `version=abc`, asks for nothing.
+            return self._exposed(request, "")
+
+    def _exposed(self, request: Request, accept: str) -> Answer:
         said: list[Any] = []
         environ = {
             "REQUEST_METHOD": "GET",
             "PATH_INFO": request.path,
             "QUERY_STRING": request.query,
-            "HTTP_ACCEPT": request.headers.get("accept", ""),
+            "HTTP_ACCEPT": accept,
             "HTTP_ACCEPT_ENCODING": request.headers.get("accept-encoding", ""),
         }
         body = b"".join(self._expose(environ, lambda *given: said.extend(given)))

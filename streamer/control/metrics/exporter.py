@@ -21,13 +21,13 @@ from streamer.control.metrics.families import (
     add_histogram,
 )
 from streamer.core.clock import Clock, SystemClock
-from streamer.core.metrics import Metrics
+from streamer.core.metrics import Metrics, SinkKey
 from streamer.host import Host, StreamStatus
 
 _LEAST_NS = 1_000_000_000
 """Between two readings of how busy a model was: the runs of less time say little."""
-_SINK = re.compile(r"sinks\[\d+\] ([\w.-]{1,40})", re.ASCII)
-"""A sink's stage. A name from elsewhere that does not fit, such as a path, is left out."""
+_TYPE = re.compile(r"[\w.-]{1,40}", re.ASCII)
+"""A sink's type. One from elsewhere that does not fit, such as a path, is left out."""
 
 
 def make_registry(host: Host, clock: Clock | None = None) -> CollectorRegistry:
@@ -122,21 +122,18 @@ def _add_state(families: Families, stream: StreamStatus) -> None:
     age_s = status.counts.source.frame_age_s
     if age_s is not None and stream.state != "ended":
         families.frame_age.add_metric([name], age_s)
-    for number, sink in enumerate(status.sinks):
+    for sink in status.sinks:
         viewers = sink.statistics.get("viewers")
         if viewers is not None:
-            label = _sink_label(sink.stage, number)
+            label = _sink_label((sink.number, sink.type))
             families.viewers.add_metric([name, label], viewers if running else 0)
 
 
 def _add_times(families: Families, stream: StreamStatus, metrics: Metrics) -> None:
-    name, status = stream.name, stream.status
-    sinks = status.sinks if status is not None else ()
-    labels = {number: _sink_label(sink.stage, number) for number, sink in enumerate(sinks)}
-    for (stage, number), histogram in sorted(metrics.histograms().items(), key=str):
-        if number is not None and number not in labels:
-            continue  # made, and not begun: it has no name yet, and no durations
-        sink = "" if number is None else labels[number]
+    # Those of sinks that were taken out stay as they are: counters do not vanish.
+    name = stream.name
+    for (stage, key), histogram in sorted(metrics.histograms().items(), key=str):
+        sink = "" if key is None else _sink_label(key)
         times = histogram.cumulative(LATENCY_BOUNDS_S)
         match stage:
             case "queue":
@@ -149,7 +146,7 @@ def _add_times(families: Families, stream: StreamStatus, metrics: Metrics) -> No
     add_histogram(families.matte_age, [name], AGE_BOUNDS, ages)
 
 
-def _sink_label(stage: str, number: int) -> str:
-    """A sink by its place and name, such as `0 record`."""
-    match = _SINK.fullmatch(stage)
-    return f"{number} {match[1]}" if match is not None else str(number)
+def _sink_label(sink: SinkKey) -> str:
+    """A sink by its place and type, such as `0 record`."""
+    number, type_ = sink
+    return f"{number} {type_}" if _TYPE.fullmatch(type_) else str(number)

@@ -19,11 +19,13 @@ from streamer.core.copying import Uncopyable
 logger = logging.getLogger("streamer.control.metrics")
 
 _CONNECTIONS = 32
-"""Most at once; any more are closed unheard."""
+"""Most at once; for another the oldest is hung up on."""
 _HEAD_BYTES = 8192
 """A request's line and headers together."""
 _REQUEST_S = 5.0
 """From a connection's beginning to its end."""
+_LINGERING_S = 0.5
+"""For how long after the answer the client may take to hang up."""
 _LINGERING_READS = 16
 """Chunks of a request's rest that are read and thrown away, so that the answer arrives."""
 
@@ -41,7 +43,8 @@ class HttpServer(Uncopyable):
     def __init__(self, listener: socket.socket, answer: Callable[[bytes], bytes]) -> None:
         self._listener = listener
         self._answer = answer
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], None] = {}
+        """In the order of their beginning."""
         self._stopping = asyncio.Event()
         # As for RTSP, not the platform's default: one kind of loop behaves the same everywhere.
         self._loop = asyncio.SelectorEventLoop()
@@ -71,17 +74,26 @@ class HttpServer(Uncopyable):
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - asyncio runs it in one
+        self._make_room()
+        self._connections[task] = None
         try:
-            if task is not None and len(self._connections) < _CONNECTIONS:
-                self._connections.add(task)
-                async with asyncio.timeout(_REQUEST_S):
-                    await self._talk(reader, writer)
+            async with asyncio.timeout(_REQUEST_S):
+                await self._talk(reader, writer)
+        except asyncio.CancelledError:
+            # By `close` or `_make_room`. Raised on, asyncio would log it as an error.
+            logger.debug("a client was hung up on")
         except (OSError, asyncio.IncompleteReadError) as error:
             logger.debug("a client gave up or was given up: %s", error or type(error).__name__)
         finally:
-            if task is not None:
-                self._connections.discard(task)
+            del self._connections[task]
             writer.transport.abort()
+
+    def _make_room(self) -> None:
+        """Hang up on the oldest connections, so that there may be one more."""
+        open_ = [task for task in self._connections if not task.cancelling()]
+        for task in open_[: max(0, len(open_) - _CONNECTIONS + 1)]:
+            task.cancel()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -92,8 +104,10 @@ class HttpServer(Uncopyable):
         await writer.drain()
         writer.write_eof()
         # A close while something is unread would reset the connection and take the answer with it.
-        for _ in range(_LINGERING_READS):
-            if not await reader.read(_HEAD_BYTES * 8):
-                break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGERING_S):
+                for _ in range(_LINGERING_READS):
+                    if not await reader.read(_HEAD_BYTES * 8):
+                        break
         writer.close()
         await writer.wait_closed()

@@ -1,5 +1,5 @@
 """
-Whose turn it is on a device: models of one process run one at a time, the most urgent first.
+Whose turn it is on a device: runs of one priority go one at a time, the most urgent first.
 
 Streams that share a model, or a device, would otherwise get it by chance, and a stream that asks
 often would keep it from others.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
@@ -28,12 +28,17 @@ class User:
 
     Args:
         waits: records how long each run waits for its turn.
+        budget_s: seconds from asking until an answer is late; asked for each run.
 
     Several threads may use it, also at once: a stream's old model and the one that replaces it.
     """
 
-    def __init__(self, waits: LatencyHistogram | None = None) -> None:
-        self._budget_ns = 0
+    def __init__(
+        self,
+        waits: LatencyHistogram | None = None,
+        budget_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._budget_s = budget_s
         self._waits = waits or LatencyHistogram()
         self._lock = threading.Lock()
         self._runs = 0
@@ -42,11 +47,7 @@ class User:
     @property
     def budget_ns(self) -> int:
         """Nanoseconds from asking until an answer is late."""
-        return self._budget_ns
-
-    def give(self, budget_s: float) -> None:
-        """From now on, count an answer as late after *budget_s* seconds."""
-        self._budget_ns = int(budget_s * _NS)
+        return int(self._budget_s() * _NS)
 
     def count(self, wait_ns: int, busy_ns: int) -> None:
         """Count one run, and the wait before it."""

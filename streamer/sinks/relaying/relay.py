@@ -69,6 +69,8 @@ class RelaySink:
         self._info: StreamInfo | None = None
         self._audio: AudioTrack | None = None
         self._encoder: LiveEncoder | None = None
+        self._encoded_by: tuple[str | None, str | None] = None, None
+        """The encoder's name and preset, also after its end."""
         self._prepared = False
         self._begun = False
         self._frames = 0
@@ -118,6 +120,7 @@ class RelaySink:
             self._encoder = LiveEncoder(
                 width, height, frame.stamp.time_base, self._info.fps, self._settings
             )
+            self._encoded_by = self._encoder.name, self._encoder.preset
         for packet in self._encoder.encode(picture, frame.stamp, key=key):
             if not self._begun:
                 self._outlet.begin(self._encoder.track, self._audio)
@@ -139,18 +142,20 @@ class RelaySink:
         try:
             self._outlet.close()
         finally:
-            if self._encoder is not None:
+            # Dropped, for only then its threads end: the sink may be kept for its figures.
+            encoder, self._encoder = self._encoder, None
+            if encoder is not None:
                 with suppress(SinkError):
-                    self._encoder.close()
+                    encoder.close()
 
     def statistics(self) -> dict[str, Any]:
         """`{type, frames, encoded, encoder, preset, …}` and the outlet's own. Thread-safe."""
-        encoder = self._encoder
+        encoder, preset = self._encoded_by
         return {
             "type": self.name,
             "frames": self._frames,
             "encoded": self._encoded,
-            "encoder": encoder.name if encoder else None,
-            "preset": encoder.preset if encoder else None,
+            "encoder": encoder,
+            "preset": preset,
             **self._outlet.statistics(),
         }

@@ -123,8 +123,7 @@ class RtspSource:
         """Hang up. Never raises."""
         if self._reader is not None:
             self._reader.close()
-        self._reader = None
-        self._pending = None
+        self._reader = self._frames = self._pending = None
 
     def _connect(self) -> None:
         """Open the connection, and note what it says of the stream."""

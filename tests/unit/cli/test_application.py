@@ -2,6 +2,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,21 @@ def test_what_is_logged_and_what_is_printed_are_json_alike(streamer, monkeypatch
     assert logged["message"] == "/dev/video0: is busy"
     assert printed["message"].startswith("no camera found")
     assert logged.keys() == printed.keys()
+
+
+def test_what_ends_a_thread_of_a_command_is_json_too(streamer, monkeypatch):
+    def fail():
+        raise RuntimeError("rtsp://me:secret@cam\nwent wrong")
+
+    def find():
+        thread = threading.Thread(target=fail, name="streamer-finding")
+        thread.start()
+        thread.join()
+        return []
+
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    monkeypatch.setattr("streamer.sources.cameras.list_cameras", find)
+    said = streamer("--log-format", "json", "cameras").stderr
+    assert "secret" not in said
+    assert as_json(said)[0]["message"] == "streamer-finding was ended by RuntimeError"
+    assert threading.excepthook is threading.__excepthook__

@@ -1,8 +1,11 @@
+import json
+import logging
+
 import pytest
 import typer
 
-from streamer.cli import run
-from streamer.cli.failures import explain
+from streamer.cli import logs, run
+from streamer.cli.failures import explain, say
 from streamer.cli.interruption import Interrupted
 from streamer.errors import (
     ConfigError,
@@ -74,3 +77,28 @@ def test_debug_shows_the_traceback_without_credentials(streamer, broken, args):
 def test_a_usage_error_exits_with_2(streamer):
     assert streamer("run").exit_code == 2
     assert streamer("no-such-command").exit_code == 2
+
+
+@pytest.fixture
+def in_json():
+    handler = logs.set_up(verbose=False, debug=False, log_format=logs.LogFormat.json)
+    yield
+    logs.tear_down(handler)
+
+
+@pytest.mark.parametrize("stream", ["door", "error", "warning", "note"])
+def test_what_is_said_of_a_stream_names_it_in_its_own_field(in_json, capsys, stream):
+    say("error: no camera", level=logging.WARNING, stream=stream)
+    said = json.loads(capsys.readouterr().err)
+    del said["time"]
+    assert said == {
+        "level": "warning",
+        "stream": stream,
+        "logger": "streamer.cli",
+        "message": "error: no camera",
+    }
+
+
+def test_what_is_said_of_a_stream_begins_with_its_name(capsys):
+    say("live, fps 15.0", level=logging.INFO, stream="door")
+    assert capsys.readouterr().err == "door: live, fps 15.0\n"

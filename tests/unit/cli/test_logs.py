@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import weakref
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -82,15 +82,13 @@ def test_no_credential_is_logged_not_even_in_a_traceback(log, capsys):
 
 @in_json
 def test_json_says_when_how_bad_who_and_what(log, objects):
-    before = datetime.now(UTC)
-    log.warning("%s is %d %% full", "disk", 97)
+    args = ("disk", 97)
+    record = logging.LogRecord(log.name, logging.WARNING, "", 0, "%s is %d %% full", args, None)
+    record.created = datetime(2025, 3, 1, 9, 30, 5, 123_000, UTC).timestamp()
+    log.handle(record)
     (said,) = objects()
-    time = said.pop("time")
-    assert len(time) == len("2025-03-01T09:30:05.123Z")
-    assert time.endswith("Z")
-    since = datetime.fromisoformat(time) - before
-    assert timedelta(milliseconds=-1) <= since < timedelta(minutes=1)
     assert said == {
+        "time": "2025-03-01T09:30:05.123Z",
         "level": "warning",
         "logger": "streamer.anything",
         "message": "disk is 97 % full",
@@ -107,6 +105,7 @@ def test_json_says_when_how_bad_who_and_what(log, objects):
         ("streamer-front-model", "front", "model"),
         ("streamer-front-switching", "front", "switching"),
         ("streamer-front-starting", "front", "starting"),
+        ("streamer-front-changing", "front", "changing"),
         ("streamer-front-publisher", "front", "publisher"),
         ("streamer-front-sinks[0] virtual_camera", "front", "sinks[0] virtual_camera"),
         ("streamer-front-sinks[11] two words", "front", "sinks[11] two words"),
@@ -378,6 +377,28 @@ def test_a_message_that_differs_in_one_thing_is_not_withheld(
     assert lines() == [text]
 
 
+@pytest.mark.parametrize("other", [SourceError("full"), OSError("gone"), None], ids=repr)
+def test_a_message_with_another_exception_is_not_withheld(log, lines, other):
+    for _ in range(9):
+        log.warning("stalled", exc_info=SourceError("gone"))
+    assert lines().count("stalled") == 5
+    log.warning("stalled", exc_info=other)
+    assert lines()[0] == "stalled"
+    log.warning("stalled", exc_info=SourceError("gone"))
+    assert lines() == []
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("nothing to say")
+
+
+def test_an_exception_that_cannot_tell_is_withheld_too(log, lines):
+    for _ in range(9):
+        log.warning("stalled", exc_info=Mute())
+    assert lines().count("stalled") == 5
+
+
 @in_both_formats
 def test_answers_to_keys_are_never_withheld(log, lines):
     for _ in range(20):
@@ -485,3 +506,106 @@ def test_what_a_command_prints_on_standard_error_is_json_too(log, objects, text,
 def test_results_on_standard_output_stay_text(log, capsys):
     failures.say("report  out/report.json", err=False)
     assert capsys.readouterr() == ("report  out/report.json\n", "")
+
+
+def die(error):
+    raise error
+
+
+@pytest.fixture
+def python_hook(monkeypatch):
+    """What Python does with an exception that ends a thread, instead of what pytest does."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+
+
+@in_json
+def test_what_ends_a_thread_is_one_line_of_json_without_credentials(python_hook, log, objects):
+    url = "rtsp://me:secret@cam/1"
+    in_thread("streamer-front-model", die, RuntimeError(f"{url}\n{url}"))
+    (said,) = objects()
+    assert "secret" not in str(said)
+    exception = said.pop("exception")
+    assert exception.startswith("Traceback")
+    assert exception.endswith("RuntimeError: rtsp://***@cam/1\nrtsp://***@cam/1")
+    del said["time"]
+    assert said == {
+        "level": "error",
+        "stream": "front",
+        "stage": "model",
+        "logger": "streamer.cli",
+        "message": "streamer-front-model was ended by RuntimeError",
+    }
+
+
+def test_what_ends_a_thread_is_shown_without_credentials(python_hook, log, lines):
+    in_thread("streamer-metrics", die, RuntimeError("rtsp://me:secret@cam/1"))
+    first, *rest = lines()
+    assert first == "streamer-metrics was ended by RuntimeError"
+    assert rest[-1] == "RuntimeError: rtsp://***@cam/1"
+    assert "secret" not in "".join(rest)
+
+
+def test_a_thread_that_ends_itself_is_no_failure(python_hook, log, lines):
+    in_thread("streamer-metrics", die, SystemExit(3))
+    assert lines() == []
+
+
+def test_whoever_else_watches_threads_is_told_too(monkeypatch, lines):
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    before = threading.excepthook
+    handler = logs.set_up(verbose=False, debug=False)
+    # Not in a thread: it would keep the arguments.
+    threading.excepthook(threading.ExceptHookArgs((KeyError, KeyError("x"), None, None)))
+    logs.tear_down(handler)
+    assert [args.exc_type for args in told] == [KeyError]
+    assert lines()[0] == "a thread was ended by KeyError"
+    assert threading.excepthook == before
+
+
+def test_after_the_end_threads_are_watched_as_before(python_hook):
+    handler = logs.set_up(verbose=False, debug=False)
+    assert threading.excepthook is not threading.__excepthook__
+    logs.tear_down(handler)
+    assert threading.excepthook is threading.__excepthook__
+
+
+def test_the_end_leaves_alone_who_watches_threads_since(python_hook):
+    handler = logs.set_up(verbose=False, debug=False)
+    threading.excepthook = since = [].append
+    logs.tear_down(handler)
+    assert threading.excepthook is since
+
+
+class Full(io.StringIO):
+    """A standard error that fails as often as it is told to."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times = times
+
+    def write(self, text):
+        self.times -= 1
+        if self.times >= 0:
+            raise OSError(f"no space for {text}")
+        return super().write(text)
+
+
+@in_both_formats
+def test_a_message_that_cannot_be_written_tells_no_argument(log, monkeypatch):
+    full = Full(times=1)
+    monkeypatch.setattr(sys, "stderr", full)
+    log.warning("reading %s", "rtsp://me:secret@cam")
+    line = full.getvalue().rstrip("\n")
+    said = json.loads(line)["message"] if line.startswith("{") else line
+    assert said == "a message of streamer.anything is lost: OSError"
+
+
+@in_both_formats
+def test_a_standard_error_that_stays_full_gets_nothing_and_stops_nothing(log, monkeypatch):
+    full = Full(times=2)
+    monkeypatch.setattr(sys, "stderr", full)
+    log.warning("reading %s", "rtsp://me:secret@cam")
+    assert full.getvalue() == ""
+    log.warning("going on")
+    assert "going on" in full.getvalue()

@@ -5,6 +5,7 @@ import socket
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from PIL import Image as Picture
@@ -44,7 +45,8 @@ class FakeHost:
 
     ready = False
     captured = 0
-    failure = None
+    failures: ClassVar = {}
+    owns_stdout = False
 
     def __init__(self, box):
         (self.config,) = box.streams.values()

@@ -89,14 +89,14 @@ def test_a_file_that_is_watched_brings_streams_and_takes_them(
     assert all(stream["frames"]["emitted"] for stream in streams.values())
 
 
-def test_hangup_reads_a_file_that_is_watched(
-    box: Path, start: Start, make_model: MakeModel
-) -> None:
-    process = start("--watch")
+def test_hangup_does_not_end_a_run_whose_file_is_watched(box: Path, start: Start) -> None:
+    process = start("--watch", NOTIFY_SOCKET="")
     wait_for(lambda: runs(box, "door"))
-    write(box, make_model(size=32), "door", "hall")
     process.send_signal(signal.SIGHUP)
-    wait_for(lambda: runs(box, "hall"))
+    process.send_signal(signal.SIGHUP)
+    before = len(list((box.parent / "out" / "door").iterdir()))
+    wait_for(lambda: len(list((box.parent / "out" / "door").iterdir())) > before or before >= 20)
+    assert process.poll() is None, "it goes on"
     assert report_of(process, box)[0] == 0
 
 
@@ -120,11 +120,17 @@ def test_as_a_service_hangup_reads_the_file(
     assert report_of(process, box)[0] == 0
 
 
-def test_a_stream_that_is_down_at_the_end_gives_its_exit_code(box: Path, start: Start) -> None:
+def test_a_stream_that_is_down_at_the_end_gives_its_exit_code(
+    box: Path, start: Start, make_model: MakeModel
+) -> None:
     missing = "streams.hall.source={type: file, path: missing.mp4}"
+    write(box, make_model(size=32), "door", "hall")
     process = start("--set", missing)
     wait_for(lambda: runs(box, "door"))
-    code, streams = report_of(process, box)
-    assert code == 3
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    streams = json.loads((box.parent / "r.json").read_text())["streams"]
+    assert process.returncode == 3
+    assert said.splitlines()[-1] == "error: hall: missing.mp4: no such file"
     assert "missing.mp4" in streams["hall"]["error"]
     assert streams["door"]["error"] is None

@@ -17,7 +17,8 @@ import streamer.host
 class Host:
     abandoned = ()
     stopped = False
-    failure = None
+    failures = {}
+    owns_stdout = False
 
     def __init__(self, box, *, progress):
         self.names = list(box.streams)

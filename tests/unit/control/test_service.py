@@ -39,10 +39,18 @@ class Streams:
     """A host, in the eyes of the service."""
 
     pictures = 0
+    state = "running"
+    source = "live"
     paused = False
 
     def status(self) -> SimpleNamespace:
-        return SimpleNamespace(streams=())
+        counts = SimpleNamespace(source=SimpleNamespace(state=self.source))
+        status = SimpleNamespace(counts=counts)
+        stream = SimpleNamespace(name="door", state=self.state, status=status)
+        return SimpleNamespace(streams=(stream,))
+
+    def is_paused(self, name: str) -> bool:
+        return self.paused
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def test_it_is_ready_only_when_a_frame_went_out(
     for _ in range(5):
         service.tick(streams)
         clock.pass_s(1)
-    assert manager.told() == []
+    assert "READY=1" not in manager.told()
     streams.pictures = 1
     service.tick(streams)
     assert manager.told() == ["READY=1", "WATCHDOG=1"]
@@ -89,13 +97,25 @@ def test_the_watchdog_is_fed_by_frames_and_not_by_time(
     assert not any(fed[10:]), "nothing came for 20 s: systemd would have fired after 8"
 
 
-def test_a_stream_that_its_user_paused_is_alive(
-    manager: Manager, clock: FakeClock, streams: Streams
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("paused", True),
+        ("source", "reconnecting"),
+        ("source", "released"),
+        ("state", "waiting"),
+        ("state", "starting"),
+    ],
+)
+def test_a_stream_that_is_not_live_owes_no_pictures(
+    name: str, value: object, manager: Manager, clock: FakeClock, streams: Streams
 ) -> None:
     service = Service(manager.environment, clock)
-    streams.paused = True
-    service.tick(streams)
-    assert manager.told() == ["WATCHDOG=1"]
+    setattr(streams, name, value)
+    for _ in range(30):
+        service.tick(streams)
+        assert manager.told() == ["WATCHDOG=1"]
+        clock.pass_s(2)
 
 
 def test_without_a_watchdog_none_is_fed(

@@ -50,12 +50,13 @@ def test_matte_age_is_summed_up() -> None:
 def test_a_sinks_durations_are_its_own_and_count_for_all() -> None:
     metrics = Metrics()
     for sink, ms in ((0, 10), (1, 1000)):
-        metrics.latency_of_sink(sink, "write").record(ms * 1_000_000)
-    assert metrics.sink_latencies(0)["write"]["p50"] == pytest.approx(10, rel=0.02)
-    assert metrics.sink_latencies(1)["write"]["p50"] == pytest.approx(1000, rel=0.02)
+        metrics.latency_of_sink((sink, "record"), "write").record(ms * 1_000_000)
+    assert metrics.sink_latencies((0, "record"))["write"]["p50"] == pytest.approx(10, rel=0.02)
+    assert metrics.sink_latencies((1, "record"))["write"]["p50"] == pytest.approx(1000, rel=0.02)
     assert metrics.latency("write").quantile_ms(1) == pytest.approx(1000, rel=0.02)
     assert metrics.latency("write").quantile_ms(0) == pytest.approx(10, rel=0.02)
-    assert metrics.sink_latencies(2) == {}
+    assert metrics.sink_latencies((2, "record")) == {}
+    assert metrics.sink_latencies((1, "images")) == {}, "another type counts apart"
 
 
 @given(st.lists(st.integers(0, 10**11), max_size=200))
@@ -85,11 +86,12 @@ def test_what_is_beyond_the_last_bound_is_in_the_total() -> None:
 def test_histograms_of_sinks_stand_for_themselves() -> None:
     metrics = Metrics()
     metrics.latency("infer").record(1)
-    for sink in (0, 1):
+    sinks = ((0, "record"), (1, "record"), (1, "images"))
+    for sink in sinks:
         metrics.latency_of_sink(sink, "write").record(1)
     histograms = metrics.histograms()
-    assert set(histograms) == {("infer", None), ("write", 0), ("write", 1)}
-    assert [one.cumulative(()).total for one in histograms.values()] == [1, 1, 1]
+    assert set(histograms) == {("infer", None), *(("write", sink) for sink in sinks)}
+    assert [one.cumulative(()).total for one in histograms.values()] == [1, 1, 1, 1]
 
 
 def test_ages_of_mattes_are_counted_up_to_bounds() -> None:

@@ -175,7 +175,7 @@ def test_without_a_last_frame_of_this_size_a_card_takes_its_place(ring) -> None:
 def test_a_stop_while_the_source_is_away_is_at_once(caplog) -> None:
     sink = FakeSink()
     built = Engine(
-        FakeSource(3, live=True, period_s=0.01, events={3: LOST}),
+        FakeSource(60, live=True, period_s=0.01, events={60: LOST}),
         EveryFrame(FakeSegmenter()),
         [sink],
         fresh=FakeSource,

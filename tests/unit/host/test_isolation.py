@@ -25,7 +25,7 @@ from streamer.sinks import Making
 from tests.conftest import MakeModel
 from tests.waiting import wait_for
 
-FRAMES = 60
+FRAMES = 20
 GOOD = [f"good{number}" for number in range(7)]
 released = threading.Event()
 
@@ -135,30 +135,34 @@ def killed(host: Host) -> bool:
 def test_the_other_seven_lose_nothing(
     bad: dict[str, Any], seen: Callable[[Host], bool], make_model: MakeModel
 ) -> None:
-    source = {"type": "synthetic", "width": 64, "height": 48, "frames": FRAMES}
-    endless = {"source": {**source, "frames": None, "realtime": True}}
+    source = {"type": "synthetic", "width": 64, "height": 48, "realtime": True, "fps": 20}
     box = {
         "defaults": {
             "model": {"name": str(make_model(size=32)), "providers": ["cpu"], "threads": 1},
             "source": source,
             "sinks": [{"type": "discard"}],
+            "pipeline": {"ring_capacity": 256, "sink_queue": 256},
         },
-        "streams": {"bad": {**endless, **bad}, **{name: {} for name in GOOD}},
+        "streams": {"bad": bad, **{name: {} for name in GOOD}},
         "restart": {"first_s": 0.1, "max_s": 0.1},
     }
     host = Host(parse_box(box))
-    begun: list[Host] = []
+    after: dict[str, int] = {}
+
+    def frames() -> dict[str, int]:
+        return {name: host.metrics(name).frames()["emitted"] for name in GOOD}
 
     def over() -> bool:
-        if not begun and seen(host):
-            begun.append(host)
-        others = host.status().streams[1:]
-        return bool(begun) and all(stream.state == "ended" for stream in others)
+        if not after and all(frames().values()) and seen(host):
+            after.update(frames())
+        return bool(after) and all(now >= after[name] + FRAMES for name, now in frames().items())
 
     streams = host.run(over)["streams"]
     for name in GOOD:
-        assert streams[name]["frames"]["emitted"] == FRAMES
-        assert not any(streams[name]["drops"].values())
+        drops = streams[name]["drops"]
+        # Queues are long, for the machine of a test may be slow: what is lost is lost to the fault.
+        assert sum(drops.values()) == drops["stale"]
         assert streams[name]["error"] is None
+        assert streams[name]["restarts"] == 0
     released.set()
     wait_for(lambda: not any("streamer-bad" in one.name for one in threading.enumerate()))

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from streamer.config import BoxConfig, parse_box
+from streamer import Pipeline
+from streamer.config import BoxConfig, Config, parse_box
 from streamer.errors import ConfigError
 from streamer.host import Host
 from tests.conftest import MakeModel
@@ -102,6 +103,93 @@ def test_one_that_cannot_be_had_stays_as_it_was(
         wait_for(lambda: door.config.refine.threshold == 0.8)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sinks": [{"type": "images", "path": "full"}]},
+        {"compose": {"background": {"type": "image", "path": "missing.png"}}},
+        {"preprocess": {"roi": [200, 200, 50, 50]}},
+        {"model": {"name": "missing.onnx"}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_only_shows_when_it_is_tried_costs_no_run(
+    changes: dict[str, Any],
+    make_box: MakeBox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").write_text("in the way")
+    with running(make_box(door={}, hall={})) as host:
+        door = host.stream("door")
+        host.reload(make_box(door=changes, hall={}))
+        wait_for(lambda: "stays as it was" in caplog.text)
+        before = emitted(host, "door")
+        wait_for(lambda: emitted(host, "door") > before)
+        assert host.stream("door") is door
+        assert states(host)["door"] == "running"
+
+
+def test_a_stream_whose_section_is_the_same_is_left_alone_also_one_that_has_ended(
+    make_box: MakeBox, tmp_path: Path
+) -> None:
+    short = {"source": {"frames": 5, "realtime": False}}
+    with running(make_box(door={}, film=short)) as host:
+        wait_for(lambda: states(host)["film"] == "ended")
+        film = host.stream("film")
+        threads = threading.active_count()
+        for threshold in (0.6, 0.7):
+            host.reload(make_box(door={"refine": {"threshold": threshold}}, film=short))
+            wait_for(lambda: host.stream("door").config.refine.threshold == threshold)  # noqa: B023
+        wait_for(lambda: threading.active_count() <= threads)
+        assert host.stream("film") is film
+        assert (states(host)["film"], emitted(host, "film")) == ("ended", 5)
+
+
+def test_a_change_that_comes_while_another_run_is_made_is_not_lost(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making, go_on = threading.Event(), threading.Event()
+    made = Pipeline.from_config
+
+    def slowly(config: Config, **options: Any) -> Pipeline:
+        if config.source.width == 96:
+            making.set()
+            go_on.wait(30)
+        return made(config, **options)
+
+    monkeypatch.setattr(Pipeline, "from_config", slowly)
+    with running(make_box(door={}, hall={})) as host:
+        host.reload(make_box(door={"source": {"width": 96}}, hall={}))
+        assert making.wait(30)
+        host.reload(make_box(door={"source": {"width": 128}}, hall={}))
+        wait_for(lambda: host._wanted is None)
+        go_on.set()
+        wait_for(lambda: host.stream("door").config.source.width == 128)
+        wait_for(lambda: states(host)["door"] == "running")
+
+
+def test_a_change_that_comes_before_the_start_is_not_lost(make_box: MakeBox) -> None:
+    host = Host(make_box(door={}))
+    host.prepare()
+    host.reload(make_box(door={"refine": {"threshold": 0.8}}))
+    report = host.run(lambda: bool(emitted(host, "door")))
+    assert host.stream("door").config.refine.threshold == 0.8
+    assert report["streams"]["door"]["restarts"] == 0
+
+
+def test_a_stuck_stream_that_was_taken_out_is_still_told_of(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        monkeypatch.setattr(type(host.stream("door")), "abandoned", ("sinks[0] stuck",))
+        host.reload(make_box(hall={}))
+        wait_for(lambda: list(states(host)) == ["hall"])
+        wait_for(lambda: "door sinks[0] stuck" in host.abandoned)
+
+
 def test_streams_come_and_go(make_box: MakeBox) -> None:
     with running(make_box(door={}, hall={})) as host:
         hall = host.stream("hall")
@@ -121,10 +209,9 @@ def test_one_that_waits_is_tried_at_once(make_box: MakeBox, tmp_path: Path) -> N
         wait_for(lambda: emitted(host, "hall"))
 
 
-def test_the_latest_of_several_wins_and_untouched_streams_lose_nothing(make_box: MakeBox) -> None:
+def test_the_latest_of_several_wins_and_untouched_streams_go_on(make_box: MakeBox) -> None:
     with running(make_box(door={}, hall={})) as host:
         hall = host.stream("hall")
-        lost = sum(host.metrics("hall").drops().values())
         threads = threading.active_count()
         for number in range(30):
             changes = (
@@ -137,7 +224,6 @@ def test_the_latest_of_several_wins_and_untouched_streams_lose_nothing(make_box:
         wait_for(lambda: host.stream("door").config.refine.threshold == 0.9)
         wait_for(lambda: threading.active_count() <= threads)
         assert host.stream("hall") is hall
-        assert sum(host.metrics("hall").drops().values()) == lost
 
 
 def test_a_stop_while_a_change_is_under_way_ends_all(make_box: MakeBox) -> None:

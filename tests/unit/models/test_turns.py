@@ -14,9 +14,7 @@ from tests.waiting import wait_for
 
 
 def with_budget(budget_s: float) -> User:
-    user = User()
-    user.give(budget_s)
-    return user
+    return User(budget_s=lambda: budget_s)
 
 
 class Queue:

@@ -254,6 +254,43 @@ def test_one_that_is_alone_again_has_the_source_to_itself(bench: Bench) -> None:
     assert bench.camera.written is out
 
 
+def test_one_that_is_left_alone_gets_the_frame_that_came_before(
+    bench: Bench, aside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not woken up yet when the source could write the next one into its array."""
+    one, other = bench.opened(), bench.opened()
+    ((_, broadcast),) = bench.shared._broadcasts
+    awake = threading.Event()
+    with monkeypatch.context() as sleepy:
+        sleepy.setattr(broadcast, "_wait", lambda seat: broadcast._changed.wait_for(awake.is_set))
+        reading = aside.submit(level_of, one)
+        wait_for(lambda: any(seat.out is not None for seat in seats(bench)))
+        other.close()
+        bench.camera.give(Still(1), Still(2))
+        wait_for(lambda: bench.camera.steps.empty() or broadcast._idle)
+    awake.set()
+    with broadcast._changed:
+        broadcast._changed.notify_all()
+    assert reading.result() == 1
+    assert level_of(one) == 2
+
+
+def test_no_memory_of_pictures_is_left_after_the_last_reader(
+    bench: Bench, aside: ThreadPoolExecutor
+) -> None:
+    readers = [bench.opened(), bench.opened()]
+    ((_, broadcast),) = bench.shared._broadcasts
+    bench.camera.give(Still(1))
+    assert [level_of(reader) for reader in readers] == [1, 1]
+    closing = aside.submit(lambda: [reader.close() for reader in readers])
+    wait_for(lambda: not seats(bench))
+    front = broadcast._pictures.front
+    bench.camera.give(Still(2))  # read into one of them
+    closing.result()
+    assert front is None
+    assert (broadcast._pictures.front, broadcast._pictures._all) == (None, [])
+
+
 def test_a_slow_reader_misses_frames_and_no_other_does(bench: Bench) -> None:
     quick, slow = bench.opened(), bench.opened()
     for level in range(1, 10):

@@ -84,7 +84,7 @@ def test_changes_are_numbered_and_in_the_configuration(stream: Pipeline) -> None
         ("preprocess.output", "cropped", "^preprocess: output: cropped needs a roi"),
         ("pipeline.ring_capacity", 9, r"^pipeline\.ring_capacity: is fixed while the stream runs$"),
         ("standby", {"show": "black"}, r"^standby\.show: is fixed while the stream runs$"),
-        ("sinks.0.path", "b.mp4", "^the source is not open$"),
+        ("sinks.0.path", "b.mp4", "^the source is not open yet$"),
         ("sinks", [{"type": "display"}], "^sinks: a display is fixed while the stream runs$"),
         ("sinks.7.path", "b.mp4", r"^sinks\.7\.path: '7' is not one of"),
         ("model.name", "isnet", "^the source is not open yet$"),

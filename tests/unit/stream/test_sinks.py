@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,6 +137,50 @@ def test_every_frame_is_accounted_for_and_no_thread_is_left(start: Start, tmp_pa
     report = stream.report()
     frames = report["frames"]
     assert frames["captured"] == frames["emitted"] + sum(report["drops"].values())
+
+
+def test_changes_that_are_refused_take_no_memory(start: Start, tmp_path: Path) -> None:
+    served = {"type": "images", "path": str(tmp_path / "a"), "names": "timestamp"}
+    stream = start([{"type": "discard"}, served])
+    ring = stream._engine._ring
+    total = ring._slots_total
+    (tmp_path / "full").write_text("in the way")
+    for _ in range(5):
+        full = {"type": "images", "path": str(tmp_path / "full")}
+        assert isinstance(stream.apply({"sinks": [{"type": "discard"}, full]}), Refused)
+    assert ring._slots_total == total
+
+
+def test_a_file_loses_no_frame_while_its_sinks_change(start: Start, tmp_path: Path) -> None:
+    def film_at(number: int) -> dict[str, Any]:
+        return {"type": "images", "path": str(tmp_path / str(number))}
+
+    stream = start([film_at(0)], realtime=False, frames=400)
+    changes = 0
+    while stream.apply({"sinks": [film_at(changes + 1)]}) == Applied(changes + 1):
+        changes += 1
+    stream.join()
+    assert changes, "it ended before"
+    report = stream.report()
+    assert report["frames"]["emitted"] == 400
+    assert not any(report["drops"].values())
+    folders = [folder for folder in tmp_path.iterdir() if folder.name.isdigit()]
+    assert sum(len(list(folder.iterdir())) for folder in folders) == 400
+
+
+def test_a_reader_that_leaves_a_pipe_added_later_ends_the_stream(
+    start: Start, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    stream = start([{"type": "discard"}])
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    pipe = {"type": "pipe", "path": str(fifo), "format": "gray", "layout": "mask"}
+    assert stream.apply({"sinks": [{"type": "discard"}, pipe]}) == Applied(1)
+    wait_for(lambda: written(stream, 1))
+    os.close(reader)
+    stream.join()
+    assert stream.failure is None, "as of one that was there from the start"
 
 
 def test_settings_reach_a_sink_that_came_later(start: Start, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from streamer.config.metrics import MetricsConfig
 from streamer.control.metrics import http_server, serving_metrics
 from streamer.errors import ConfigError, MissingDependency
 from streamer.host import Host
+from streamer.serving.sockets import listening_socket
 from tests.fakes import FakeClock
 from tests.unit.control.metrics.conftest import MakeBox
 from tests.unit.control.metrics.hosting import LIVE, OPENMETRICS, get, running, samples, value
@@ -68,6 +69,10 @@ def test_prometheus_gets_the_format_that_it_asks_for(url: str, host: Host) -> No
     assert (
         value(samples(gzip.decompress(packed.body)), "streamer_restarts_total", stream="hall") == 0
     )
+    for strange in ("application/openmetrics-text; version=abc", "a/b;c=d;version=;q=x,,"):
+        answer = get(f"{url}/metrics", Accept=strange)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain")
     one = samples(get(f"{url}/metrics?name[]=streamer_restarts_total").body)
     assert {name for name, _ in one} == {"streamer_restarts_total"}
 
@@ -121,19 +126,48 @@ def test_slow_and_mute_clients_hold_up_nobody(url: str) -> None:
 
 def test_a_slow_client_is_hung_up_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "_REQUEST_S", 0.2)
-    assert said(url, b"GET /metrics HTTP/1.1\r\n") == b""
+    assert said_or_reset(url, b"GET /metrics HTTP/1.1\r\n") == b""
 
 
-def test_so_many_connections_and_no_more(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_of_too_many_connections_gives_way(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(http_server, "_CONNECTIONS", 2)
+    monkeypatch.setattr(http_server, "_REQUEST_S", 60)
     request = b"GET /healthz HTTP/1.1\r\n\r\n"
     with connect(url) as one, connect(url) as two:
         for client in (one, two):
             client.sendall(request[:5])
-        assert said_or_reset(url, request) == b""
+        assert said(url, request).startswith(b"HTTP/1.1 200")
+        assert heard(one) == b"", "hung up on"
         two.sendall(request[5:])
         assert two.recv(4096).startswith(b"HTTP/1.1 200")
-    wait_for(lambda: said_or_reset(url, request).startswith(b"HTTP/1.1 200"))
+    assert not caplog.messages
+
+
+def test_idle_connections_keep_nobody_from_an_answer(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "_REQUEST_S", 60)
+    with ExitStack() as idle:
+        for _ in range(3 * http_server._CONNECTIONS):
+            idle.enter_context(connect(url))
+        assert get(f"{url}/healthz").status == 200
+
+
+def test_who_does_not_hang_up_after_the_answer_is_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_server, "_REQUEST_S", 60)
+    server = http_server.HttpServer(listening_socket("127.0.0.1", 0), lambda head: b"answer")
+    try:
+        address = server._listener.getsockname()
+        with socket.create_connection(address, timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert heard(client) == b"answer"
+            wait_for(lambda: not server._connections)
+    finally:
+        server.close()
 
 
 def said_or_reset(url: str, request: bytes) -> bytes:
@@ -143,7 +177,17 @@ def said_or_reset(url: str, request: bytes) -> bytes:
         return b""
 
 
-def test_closing_hangs_up_and_leaves_no_thread(host: Host) -> None:
+def heard(client: socket.socket) -> bytes:
+    """All that *client* still gets until it is hung up on."""
+    try:
+        return b"".join(iter(lambda: client.recv(65536), b""))
+    except ConnectionError:
+        return b""
+
+
+def test_closing_hangs_up_and_leaves_no_thread(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
     with ExitStack() as clients:
         with serving_metrics(host, ANYWHERE) as url:
             assert url is not None
@@ -154,6 +198,7 @@ def test_closing_hangs_up_and_leaves_no_thread(host: Host) -> None:
         assert threads() == []
         with pytest.raises(OSError):
             connect(url)
+    assert not [record for record in caplog.records if record.levelname != "INFO"], caplog.text
 
 
 def test_a_failure_is_answered_and_the_next_scrape_goes_well(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +12,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from streamer import __version__
 from streamer.control.metrics.exporter import HostCollector, make_registry
+from streamer.controls import Applied
 from streamer.core.metrics import DROP_REASONS
 from streamer.host import Host
+from streamer.sinks.discard import DiscardSink
 from tests.fakes import FakeClock
 from tests.peers.media_servers import free_port
 from tests.unit.control.metrics.conftest import MakeBox
@@ -99,7 +100,7 @@ def test_every_reason_of_a_drop_is_a_series(box: MakeBox) -> None:
 
 
 def test_counters_go_on_over_restarts(box: MakeBox, tmp_path: Path) -> None:
-    """A sink fails after some frames; no counter of the stream ever falls."""
+    """A sink fails after some frames, until the stream is started again; no counter ever falls."""
     folder = tmp_path / "pictures"
     sinks = [{"type": "images", "path": str(folder)}, {"type": "discard"}]
     source = {"realtime": True, "fps": 100, "frames": 200}
@@ -115,7 +116,10 @@ def test_counters_go_on_over_restarts(box: MakeBox, tmp_path: Path) -> None:
             broken = True
             folder.rename(tmp_path / "aside")
             folder.write_text("in the way")
-            threading.Timer(0.5, folder.unlink).start()
+        elif folder.is_file():
+            restarts = value(history[-1], "streamer_restarts_total", stream="door")
+            if restarts:
+                folder.unlink()
         return False
 
     report = host.run(break_it)["streams"]["door"]
@@ -128,6 +132,64 @@ def test_counters_go_on_over_restarts(box: MakeBox, tmp_path: Path) -> None:
     assert value(history[-1], "streamer_restarts_total", stream="door") == report["restarts"] >= 1
     captured = value(history[-1], "streamer_frames_captured_total", stream="door")
     assert captured == report["frames"]["captured"] > 200
+
+
+def test_each_sink_counts_for_itself_when_the_sinks_of_a_running_stream_change(
+    box: MakeBox, tmp_path: Path
+) -> None:
+    port = free_port()
+    pictures = {"type": "images", "path": str(tmp_path / "pictures"), "limit": 10}
+    relay = {"type": "rtsp", "serve": f"rtsp://127.0.0.1:{port}/a", "encoder": "software"}
+    host = Host(box(door={"sinks": [pictures, relay], **LIVE}))
+    registry = make_registry(host)
+
+    def written(found: Samples) -> dict[str, float]:
+        """How many frames each sink has written, by its label."""
+        return {
+            dict(labels)["sink"]: count
+            for (name, labels), count in found.items()
+            if name == "streamer_stage_seconds_count" and ("stage", "write") in labels
+        }
+
+    def viewers(found: Samples) -> set[str]:
+        return {dict(labels)["sink"] for name, labels in found if name == "streamer_relay_viewers"}
+
+    with running(host):
+        wait_for(lambda: min(written(scraped(registry)).values()) > 10)
+        stream = host.stream("door")
+        assert stream is not None
+        discard = {"type": "discard"}
+        assert isinstance(stream.apply({"sinks": [discard, relay]}), Applied)
+        changed = scraped(registry)
+        assert written(changed).keys() == {"0 images", "0 discard", "1 rtsp"}
+        assert written(changed)["0 discard"] < 10 < written(changed)["0 images"], "inherits none"
+        assert viewers(changed) == {"1 rtsp"}
+        wait_for(lambda: written(scraped(registry))["0 discard"] > 10)
+        assert written(scraped(registry))["0 images"] == written(changed)["0 images"]
+
+        assert isinstance(stream.apply({"sinks": [relay]}), Applied)
+        (sink,) = stream.status().sinks
+        label = f"{sink.number} rtsp"
+        before = scraped(registry)
+        assert viewers(before) == {label}
+        wait_for(lambda: written(scraped(registry))[label] > written(before)[label])
+    assert not [key for key, count in written(before).items() if count < written(changed)[key]]
+
+
+def test_a_sink_without_statistics_costs_no_other_its_own(
+    box: MakeBox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(sink: DiscardSink) -> dict[str, object]:
+        raise RuntimeError("no statistics today")
+
+    host = Host(box(door={}, hall={}))
+    registry = make_registry(host)
+    host.run()
+    monkeypatch.setattr(DiscardSink, "statistics", fail)
+    assert value(scraped(registry), "streamer_frames_emitted_total", stream="hall") == FRAMES
+    (sink,) = host.report()["streams"]["door"]["sinks"]
+    assert sink.keys() == {"dropped", "latency_ms"}
+    assert "sinks[0] discard: has no statistics: no statistics today" in caplog.messages
 
 
 def test_no_label_holds_a_url_a_password_or_a_path(box: MakeBox, tmp_path: Path) -> None:
