@@ -1,5 +1,7 @@
 """`python -m benchmarks`: every measurement, one after the other."""
 
-from benchmarks import composition, relay_latency, stages
+from benchmarks import composition, relay_latency, soak, stages, streams
 
-raise SystemExit(max(stages.main(), composition.main(), relay_latency.main()))
+raise SystemExit(
+    max(stages.main(), composition.main(), relay_latency.main(), streams.main(), soak.main())
+)
