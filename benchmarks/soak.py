@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import re
 import shutil
 import signal
@@ -181,7 +180,6 @@ def soak(seconds: float, folder: Path) -> tuple[list[Sample], dict[str, Any], li
         [*command, "--watch", "--report", str(folder / "report.json")],
         stdout=subprocess.DEVNULL,
         stderr=log,
-        env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # as deploy/systemd/streamer.service has it
     )
     try:
         samples = list(disturb(box, seconds, process.pid))

@@ -106,11 +106,12 @@ def stage_costs(path: Path, segmenter: OnnxSegmenter) -> list[Cost]:
     alpha: Alpha = np.empty(image.shape[:2], np.uint8)
     segmenter.segment(image, alpha)
     composer = Composer()
-    tensors, run = segmenter._sized[segmenter.info.input_size]
+    bound = segmenter._sized[segmenter.info.input_size]
+    tensors = bound._tensors
     return [
         decode,
         cost("pre", lambda: tensors.fill(image)),
-        cost("model (trivial)", run),
+        cost("model (trivial)", bound._run),
         cost("post", lambda: tensors.read(alpha)),
         cost("compose side by side", lambda: composer.compose(image, alpha)),
     ]
@@ -160,7 +161,7 @@ def stage_ratios(image: Image, segmenter: OnnxSegmenter) -> tuple[float, float]:
     alpha: Alpha = np.empty(image.shape[:2], np.uint8)
     segmenter.segment(image, alpha)
     composer = Composer()
-    tensors, _ = segmenter._sized[segmenter.info.input_size]
+    tensors = segmenter._sized[segmenter.info.input_size]._tensors
     height, width = segmenter.info.input_size
 
     def finish() -> None:

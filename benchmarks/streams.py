@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks.models import write_trivial_model
 from benchmarks.reference import Limit, print_limits
 from streamer.config import SinkBase, parse_box, register
+from streamer.core.heap import keep_few_arenas
 from streamer.evaluation import make_clip
 from streamer.evaluation.film import encode
 from streamer.evaluation.metrics import mad
@@ -42,52 +43,67 @@ COUNTS = (1, 2, 3, 4, 6, 8)
 RATE, MEMORY_MB, MATTES = 0.95, 60.0, 2.0
 
 
-class JudgeSinkConfig(SinkBase):
-    """Compares mattes with the truth."""
+class ShownSinkConfig(SinkBase):
+    """Keeps what was shown, and when."""
 
     MADE_BY = "benchmarks.streams:make"
 
-    type: Literal["judge"]
-    clip: str
-    """Name of the clip that the film shows; empty: nothing is compared."""
+    type: Literal["shown"]
     out: str
-    """File for the figures, as JSON."""
+    """Path without its suffix: the mattes go to `.alpha`, their frames and times to `.json`."""
+    alphas: bool
 
 
-class JudgeSink:
-    """Composes as a relay does, keeps every matte, and writes how far they are off at the end."""
+class ShownSink:
+    """Composes as a relay does, and writes each matte to a file: in memory they would count."""
 
-    name = "judge"
+    name = "shown"
 
-    def __init__(self, config: JudgeSinkConfig, making: Making) -> None:
-        self._config = config
+    def __init__(self, config: ShownSinkConfig, making: Making) -> None:
         self._composer = making.composer(config)
-        self._alphas: dict[int, np.ndarray] = {}
+        self._out = Path(config.out)
+        self._keeps = config.alphas
+        self._frames: list[int] = []
         self._times: list[float] = []
 
     def open(self, info: StreamInfo) -> None:
-        self._frames = SECONDS * FPS
+        self._file = self._out.with_suffix(".alpha").open("wb")
 
     def write(self, frame: Frame, matte: Matte) -> None:
         self._composer.picture_of(frame, matte)
-        if self._config.clip and frame.stamp.index < self._frames:
-            self._alphas[frame.stamp.index] = matte.alpha.copy()
+        if self._keeps:
+            self._file.write(matte.alpha.tobytes())
+        self._frames.append(frame.stamp.index)
         self._times.append(time.monotonic())
 
     def close(self) -> None:
         self._composer.close()
-        clip = judged_clip(self._config.clip) if self._config.clip else None
-        settled = [n for n in self._alphas if n >= SETTLED_S * FPS]
-        off = [mad(self._alphas[n], clip.alpha(2 * n)) for n in settled] if clip else []
-        figures = {"mad": float(np.mean(off)) if off else None, "rate": rate(self._times)}
-        Path(self._config.out).write_text(json.dumps(figures))
+        self._file.close()
+        shown = {"frames": self._frames, "times": self._times}
+        self._out.with_suffix(".json").write_text(json.dumps(shown))
 
     def statistics(self) -> dict[str, Any]:
-        return {"type": "judge"}
+        return {"type": "shown"}
 
 
-def make(config: JudgeSinkConfig, making: Making) -> JudgeSink:
-    return JudgeSink(config, making)
+def make(config: ShownSinkConfig, making: Making) -> ShownSink:
+    return ShownSink(config, making)
+
+
+def judged(out: Path, name: str) -> float:
+    """Mean error of the mattes that were written to *out*, against the clip's."""
+    clip = judged_clip(name)
+    frames = json.loads(out.with_suffix(".json").read_text())["frames"]
+    alphas = np.fromfile(out.with_suffix(".alpha"), np.uint8).reshape(-1, HEIGHT, WIDTH)
+    return float(
+        np.mean(
+            [
+                mad(alpha, clip.alpha(2 * index))
+                for index, alpha in zip(frames, alphas, strict=True)
+                if SETTLED_S * FPS <= index < SECONDS * FPS
+            ]
+        )
+    )
 
 
 def rate(times: Sequence[float]) -> float:
@@ -112,15 +128,13 @@ def film(name: str, folder: Path) -> Path:
 
 def run(count: int, first: int, model: str, folder: Path) -> dict[str, Any]:
     """Run *count* streams, the first with clip number *first*; their figures."""
-    register(JudgeSinkConfig)
+    register(ShownSinkConfig)
     clips = [CLIPS[(first + n) % len(CLIPS)] for n in range(count)]
     tracked = model == "isnet"
     streams = {
         f"s{n}": {
             "source": {"type": "file", "path": str(film(clip, folder)), "realtime": True},
-            "sinks": [
-                {"type": "judge", "clip": clip if tracked else "", "out": str(folder / f"{n}.json")}
-            ],
+            "sinks": [{"type": "shown", "out": str(folder / str(n)), "alphas": tracked}],
         }
         for n, clip in enumerate(clips)
     }
@@ -140,14 +154,13 @@ def run(count: int, first: int, model: str, folder: Path) -> dict[str, Any]:
         return False
 
     report = host.run(look)
-    judged = [json.loads((folder / f"{n}.json").read_text()) for n in range(count)]
+    shown = [json.loads((folder / f"{n}.json").read_text()) for n in range(count)]
     return {
-        "rates": [figures["rate"] for figures in judged],
+        "rates": [rate(each["times"]) for each in shown],
         "lost": sum(drops(host, name) - early.get(name, 0) for name in streams),
-        "mads": {
-            f"{clip} {n}": figures["mad"]
-            for n, (clip, figures) in enumerate(zip(clips, judged, strict=True))
-        },
+        "mads": {f"{clip} {n}": judged(folder / str(n), clip) for n, clip in enumerate(clips)}
+        if tracked
+        else {},
         "rss_mb": report["rss_peak_mb"],
         "cores": report["cpu_s"] / report["wall_s"],
         "p95_ms": max(
@@ -183,6 +196,7 @@ def main() -> int:
     parser.add_argument("--in", dest="folder", type=Path)
     asked = parser.parse_args()
     if asked.run:
+        keep_few_arenas()  # as the command does
         print(json.dumps(run(asked.run, asked.first, asked.model, asked.folder)))
         return 0
     with TemporaryDirectory(prefix="streamer-") as name:
@@ -209,7 +223,6 @@ def curve(model: str, folder: Path) -> int:
         ratios = [
             own / alone[key.split()[0]]["mads"][f"{key.split()[0]} 0"]
             for key, own in figures["mads"].items()
-            if own is not None
         ]
         figures["ratio"] = float(np.mean(ratios)) if ratios else 0.0
         shown = f"{np.mean(ratios):.2f}, {max(ratios):.2f}" if ratios else "-"

@@ -25,6 +25,7 @@ from streamer.cli import (
 )
 from streamer.cli.interruption import Interruption
 from streamer.core.cores import library_threads
+from streamer.core.heap import keep_few_arenas
 from streamer.core.home import lend_our_cache
 
 app = typer.Typer(
@@ -95,6 +96,7 @@ def main() -> None:
     # OpenCV's own warnings would repeat our errors, which also say what to do.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     lend_our_cache()
+    keep_few_arenas()
     # OpenCV and numba count cores, but ignore a CPU quota.
     if threads := library_threads():
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))

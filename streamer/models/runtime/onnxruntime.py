@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,9 @@ class OnnxRuntime(Uncopyable):
         ModelError: the file has no such input or output, or they are not of floats.
         ModelCorrupt, ProviderError: see `open_session`.
 
-    Any thread may bind and run. The runs of all sessions on one device take turns: not every
-    provider can run two at once, and those who share a session then need memory for only one run.
+    Any thread may bind, and run in its turn. The runs of all sessions on one device take turns: not
+    every provider can run two at once, and those who share a session then need memory for only one
+    run.
     """
 
     def __init__(
@@ -99,7 +101,16 @@ class OnnxRuntime(Uncopyable):
         """The execution providers in use."""
         return tuple(self._session.get_providers())
 
-    def bind(self, source: Array, target: Array, user: User = ANYBODY) -> Run:
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the session's tensors are those of the CPU."""
+        return self._device[0] == "cpu"
+
+    def turn(self, user: User) -> AbstractContextManager[None]:
+        """See `Runtime.turn`."""
+        return self._turns.turn(user)
+
+    def bind(self, source: Array, target: Array) -> Run:
         """
         Bind the input on the model's device and the output where we read it.
 
@@ -118,22 +129,21 @@ class OnnxRuntime(Uncopyable):
         graph = self._graph_ids is not None
         if self._graph_ids is not None:
             options.add_run_config_entry("gpu_graph_id", str(next(self._graph_ids)))
-        on_device = device[0] != "cpu"
+        on_device = not self.on_cpu
         given = ort.OrtValue.ortvalue_from_numpy(source, *(device if on_device else ()))
         wanted = ort.OrtValue.ortvalue_from_numpy(target, *(device if graph else ()))
         binding.bind_ortvalue_input(self._names[0], given)
         binding.bind_ortvalue_output(self._names[1], wanted)
 
         def run() -> None:
-            with self._turns.turn(user):
-                try:
-                    if on_device:
-                        given.update_inplace(source)
-                    session.run_with_iobinding(binding, options)
-                    if graph:
-                        np.copyto(target, wanted.numpy())
-                except Exception as error:  # onnxruntime's errors have no common base
-                    raise SegmentError(self._reason(error, source, target)) from error
+            try:
+                if on_device:
+                    given.update_inplace(source)
+                session.run_with_iobinding(binding, options)
+                if graph:
+                    np.copyto(target, wanted.numpy())
+            except Exception as error:  # onnxruntime's errors have no common base
+                raise SegmentError(self._reason(error, source, target)) from error
 
         return run
 
@@ -173,7 +183,7 @@ class OnnxRuntime(Uncopyable):
         """
         return RecurrentRun(
             self._session,
-            partial(self._turns.turn, user),
+            partial(self.turn, user),
             self._device,
             self._names,
             source,

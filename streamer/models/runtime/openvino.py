@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from streamer.core.cpu import own_signal_stack
 from streamer.errors import MissingDependency, ModelCorrupt, ModelError, SegmentError
 from streamer.models.runtime.ports import Port, alpha_output, misfit, picture_input, require_floats
 from streamer.models.runtime.runtime import Array, Run, Signature, in_one_line
-from streamer.models.runtime.turns import ANYBODY, User, turns_on
+from streamer.models.runtime.turns import User, turns_on
 from streamer.models.store.registry import Contract
 
 _TELEMETRY = "openvino_telemetry"
@@ -131,7 +132,16 @@ class OpenVinoRuntime(Uncopyable):
         """`OpenVINO CPU`, with `bf16` if it computes so; known once a size is bound."""
         return ("OpenVINO CPU bf16" if self._computes == self._ov.Type.bf16 else "OpenVINO CPU",)
 
-    def bind(self, source: Array, target: Array, user: User = ANYBODY) -> Run:
+    @property
+    def on_cpu(self) -> bool:
+        """Always."""
+        return True
+
+    def turn(self, user: User) -> AbstractContextManager[None]:
+        """See `Runtime.turn`."""
+        return self._turns.turn(user)
+
+    def bind(self, source: Array, target: Array) -> Run:
         """
         Compile for this size, and make a request that reads and writes our arrays directly.
 
@@ -154,8 +164,7 @@ class OpenVinoRuntime(Uncopyable):
             request: Any = request, kept: object = (self, source, target, given, wanted)
         ) -> None:
             try:
-                with self._turns.turn(user):
-                    request.infer(share_outputs=True)
+                request.infer(share_outputs=True)
             except Exception as error:  # OpenVINO's errors have no common base
                 raise SegmentError(_reason(error)) from error
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from streamer.models.runtime.turns import ANYBODY, User
+from streamer.models.runtime.turns import User
 
 _WHERE = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "
@@ -21,7 +22,11 @@ _MOST_SAID = 400
 Array = np.ndarray[Any, Any]
 
 Run = Callable[[], None]
-"""Runs the graph once, from the bound input to the bound output. Raises SegmentError."""
+"""
+Runs the graph once, from the bound input to the bound output, in a turn of its user.
+
+Raises SegmentError.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Runtime(Protocol):
     """
     A loaded graph.
 
-    Any thread may bind. A run is for one thread at a time; runs on one device take turns.
+    Any thread may bind. Runs on one device take turns: who runs has one (`turn`).
     """
 
     @property
@@ -55,14 +60,22 @@ class Runtime(Protocol):
         """What runs it, best first, for `ModelInfo`."""
         ...
 
-    def bind(self, source: Array, target: Array, user: User = ANYBODY) -> Run:
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on the CPU, and reads and writes the bound arrays themselves."""
+        ...
+
+    def turn(self, user: User) -> AbstractContextManager[None]:
+        """What *user* holds while it runs the graph; see `Turns.turn`."""
+        ...
+
+    def bind(self, source: Array, target: Array) -> Run:
         """
         Prepare a run on these arrays, which are kept.
 
         Args:
             source: the input, of the signature's dtype and of a shape that it allows.
             target: the output, of its dtype; holds the estimate after each run.
-            user: whose turns the runs take.
 
         Raises:
             ModelError: the graph cannot give such an output for such an input; `onnxruntime` may

@@ -2,13 +2,12 @@
 One model behind the `Segmenter` contract, at several sizes of its input.
 
 Everything is allocated when the model is loaded, or when a frame's size is new, and then reused.
-Each size has its own input and output, bound once.
+Each size has its own input and output, bound once; on a CPU, segmenters of one model share them.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,13 +18,13 @@ from streamer.core.cores import core_count
 from streamer.errors import MissingDependency, ModelError, SegmentError
 from streamer.frame import Alpha, Image
 from streamer.models.runtime import openvino
-from streamer.models.runtime.lending import lent
+from streamer.models.runtime.bound import Bound
+from streamer.models.runtime.lending import bound_to, lent
 from streamer.models.runtime.onnxruntime import lent_session
 from streamer.models.runtime.ports import Size, input_size
 from streamer.models.runtime.recurrent import RecurrentSegmenter
-from streamer.models.runtime.runtime import Run, Runtime
+from streamer.models.runtime.runtime import Runtime
 from streamer.models.runtime.session import automatic_providers
-from streamer.models.runtime.tensors import Tensors
 from streamer.models.runtime.turns import ANYBODY, User
 from streamer.models.store.advice import Advice
 from streamer.models.store.registry import Contract, models
@@ -131,8 +130,8 @@ class OnnxSegmenter(Uncopyable):
         ModelError: the graph does not fit its contract or the size that was asked for.
         ModelCorrupt, ProviderError, MissingDependency: see `OnnxRuntime` and `OpenVinoRuntime`.
 
-    Not thread-safe: the bound arrays belong to one thread at a time. The session is shared with
-    other segmenters of the same file and settings; the arrays are not.
+    Not thread-safe. The session, and on a CPU the bound arrays, are shared with other segmenters of
+    the same file and settings, which may be used in other threads.
     """
 
     def __init__(
@@ -165,19 +164,13 @@ class OnnxSegmenter(Uncopyable):
         self._name = name
         self._own = own
         self._advice = advice
-        self._sized: dict[Size, tuple[Tensors, Run]] = {}
+        self._user = user
+        self._sized: dict[Size, Bound] = {}
         for size in [own, *sorted(smaller)]:
-            tensors = Tensors(
-                size,
-                contract,
-                dtype=signature.dtype,
-                output_dtype=signature.output_dtype,
-                output_rank=signature.output_rank,
-                normalize=model.normalize,
-                smooth=size != own,
-            )
             try:
-                self._sized[size] = tensors, runtime.bind(tensors.input, tensors.estimate, user)
+                self._sized[size] = bound_to(
+                    runtime, size, contract, normalize=model.normalize, smooth=size != own
+                )
             except ModelError as error:
                 if size == own:
                     raise ModelError(f"{path}: {_unfit(own, any_size)}: {error}") from error
@@ -204,16 +197,15 @@ class OnnxSegmenter(Uncopyable):
 
     def warm_up(self) -> None:
         """
-        Run each size once on black; a size of the ladder that the graph cannot do is left out.
+        Run each size that has not run yet; one of the ladder that the graph cannot do is left out.
 
         Raises:
             SegmentError: the model does not run at its own size.
         """
         # The largest, then the smallest: TensorRT builds its engine for all sizes in between.
         for size in sorted(self._sized, key=lambda size: (size != self._own, size)):
-            self._sized[size][0].input.fill(0)
             try:
-                self._run(size)
+                self._sized[size].warm_up(self._user)
             except SegmentError as error:
                 if size == self._own:
                     raise SegmentError(
@@ -247,13 +239,12 @@ class OnnxSegmenter(Uncopyable):
             raise SegmentError(f"{self._name}: the model is closed")
         if size is not None and size not in self._sized:
             raise ValueError(f"not ready for {size}, only for {self.sizes}")
-        tensors, _ = self._sized[size or self._own]
-        tensors.fill(image)
         try:
-            self._run(size or self._own)
-            tensors.read(out)
+            took_s = self._sized[size or self._own].segment(image, out, self._user)
         except SegmentError as error:
             raise SegmentError(f"{self._name}: inference failed: {error}") from error
+        if self._advice is not None and size in (None, self._own):
+            self._advice.ran(took_s)
 
     def reset(self) -> None:
         """Do nothing: each picture is looked at alone."""
@@ -261,13 +252,6 @@ class OnnxSegmenter(Uncopyable):
     def close(self) -> None:
         """Release the model's memory. A second call does nothing."""
         self._sized.clear()
-
-    def _run(self, size: Size) -> None:
-        """Run at *size*, and report its time. Raises SegmentError."""
-        began = time.perf_counter()
-        self._sized[size][1]()
-        if self._advice is not None and size == self._own:
-            self._advice.ran(time.perf_counter() - began)
 
     def _leave_out(self, size: Size, error: ModelError) -> None:
         height, width = size

@@ -14,6 +14,7 @@ from streamer.core.cpu import giving_way
 from streamer.errors import ModelError
 from streamer.models import load_segmenter
 from streamer.models.runtime import lending, onnxruntime
+from streamer.models.runtime.turns import User
 from streamer.protocols import Segmenter
 from tests.conftest import MakeModel
 
@@ -67,16 +68,36 @@ def test_each_has_its_own_answers_also_at_the_same_time(load: Load, opened: list
     assert found == [{alone[0]}, {alone[1]}]
 
 
+def test_on_a_cpu_they_share_the_tensors_too_and_what_is_warm_is_not_warmed_again(
+    make_model: MakeModel,
+) -> None:
+    config = ModelConfig(
+        name=str(make_model(size="side")), input_size=256, providers=["cpu"], threads=1
+    )
+    first, second = User(), User()
+    one, _ = load_segmenter(config, ladder=(64, 128), user=first)
+    one.warm_up()
+    other, _ = load_segmenter(config, ladder=(64, 128), user=second)
+    other.warm_up()
+    assert (first.use().runs, second.use().runs) == (3, 0)
+    assert one.sizes == other.sizes == ((64, 64), (128, 128), (256, 256))
+    before = len(lending._bound)
+    normalized, _ = load_segmenter(config.model_copy(update={"normalize": True}))
+    assert alpha_of(one, 50) == alpha_of(other, 50)
+    assert alpha_of(normalized, 50) == 0, "a flat estimate, stretched"
+    assert len(lending._bound) == before + 1, "what is read otherwise has its own"
+
+
 def test_who_closes_takes_nothing_from_the_others_and_the_last_frees_it(
     load: Load, opened: list[Path]
 ) -> None:
-    before = len(lending._loaded)
+    before = len(lending._loaded), len(lending._bound)
     one, other = load(), load()
     wanted = alpha_of(one, 50)
     one.close()
     assert alpha_of(other, 50) == wanted
     other.close()
-    assert len(lending._loaded) == before
+    assert (len(lending._loaded), len(lending._bound)) == before
     load().close()
     assert len(opened) == 2, "it was loaded anew"
 

@@ -172,3 +172,4 @@ def test_on_a_gpu_pixels_go_there_and_estimates_come_back(graphs, monkeypatch) -
         assert session.values["input"].device == ("cuda", 0)
         assert session.values["output"].device == (("cuda", 0) if graphs else ("cpu", 0))
     assert session.recorded_as == (["1", "1", "2", "2"] if graphs else []), "one for each size"
+    assert not runtime.on_cpu
