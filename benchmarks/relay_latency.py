@@ -31,7 +31,7 @@ from benchmarks.models import write_trivial_model
 from benchmarks.reference import Limit, print_limits
 from streamer.frame import Image, Stamp
 from streamer.serving.rtsp import RtspServer
-from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
+from streamer.sinks.shared.encoder import EncoderSettings, LiveEncoder
 
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 SECONDS = 12

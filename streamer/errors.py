@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from streamer.frame import StreamInfo
     from streamer.packets import AudioPacket
 
-# A URL's scheme, user and password. A password after a colon may have blanks, but no slash.
-_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/@:]*:[^/\n]*|\S*)@")
+# A URL's scheme, user and password. A password after a colon may have blanks, but no slash. Of a
+# scheme its end is enough: else long words would cost the square of their length.
+_USER = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,30}://)(?:[^\s/@:]*:[^/\n]*|\S*)@")
 _KEY = (
     r"(?i)([?&;/](?:user(?:name)?|login|pass(?:word|wd|phrase)?|pwd|auth|secret|jwt|streamid|"
     r"(?:access_?)?token|(?:stream|api)?[_-]?key)=)"

@@ -68,6 +68,7 @@ def drive(
         typer.Exit: the run failed, or its report could not be written; the error is printed.
     """
     from streamer.control.metrics import serving_metrics
+    from streamer.control.web.endpoint import serving_web
     from streamer.host import Host
 
     box = config if isinstance(config, BoxConfig) else BoxConfig.of(config)
@@ -92,6 +93,8 @@ def drive(
             downloads = running.enter_context(Downloads())
             host = Host(box, progress=downloads)
             running.enter_context(serving_metrics(host, box.metrics))
+            if (url := running.enter_context(serving_web(host, box.web))) is not None:
+                failures.say(f"page: {url}", err=box.owns_stdout)
             if file is not None and (file.watch or service.there):
                 running.enter_context(_reloading(host, file, interruption, service, left))
             host.prepare()
@@ -169,7 +172,7 @@ def _ask_for_a_screen(config: Config) -> None:
         from streamer.control.window import window_problem
 
         if (problem := window_problem()) is not None:
-            raise SinkError(f"display: {problem}")
+            raise SinkError(f"display: {problem}; `streamer preview --web` shows a page instead")
 
 
 def _conclude(

@@ -16,8 +16,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from streamer.cli import records
 from streamer.cli.repeats import WINDOW_S, Repeats
+from streamer.core import records
 from streamer.core.clock import Clock, SystemClock
 from streamer.errors import redact
 

@@ -10,7 +10,7 @@ import typer
 from streamer.cli import failures
 from streamer.cli.guessing import guess_source, literal
 from streamer.cli.lasting import For
-from streamer.cli.run import Optimize, Overrides
+from streamer.cli.run import Optimize, Overrides, Web
 from streamer.errors import ConfigError
 
 
@@ -64,6 +64,7 @@ def relay(
     ] = None,
     for_s: For = None,
     optimize: Optimize = True,
+    web: Web = False,
 ) -> None:
     """
     Relay a source with its background removed, until --for is over or Ctrl-C.
@@ -73,7 +74,7 @@ def relay(
     Example: streamer relay rtsp://camera/stream --serve rtsp://127.0.0.1:8554/masked
     """
     from streamer.cli.driving import drive
-    from streamer.config import ServeAddress, parse_config
+    from streamer.config import ServeAddress, parse_box
 
     if serve is None and publish is None:
         raise ConfigError("relay: where to? Give --serve rtsp://127.0.0.1:8554/masked or --publish")
@@ -86,9 +87,10 @@ def relay(
         "source": guess_source(source),
         "model": {"name": model},
         "sinks": [sink],
+        "web": {} if web else None,
     }
-    config = parse_config(literal(data), overrides or (), name="relay")
+    box = parse_box(literal(data), overrides or (), name="relay")
     if serve is not None:
         address = ServeAddress.parse(serve).url
         failures.say(f"{'serving':<10}  {address}, once the source is there", err=False)
-    drive(config, context.obj, report, for_s, fast=optimize)
+    drive(box, context.obj, report, for_s, fast=optimize)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from streamer.cli import records
+from streamer.core import records
 from streamer.core.clock import Clock
 
 WINDOW_S = 60

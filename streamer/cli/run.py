@@ -21,6 +21,10 @@ Optimize = Annotated[
         help="On a CPU, make a faster file of the model first where there is none; once.",
     ),
 ]
+Web = Annotated[
+    bool,
+    typer.Option("--web", help="Serve a page for browsers; `--set web.listen=HOST:PORT`: where."),
+]
 
 _RECORDINGS = "out/{stream}-{start:%Y%m%d-%H%M%S}"
 """Path of the recordings that the preview's key v starts, without the suffix."""
@@ -40,6 +44,7 @@ def run(
         bool,
         typer.Option("--watch", help="Read the file again when it changes, and at SIGHUP."),
     ] = False,
+    web: Web = False,
 ) -> None:
     """
     Run the stream of a configuration, or several, until all have ended, --for is over, or Ctrl-C.
@@ -49,8 +54,14 @@ def run(
     from streamer.cli.driving import ConfigFile, drive
     from streamer.config import load_box
 
-    file = ConfigFile.read(configuration, overrides or (), watch=watch)
-    box = load_box(configuration, overrides or ())
+    changes = list(overrides or ())
+    file = ConfigFile.read(configuration, changes, watch=watch)
+    box = load_box(configuration, changes)
+    if web and box.web is None:
+        # The file has no page, and will have none when it is read again.
+        changes.append("web={}")
+        file = ConfigFile.read(configuration, changes, watch=watch)
+        box = load_box(configuration, changes)
     drive(box, context.obj, report, for_s, file=file)
 
 
@@ -74,6 +85,7 @@ def preview(
     overrides: Overrides = None,
     for_s: For = None,
     optimize: Optimize = True,
+    web: Web = False,
 ) -> None:
     """
     Show a source in a window, subject beside mask. Press h for the keys, q to quit.
@@ -82,19 +94,21 @@ def preview(
     """
     from streamer.cli.driving import drive
     from streamer.compositing import pixels_of
-    from streamer.config import LayoutConfig, RecordSinkConfig, parse_config
+    from streamer.config import BoxConfig, LayoutConfig, RecordSinkConfig, parse_box
 
     data = {
         "name": "preview",
         "source": guess_source(source),
         "model": {"name": model},
-        "sinks": [{"type": "display", "layout": layout}],
+        "sinks": [{"type": "page" if web else "display", "layout": layout}],
+        "web": {} if web else None,
     }
-    config = parse_config(literal(data), overrides or (), name="preview")
+    box = parse_box(literal(data), overrides or (), name="preview")
+    (config,) = box.streams.values()
     if not any(isinstance(sink, RecordSinkConfig) for sink in config.sinks):
         shown = config.sinks[0].model_dump(include=set(LayoutConfig.model_fields))
         has_alpha = pixels_of(config.sinks[0].layout, config.compose) == "bgra"
         path = _RECORDINGS + (".mov" if has_alpha else ".mp4")
         film = RecordSinkConfig(type="record", path=path, from_start=False, **shown)
         config = config.model_copy(update={"sinks": [*config.sinks, film]})
-    drive(config, context.obj, None, for_s, fast=optimize)
+    drive(BoxConfig.of(config, box.web), context.obj, None, for_s, fast=optimize)

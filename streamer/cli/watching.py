@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.cli import failures
 from streamer.cli.progress import Downloads, on_a_terminal
-from streamer.cli.records import stream_of
 from streamer.core.clock import Clock, SystemClock
 from streamer.core.cpu import ThreadTimes
+from streamer.core.records import stream_of
 from streamer.errors import redact
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The address that one of our servers listens on, parsed from a URL."""
+"""The addresses that our servers listen on, and the hosts by which others call them, parsed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from urllib.parse import unquote, urlsplit
 from streamer.core.urls import authority_may_end, stray_in_password
 
 _PATH = re.compile(r"(/[\w.~+-]+)+/?", re.ASCII)
+_HOST = re.compile(
+    r"(?:\[(?P<address>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9_][a-z0-9_-]*(?:\.[a-z0-9_-]+)*))"
+    r"(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_LONGEST_NAME = 253
 _PORTS = {"rtsp": 8554, "rtsps": 8322}
 """Default ports by scheme; RTSP's own 554 needs an administrator."""
 
@@ -79,6 +85,48 @@ class ServeAddress:
         )
 
 
+def listen_address(listen: str, example: str) -> tuple[str, int]:
+    """
+    Host and port of *listen*, `host:port`; an IPv6 address comes without its brackets.
+
+    Args:
+        listen: as it is written in a configuration.
+        example: a right one, with an IPv4 address, for the message.
+
+    Raises:
+        ValueError: it is no such address; the message does not repeat it.
+    """
+    try:
+        parts = urlsplit(f"//{listen}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or port is None or parts.netloc != listen or "@" in listen:
+        other = f"[::1]:{example.rpartition(':')[2]}"
+        raise ValueError(f"is not host:port, such as {example} or {other}")
+    return host, port
+
+
+def called_host(text: str) -> tuple[str, int | None]:
+    """
+    Host and port of *text*, `host[:port]`, as a browser writes the host that it calls.
+
+    Names come in lower case, IPv6 addresses in their shortest form and without brackets.
+
+    Raises:
+        ValueError: it is no such host; the message does not repeat it.
+    """
+    found = _HOST.fullmatch(text) if len(text) <= _LONGEST_NAME + len(":65535") else None
+    address = found and found["address"]
+    if found is None or (address and not _is_ipv6(address)):
+        raise ValueError("is not a host, such as cam.example.org or cam.example.org:8443")
+    host = str(ipaddress.IPv6Address(address)) if address else found["name"].lower()
+    port = int(found["port"]) if found["port"] else None
+    if port is not None and not 0 < port < 1 << 16:
+        raise ValueError("the port must be a number from 1 to 65535")
+    return host, port
+
+
 def is_loopback(host: str) -> bool:
     """Whether *host*, a name or an address, is this machine to itself only."""
     if host == "localhost":
@@ -87,3 +135,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_ipv6(address: str) -> bool:
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return True

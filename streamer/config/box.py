@@ -15,7 +15,9 @@ from streamer.config.limits import COUNT, DAY_S, Pause
 from streamer.config.load import check_config, plain_data, read_yaml
 from streamer.config.metrics import MetricsConfig
 from streamer.config.models import Config
+from streamer.config.sinks import PageSinkConfig
 from streamer.config.together import check_together, placed
+from streamer.config.web import WebConfig
 from streamer.errors import ConfigError
 
 _STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -53,12 +55,26 @@ class BoxConfig(Data):
     """When a stream that failed is started again; by default, never if there is only one."""
     metrics: MetricsConfig | None = None
     """Metrics and health of the process, served over HTTP; absent: none are."""
+    web: WebConfig | None = None
+    """A page in the browser that shows the streams and changes them; absent: there is none. A
+    stream without a sink of type `page` gets one."""
 
     @model_validator(mode="before")
     @classmethod
     def _several_are_kept(cls, data: Any) -> Any:
         several = isinstance(data, Mapping) and len(data.get("streams") or ()) > 1
         return {**data, "restart": {}} if several and data.get("restart") is None else data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _are_on_the_page(cls, data: Any) -> Any:
+        if not (isinstance(data, Mapping) and data.get("web") is not None):
+            return data
+        shown = {
+            name: with_page(stream) if isinstance(stream, Config) else stream
+            for name, stream in data["streams"].items()
+        }
+        return {**data, "streams": shown}
 
     @model_validator(mode="after")
     def _sinks_go_together(self) -> BoxConfig:
@@ -68,9 +84,9 @@ class BoxConfig(Data):
         return self
 
     @classmethod
-    def of(cls, stream: Config) -> BoxConfig:
-        """*stream* alone: its failure ends the run."""
-        return cls(streams={stream.name: stream})
+    def of(cls, stream: Config, web: WebConfig | None = None) -> BoxConfig:
+        """*stream* alone, which may be on a page: its failure ends the run."""
+        return cls.model_validate({"streams": {stream.name: stream}, "web": web})
 
     @property
     def alone(self) -> bool:
@@ -86,6 +102,13 @@ class BoxConfig(Data):
     def owns_stdout(self) -> bool:
         """Whether a sink writes to stdout; nothing else must be printed there then."""
         return any(stream.owns_stdout for stream in self.streams.values())
+
+
+def with_page(stream: Config) -> Config:
+    """*stream* with a sink for its page; itself if it has one."""
+    if any(isinstance(sink, PageSinkConfig) for sink in stream.sinks):
+        return stream
+    return stream.model_copy(update={"sinks": [*stream.sinks, PageSinkConfig(type="page")]})
 
 
 def load_box(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> BoxConfig:
@@ -122,7 +145,9 @@ def parse_box(
     filled = plain_data(data, overrides, name=name)
     if "streams" in filled:
         return _several(filled, name)
-    own: dict[str, Any] = {key: filled.pop(key) for key in ("restart", "metrics") if key in filled}
+    own: dict[str, Any] = {
+        key: filled.pop(key) for key in ("restart", "metrics", "web") if key in filled
+    }
     stream = check_config(filled)
     if not isinstance(stream, Config):
         raise ConfigError(f"{name}: {'; '.join(stream)}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from pydantic import field_validator, model_validator
 
-from streamer.config.addresses import is_loopback
+from streamer.config.addresses import is_loopback, listen_address
 from streamer.config.data import Data
 from streamer.config.limits import Pause
 
@@ -27,7 +25,7 @@ class MetricsConfig(Data):
     @field_validator("listen")
     @classmethod
     def _is_an_address(cls, listen: str) -> str:
-        _parsed(listen)
+        listen_address(listen, _EXAMPLE)
         return listen
 
     @model_validator(mode="after")
@@ -42,21 +40,9 @@ class MetricsConfig(Data):
     @property
     def host(self) -> str:
         """The host of `listen`, an IPv6 address without brackets."""
-        return _parsed(self.listen)[0]
+        return listen_address(self.listen, _EXAMPLE)[0]
 
     @property
     def port(self) -> int:
         """The port of `listen`; 0: any that is free."""
-        return _parsed(self.listen)[1]
-
-
-def _parsed(listen: str) -> tuple[str, int]:
-    """Host and port. Raises ValueError, whose message does not repeat *listen*."""
-    try:
-        parts = urlsplit(f"//{listen}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port is None or parts.netloc != listen or "@" in listen:
-        raise ValueError(f"is not host:port, such as {_EXAMPLE} or [::1]:9464")
-    return host, port
+        return listen_address(self.listen, _EXAMPLE)[1]

@@ -307,6 +307,22 @@ class RtspSinkConfig(SinkBase):
         return self
 
 
+class PageSinkConfig(SinkBase):
+    """Pictures for the page in the browser (`web`). Nothing is encoded while nobody watches."""
+
+    MADE_BY = "streamer.sinks.page:make"
+
+    type: Literal["page"]
+    encoder: Literal["auto", "software", "nvenc", "videotoolbox"] = "auto"
+    """As in a relay."""
+    quality: int = Field(26, ge=0, le=51)
+    """Constant rate factor: 0 best and largest, 51 worst."""
+    bitrate_kbps: int | None = Field(None, ge=10, le=1_000_000)
+    """A bit rate instead of `quality`."""
+    jpeg_quality: int = Field(80, ge=1, le=100)
+    """Of the pictures for browsers that cannot play H.264."""
+
+
 SinkConfig = Annotated[
     DisplaySinkConfig
     | RecordSinkConfig
@@ -314,6 +330,7 @@ SinkConfig = Annotated[
     | ImagesSinkConfig
     | PipeSinkConfig
     | VirtualCameraSinkConfig
+    | PageSinkConfig
     | DiscardSinkConfig,
     Field(discriminator="type"),
 ]

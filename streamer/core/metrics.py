@@ -6,6 +6,7 @@ Memory is flat however long a stream runs: a histogram counts into fixed logarit
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections import Counter
@@ -56,6 +57,10 @@ class Cumulative:
     """All values added up."""
 
 
+Mark = tuple[int, ...]
+"""The counts of a histogram at some moment; () before its first."""
+
+
 class LatencyHistogram:
     """
     Durations from 1 µs to about 3 h in buckets 2 % wide, hence quantiles to within 1 %.
@@ -91,18 +96,28 @@ class LatencyHistogram:
         if self._whole is not None:
             self._whole.record(duration_ns)
 
-    def quantile_ms(self, share: float) -> float | None:
-        """The duration in milliseconds that *share* (0..1) of all stay below; None if empty."""
+    def mark(self) -> Mark:
+        """What has been counted up to now, for `quantile_ms`."""
         with self._lock:
-            if not self._total:
-                return None
-            rank = share * (self._total - 1)
-            seen = 0
-            for bucket, count in enumerate(self._counts):
-                seen += count
-                if seen > rank:
-                    return math.exp((bucket + 0.5) * self._GROWTH) / 1000
-        raise AssertionError("the counts add up to the total")
+            return tuple(self._counts)
+
+    def quantile_ms(self, share: float, since: Mark = ()) -> float | None:
+        """
+        The duration in milliseconds that *share* (0..1) of all stay below; None if there is none.
+
+        Args:
+            share: of the durations.
+            since: those up to this mark of the same histogram are left out.
+        """
+        counts = self.mark()
+        if since:
+            counts = tuple(now - then for now, then in zip(counts, since, strict=True))
+        total = sum(counts)
+        if not total:
+            return None
+        seen = itertools.accumulate(counts)
+        bucket = next(n for n, below in enumerate(seen) if below > share * (total - 1))
+        return math.exp((bucket + 0.5) * self._GROWTH) / 1000
 
     def cumulative(self, bounds_s: Sequence[float]) -> Cumulative:
         """
@@ -200,10 +215,14 @@ class Metrics:
         with self._lock:
             return {reason: self._drops[reason] for reason in DROP_REASONS}
 
+    def stages(self) -> dict[str, LatencyHistogram]:
+        """The histograms over all sinks, by the name of the stage."""
+        with self._lock:
+            return dict(self._latency)
+
     def latencies(self) -> dict[str, dict[str, float | None]]:
         """The quantiles of every stage, by name; see `LatencyHistogram.summary`."""
-        with self._lock:
-            stages = dict(self._latency)
+        stages = self.stages()
         return {name: stages[name].summary() for name in sorted(stages)}
 
     def histograms(self) -> dict[tuple[str, SinkKey | None], LatencyHistogram]:

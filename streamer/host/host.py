@@ -24,6 +24,7 @@ from streamer.host.kept import KeptStream
 from streamer.host.status import HostStatus
 from streamer.models import Progress
 from streamer.serving.rtsp import RtspServers
+from streamer.serving.views import View, Views
 from streamer.sources.shared import SharedSources
 from streamer.stream import Stream
 
@@ -63,6 +64,7 @@ class Host(Uncopyable):
         self._servers = servers
         self._clock = clock or SystemClock()
         self._sources = SharedSources()
+        self._views = Views()
         self._events = Events(logs=False)
         self._stop_wanted = False
         self._prepared = False
@@ -223,6 +225,15 @@ class Host(Uncopyable):
         """The present run of the stream *name*; None before its first. Raises KeyError."""
         return self._kept[name].stream
 
+    def view(self, name: str) -> View:
+        """Who watches the stream *name* in a browser; goes on over its runs. Raises KeyError."""
+        return self._views.of(self._kept[name].wanted.name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the streams, in their order."""
+        return tuple(self._kept)
+
     def metrics(self, name: str) -> Metrics:
         """The counts and times of the stream *name*, over all of its runs. Raises KeyError."""
         return self._kept[name].metrics
@@ -261,6 +272,7 @@ class Host(Uncopyable):
             servers=self._servers,
             metrics=metrics,
             sources=None if self._box.alone else self._sources,
+            view=self._views.of(config.name) if self._box.web is not None else None,
         )
         stream.events.subscribe(self._events.pass_on)
         return stream

@@ -19,6 +19,7 @@ from streamer.config import Layout, LayoutConfig, Settings, fill_path
 from streamer.core.metrics import LatencyHistogram
 from streamer.events import Tell, nobody
 from streamer.serving.rtsp import RtspServers
+from streamer.serving.views import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Making:
     """For backgrounds that are videos."""
     shared: SharedPictures | None = None
     """Pictures shared with the other sinks of the stream."""
+    view: View | None = None
+    """For those who watch the stream in a browser."""
     kept: tuple[str, ...] = ()
     """Files that no recording may replace."""
     tell: Tell = nobody

@@ -15,6 +15,7 @@ from streamer.models import Progress, User
 from streamer.preprocessing import Refinement, within_crop
 from streamer.protocols import Matting, Sink, Source
 from streamer.serving.rtsp import PROCESS_SERVERS, RtspServers
+from streamer.serving.views import View
 from streamer.sinks import Making, make_sink
 from streamer.sources import make_source
 from streamer.sources.shared import SharedSources
@@ -49,6 +50,7 @@ def build(
     metrics: Metrics | None = None,
     budget: Callable[[], float] = lambda: 0.0,
     sources: SharedSources | None = None,
+    view: View | None = None,
 ) -> Parts:
     """
     Make the parts that *config* describes; fetches and loads the model.
@@ -62,6 +64,7 @@ def build(
         metrics: where to count; None: new ones.
         budget: seconds after which an answer of the model is late; asked for each run.
         sources: cameras that other streams of this process read too; None: a source of its own.
+        view: for those who watch it in a browser.
 
     Raises as `Stream.from_config`.
     """
@@ -72,7 +75,8 @@ def build(
         _try(source)
     live = config.source.is_live
     metrics, events = metrics or Metrics(), Events(config.name)
-    another = _maker(current, metrics, events, servers or RtspServers(PROCESS_SERVERS))
+    servers = servers or RtspServers(PROCESS_SERVERS)
+    another = _maker(current, metrics, events, servers, view)
     sinks = [another(config, number, number) for number in range(len(config.sinks))]
     user = User(metrics.latency("queue"), budget)
     matting, fallback = load_matting(config, progress, live=live, user=user)
@@ -99,7 +103,11 @@ def settings_of(config: Config, number: int = 0) -> Settings:
 
 
 def _maker(
-    current: Callable[[], Config], metrics: Metrics, events: Events, servers: RtspServers
+    current: Callable[[], Config],
+    metrics: Metrics,
+    events: Events,
+    servers: RtspServers,
+    view: View | None,
 ) -> MakeSink:
     """What makes the sinks of a stream, at its beginning and later."""
     shared = SharedPictures()
@@ -113,6 +121,7 @@ def _maker(
             servers=servers,
             open_video=open_video,
             shared=shared,
+            view=view,
             kept=config.files_read,
             tell=events.tell,
             current=lambda: settings_of(current()),

@@ -36,6 +36,7 @@ from streamer.protocols import (
     TriggeredSink,
 )
 from streamer.serving.rtsp import RtspServers
+from streamer.serving.views import View
 from streamer.sources.cameras import list_cameras
 from streamer.sources.shared import SharedSources
 from streamer.stream.build import MakeSink, build
@@ -146,6 +147,7 @@ class Stream(Uncopyable):
         servers: RtspServers | None = None,
         metrics: Metrics | None = None,
         sources: SharedSources | None = None,
+        view: View | None = None,
     ) -> Self:
         """
         The stream that *config* describes; fetches and loads the model.
@@ -156,6 +158,7 @@ class Stream(Uncopyable):
             servers: RTSP servers; None: those that all streams of this process share.
             metrics: go on with these counts, of a stream before this one; None: from zero.
             sources: cameras that other streams of this process read too; None: a source of its own.
+            view: for those who watch it in a browser.
 
         Raises:
             ConfigError: a background that is named cannot be read, or a sink cannot be made.
@@ -172,6 +175,7 @@ class Stream(Uncopyable):
             metrics=metrics,
             budget=lambda: made[0]._budget_s() if made else 0.0,
             sources=sources,
+            view=view,
         )
         stream = cls(
             parts.source,
@@ -535,8 +539,21 @@ class Stream(Uncopyable):
 
     def trigger(self) -> int:
         """Tell every sink that waits for a trigger to take a frame; returns how many there are."""
-        waiting = [sink for sink in self._engine.sinks.values() if isinstance(sink, TriggeredSink)]
-        return sum([sink.trigger() for sink in waiting])
+        return sum([sink.trigger() for sink in self._triggered])
+
+    @property
+    def triggers(self) -> int:
+        """How many sinks there are that `trigger` may tell."""
+        return len(self._triggered)
+
+    @property
+    def recordings(self) -> int:
+        """How many recordings there are that `record` switches."""
+        return len(self._recordings)
+
+    @property
+    def _triggered(self) -> list[TriggeredSink]:
+        return [sink for sink in self._engine.sinks.values() if isinstance(sink, TriggeredSink)]
 
     @property
     def _recordings(self) -> list[SwitchedSink]:

@@ -28,6 +28,7 @@ from streamer.config import (
     DiscardSinkConfig,
     DisplaySinkConfig,
     ImagesSinkConfig,
+    PageSinkConfig,
     PipeSinkConfig,
     RecordSinkConfig,
     RtspSinkConfig,
@@ -47,7 +48,7 @@ FILMS = ["record.gif", "record.mkv", "record.mov", "record.mp4", "record.webm", 
 KINDS = (
     ["display"]
     if HAS_SCREEN
-    else ["discard", "fake", "images", "pipe", *FILMS, "rtsp", "virtual_camera"]
+    else ["discard", "fake", "images", "page", "pipe", *FILMS, "rtsp", "virtual_camera"]
 )
 
 Make = Callable[[], Sink]
@@ -64,6 +65,8 @@ def config_of(kind: str, folder: Path) -> SinkConfig:
         case "rtsp":
             url = SecretStr("rtsp://127.0.0.1:0/masked")
             return RtspSinkConfig(type="rtsp", serve=url, preset="ultrafast")
+        case "page":
+            return PageSinkConfig(type="page")
         case "pipe":
             return PipeSinkConfig(type="pipe", path=str(folder / "pipe"))
         case _:

@@ -159,10 +159,23 @@ sinks:
   - type: virtual_camera
     device: /dev/video10
 """,
+    "sinks: page": """\
+sinks:
+  - type: page
+    layout: composite
+    quality: 20
+""",
     "sinks: discard": """\
 sinks:
   - type: discard
     layout: cutout
+""",
+    "web": """\
+web:
+  listen: 0.0.0.0:8443
+  password: ${PAGE_PASSWORD}
+  certificate: page.pem
+  private_key: page.key
 """,
     "pipeline": """\
 pipeline:

@@ -1,6 +1,5 @@
 """Live video for others: encoded as it comes, served or published."""
 
-from streamer.sinks.relaying.encoder import EncoderSettings
 from streamer.sinks.relaying.outlets import (
     Outlet,
     PublishedOutlet,
@@ -8,6 +7,7 @@ from streamer.sinks.relaying.outlets import (
     SeveralOutlets,
 )
 from streamer.sinks.relaying.relay import RelaySink
+from streamer.sinks.shared.encoder import EncoderSettings
 
 __all__ = [
     "EncoderSettings",

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol
 
-from streamer.config import ServeAddress
+from streamer.config import LayoutConfig, ServeAddress
 from streamer.errors import SinkError
 from streamer.events import Tell, nobody
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
+from streamer.serving import fragments
 from streamer.serving.publishing import Publisher, Transport, carries, parse_target
 from streamer.serving.rtsp import (
     Credentials,
@@ -20,6 +21,7 @@ from streamer.serving.rtsp import (
     TlsFiles,
     audio_format,
 )
+from streamer.serving.views import Piece, View
 
 _log = logging.getLogger(__name__)
 
@@ -195,6 +197,85 @@ class PublishedOutlet:
         """`{publish, state, restarts, …}`, as `Publisher.statistics`. Thread-safe."""
         publisher = self._publisher
         return {"publish": self._target.name, **(publisher.statistics() if publisher else {})}
+
+
+class PageOutlet:
+    """
+    The viewers of the stream's page that want what is relayed.
+
+    Of several relays of one layout the first one feeds them. What cannot be shown to them is left
+    to the page's own sink, and does not end the relay.
+    """
+
+    def __init__(self, view: View, layout: LayoutConfig) -> None:
+        self._view = view
+        self._layout = layout
+        self._audience = view.audience(layout, "mp4")
+        self._fragments: fragments.Fragments | None = None
+        self._feeds = False
+
+    @property
+    def watched(self) -> bool:
+        """Whether there are any, and they get their pictures from here."""
+        return self._is_first and bool(self._audience.viewers)
+
+    def open(self) -> None:
+        """Have them get no packets of another sink."""
+        self._view.relay(self._layout, self)
+
+    def takes(self, audio: AudioTrack) -> bool:
+        """Whether browsers play that audio."""
+        return fragments.carries(audio)
+
+    def begin(self, video: VideoTrack, audio: AudioTrack | None) -> None:
+        """Describe the packets to them."""
+        try:
+            self._fragments = fragments.Fragments(video, audio)
+        except (SinkError, ValueError) as error:
+            self._give_up(error)
+
+    def send_video(self, packet: VideoPacket) -> None:
+        """Hand over one packet; never waits."""
+        if self._fragments is None or not self.watched:
+            return
+        if not self._feeds:
+            self._feeds = True
+            self._audience.begin(self._fragments.opening)
+        try:
+            self._audience.put(Piece(self._fragments.video(packet), packet.key))
+        except ValueError as error:
+            self._give_up(error)
+
+    def send_audio(self, packet: AudioPacket) -> None:
+        """Hand over one packet; never waits."""
+        if self._fragments is not None and self._feeds and self.watched:
+            self._audience.put(Piece(self._fragments.audio(packet), key=False))
+
+    def take_key_request(self) -> bool:
+        """Whether a viewer waits for a key frame; true once for each request."""
+        return self._is_first and self._audience.take_key_request()
+
+    def close(self) -> None:
+        """Tell them that there is no picture for now. Safe to call twice."""
+        if self._feeds:
+            self._audience.put(None)
+        self._leave()
+
+    def statistics(self) -> dict[str, Any]:
+        """Nothing: the page's sink has its viewers."""
+        return {}
+
+    @property
+    def _is_first(self) -> bool:
+        return self._view.relayed_by(self._layout) is self
+
+    def _give_up(self, error: Exception) -> None:
+        _log.warning("page: what is relayed cannot be shown in browsers: %s", error)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._fragments, self._feeds = None, False
+        self._view.relay_no_more(self._layout, self)
 
 
 class SeveralOutlets:

@@ -14,8 +14,14 @@ from streamer.frame import Frame, Matte, StreamInfo
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.serving.rtsp import TlsFiles
 from streamer.sinks.making import Making
-from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
-from streamer.sinks.relaying.outlets import Outlet, PublishedOutlet, ServedOutlet, SeveralOutlets
+from streamer.sinks.relaying.outlets import (
+    Outlet,
+    PageOutlet,
+    PublishedOutlet,
+    ServedOutlet,
+    SeveralOutlets,
+)
+from streamer.sinks.shared.encoder import EncoderSettings, LiveEncoder
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +55,8 @@ def _outlet(config: RtspSinkConfig, making: Making) -> Outlet:
             tls_ca=config.tls_ca,
         )
         outlets.append(published)
+    if making.view is not None and config.codec == "h264":
+        outlets.append(PageOutlet(making.view, config))
     return outlets[0] if len(outlets) == 1 else SeveralOutlets(outlets)
 
 

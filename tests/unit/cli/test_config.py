@@ -63,4 +63,4 @@ def test_reference_prints_the_page_alone(streamer):
     result = streamer("config", "reference")
     assert result.exit_code == 0
     assert result.stdout.startswith("# Configuration\n")
-    assert result.stdout.endswith(" |\n")
+    assert result.stdout.endswith("```\n")

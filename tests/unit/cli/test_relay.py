@@ -5,9 +5,9 @@ from streamer.cli import driving
 
 @pytest.fixture
 def driven(monkeypatch):
-    """The configurations that would have run."""
+    """The streams that would have run."""
     seen = []
-    monkeypatch.setattr(driving, "drive", lambda config, *_, **__: seen.append(config))
+    monkeypatch.setattr(driving, "drive", lambda box, *_, **__: seen.extend(box.streams.values()))
     return seen
 
 
@@ -99,3 +99,9 @@ def test_rtsps_takes_its_certificate(streamer, driven):
     assert result.exit_code == 0, result.stderr
     (config,) = driven
     assert (config.sinks[0].certificate, config.sinks[0].private_key) == ("a.pem", "b.pem")
+
+
+def test_it_may_have_a_page(streamer, driven):
+    result = streamer("relay", "0", "--serve", "rtsp://127.0.0.1/a", "--web")
+    assert result.exit_code == 0, result.stderr
+    assert [sink.type for sink in driven[0].sinks] == ["rtsp", "page"]

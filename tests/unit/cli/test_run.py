@@ -189,7 +189,10 @@ def test_without_a_screen_no_camera_is_waited_for(streamer, pipelines, configura
     monkeypatch.setattr("streamer.control.window.window_problem", lambda: "no screen: set DISPLAY")
     result = streamer("run", configuration, "--set", "sinks.0={type: display}")
     assert result.exit_code == 5
-    assert result.stderr == "error: display: no screen: set DISPLAY\n"
+    assert (
+        result.stderr
+        == "error: display: no screen: set DISPLAY; `streamer preview --web` shows a page instead\n"
+    )
     assert made == []
 
 

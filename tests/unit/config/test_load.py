@@ -112,7 +112,7 @@ def test_what_is_not_yaml_is_located(written, text, expected):
         (
             "source: {type: usb}\nsinks: [{type: window}]\n",
             "sinks.0.type: 'window' is not one of display, record, rtsp, images, pipe, "
-            "virtual_camera, discard",
+            "virtual_camera, page, discard",
         ),
         (
             "source: {type: usb}\nsinks: [{type: record, path: a.mp4, crf: 99}]\n",

@@ -39,6 +39,7 @@ def test_what_the_repository_shows_is_accepted_by_schema_and_program(place, monk
         monkeypatch.delenv(name, raising=False)
     for name in ("DOOR_CAMERA", "HALL_CAMERA"):
         monkeypatch.setenv(name, "rtsp://camera/stream")
+    monkeypatch.setenv("PAGE_PASSWORD", "long enough")
     assert said(WRITTEN[place]) == []
     parse_box(WRITTEN[place], name=place)
 

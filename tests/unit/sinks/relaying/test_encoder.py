@@ -9,7 +9,7 @@ import pytest
 from streamer.errors import SinkError
 from streamer.frame import Stamp
 from streamer.packets import VideoPacket, split_annex_b
-from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
+from streamer.sinks.shared.encoder import EncoderSettings, LiveEncoder
 
 BASE = Fraction(1, 90_000)
 RED, GREY = (0, 0, 255), (128, 128, 128)

@@ -13,9 +13,9 @@ from streamer.config import ServeAddress
 from streamer.errors import ConfigError, SinkError
 from streamer.packets import AudioPacket, AudioTrack, VideoPacket, VideoTrack
 from streamer.serving.rtsp import RtspServers
-from streamer.sinks.relaying.encoder import EncoderSettings
 from streamer.sinks.relaying.outlets import PublishedOutlet, ServedOutlet, SeveralOutlets
 from streamer.sinks.relaying.relay import RelaySink
+from streamer.sinks.shared.encoder import EncoderSettings
 from tests.unit.sinks.scene import RED, shot, stream_info
 
 SETTINGS = EncoderSettings(encoder="software", preset="ultrafast")

@@ -11,7 +11,7 @@ import pytest
 
 from streamer.compositing import Composer
 from streamer.sinks import RecordSink
-from streamer.sinks.relaying.encoder import EncoderSettings, LiveEncoder
+from streamer.sinks.shared.encoder import EncoderSettings, LiveEncoder
 from streamer.sinks.shared.presets import FEW_CORES, preset_of
 from tests.unit.sinks.scene import shot, stream_info
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import streamer
-from streamer.cli.records import place_of, stream_of
+from streamer.core.records import place_of, stream_of
 
 TREES = {
     path: ast.parse(path.read_text(encoding="utf-8"))

@@ -1,0 +1,184 @@
+"""Live pictures for browsers: fragments of MP4 over a WebSocket, or JPEG pictures one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import get_args
+
+from fastapi import APIRouter, Request, WebSocket
+from fastapi.responses import StreamingResponse
+from starlette.websockets import WebSocketDisconnect
+
+from streamer.config import LayoutConfig, PageSinkConfig
+from streamer.control.web.api import Layouts
+from streamer.control.web.guard import NO_SESSION
+from streamer.control.web.lasting import Lasting, LastingResponse, ended
+from streamer.control.web.problems import Problem, answers
+from streamer.host import Host
+from streamer.serving.fragments import Opening
+from streamer.serving.views import Item, Kind, Piece, TooManyViewers, Viewer
+
+_BOUNDARY = "frame"
+_CLOSED = {404: 4404, 422: 4422, 429: 4429}
+"""Codes of WebSockets by status."""
+_REASON_BYTES = 123
+"""RFC 6455, 5.5: a control frame holds 125, the code among them."""
+
+
+class Watching:
+    """
+    A viewer of a stream, as the server's loop waits for pictures.
+
+    Args:
+        host: the streams.
+        name: of the stream.
+        layout: of the pictures; None: that of its page.
+        kind: of the pictures.
+
+    Raises:
+        Problem: there is no such stream, or nobody else can watch it.
+    """
+
+    def __init__(self, host: Host, name: str, layout: Layouts | None, kind: Kind) -> None:
+        loop = asyncio.get_running_loop()
+        self._woken = asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the server has ended
+                loop.call_soon_threadsafe(self._woken.set)
+
+        try:
+            self.viewer: Viewer = host.view(name).join(_layout(host, name, layout), kind, wake)
+        except KeyError:
+            raise Problem(404, f"there is no stream {name}") from None
+        except TooManyViewers as error:
+            raise Problem(429, f"{name}: {error}") from None
+
+    async def items(self) -> AsyncGenerator[Item, None]:
+        """What comes, without end."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            for item in self.viewer.take():
+                yield item
+
+
+def _layout(host: Host, name: str, layout: Layouts | None) -> LayoutConfig:
+    if layout is not None:
+        return LayoutConfig(layout=layout)
+    run = host.stream(name)
+    sinks = run.config.sinks if run is not None else ()
+    return next((sink for sink in sinks if isinstance(sink, PageSinkConfig)), LayoutConfig())
+
+
+def live_routes(host: Host, lasting: Lasting) -> APIRouter:
+    """
+    The routes of live pictures.
+
+    Args:
+        host: the streams.
+        lasting: how long they may last.
+    """
+    router = APIRouter(prefix="/api")
+
+    @router.get(
+        "/streams/{name}/live.mjpeg",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"multipart/x-mixed-replace": {}}},
+            **answers(401, 403, 404, 422, 429, 503),
+        },
+    )
+    async def pictures(
+        request: Request, name: str, layout: Layouts | None = None
+    ) -> StreamingResponse:
+        """JPEG pictures, each in the place of the one before, as fast as they are taken."""
+        watching = Watching(host, name, layout, "jpeg")
+        media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
+        until = lasting.over(request.state.session)
+        return LastingResponse(_parts(watching), media_type, until, watching.viewer.leave)
+
+    @router.websocket("/streams/{name}/live")
+    async def fragments(socket: WebSocket, name: str, layout: str | None = None) -> None:
+        """
+        An opening as text and bytes, then a fragment of MP4 for each frame.
+
+        In the layout `transparent` they are of colour times alpha, above the alpha in grey.
+        """
+        with contextlib.suppress(WebSocketDisconnect):
+            await socket.accept()
+            try:
+                named, kind = _asked(layout)
+                watching = Watching(host, name, named, kind)
+            except Problem as problem:
+                reason = problem.said.why.encode()[:_REASON_BYTES].decode(errors="ignore")
+                await socket.close(_CLOSED[problem.status], reason)
+                return
+            try:
+                await _send_until_over(socket, watching, lasting)
+            finally:
+                watching.viewer.leave()
+
+    return router
+
+
+def _asked(layout: str | None) -> tuple[Layouts | None, Kind]:
+    return ("cutout", "keyed") if layout == "transparent" else (_named(layout), "mp4")
+
+
+def _named(layout: str | None) -> Layouts | None:
+    for one in get_args(Layouts):
+        if one == layout:
+            found: Layouts = one
+            return found
+    if layout is not None:
+        raise Problem(422, "there is no such layout")
+    return None
+
+
+async def _send_until_over(socket: WebSocket, watching: Watching, lasting: Lasting) -> None:
+    """Send what comes, until the browser is gone, its session has ended, or the server ends."""
+    over = asyncio.ensure_future(lasting.over(socket.state.session))
+    others = asyncio.ensure_future(_send(socket, watching)), asyncio.ensure_future(_hear(socket))
+    try:
+        await asyncio.wait((over, *others), return_when=asyncio.FIRST_COMPLETED)
+        logged_out = over.done() and not lasting.closing.is_set()
+    finally:
+        failure = await ended(over, *others)
+    if failure is not None:
+        raise failure
+    if logged_out:
+        await socket.close(NO_SESSION, "the session has ended")
+
+
+async def _send(socket: WebSocket, watching: Watching) -> None:
+    async with contextlib.aclosing(watching.items()) as items:
+        async for item in items:
+            if item is None:
+                await socket.send_json({"state": "waiting"})
+            elif isinstance(item, Opening):
+                opening = {"mime": item.mime, "width": item.width, "height": item.height}
+                await socket.send_json(opening)
+                await socket.send_bytes(item.data)
+            else:
+                await socket.send_bytes(item.data)
+
+
+async def _hear(socket: WebSocket) -> None:
+    """Read until the browser is gone; what it says is of no interest."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _parts(watching: Watching) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(watching.items()) as items:
+        async for item in items:
+            if isinstance(item, Piece):
+                yield _part(item.data)
+
+
+def _part(picture: bytes) -> bytes:
+    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+    return head.encode() + picture + b"\r\n"
