@@ -13,6 +13,7 @@ from streamer.config.sinks import (
     DisplaySinkConfig,
     ImagesSinkConfig,
     LayoutConfig,
+    PageSinkConfig,
     PipeSinkConfig,
     RecordSinkConfig,
     RtspSinkConfig,
@@ -62,15 +63,16 @@ def check_together(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
         files_read: the files that any of these streams reads.
 
     Raises:
-        ValueError: two show a window, write to stdout, serve the same path, serve at one port with
-            different passwords, publish to the same URL, write the same files, pipe or virtual
-            camera; or one writes what is read.
+        ValueError: two show a window, are for one stream's page, write to stdout, serve the same
+            path, serve at one port with different passwords, publish to the same URL, write the
+            same files, pipe or virtual camera; or one writes what is read.
     """
     whole = sinks[0].place.partition(".")[0]
     if sum(isinstance(one.sink, DisplaySinkConfig) for one in sinks) > 1:
         raise ValueError(f"{whole}: one display at most")
     if pipes_to_stdout([one.sink for one in sinks]) > 1:
         raise ValueError(f"{whole}: one pipe to stdout at most")
+    _check_pages(sinks)
     _check_addresses(sinks)
     _check_published(sinks)
     _check_pipes(sinks)
@@ -82,6 +84,14 @@ def check_together(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
 def pipes_to_stdout(sinks: Sequence[SinkConfig]) -> int:
     """How many of *sinks* write to stdout."""
     return sum(isinstance(sink, PipeSinkConfig) and sink.path == "-" for sink in sinks)
+
+
+def _check_pages(sinks: Sequence[Placed]) -> None:
+    shown: set[str] = set()
+    for one, _ in _of_type(sinks, PageSinkConfig):
+        if one.stream in shown:
+            raise ValueError(f"{one.place}: one sink of type page is enough: it has all layouts")
+        shown.add(one.stream)
 
 
 def _check_addresses(sinks: Sequence[Placed]) -> None:

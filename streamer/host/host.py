@@ -229,6 +229,11 @@ class Host(Uncopyable):
         """Who watches the stream *name* in a browser; goes on over its runs. Raises KeyError."""
         return self._views.of(self._kept[name].wanted.name)
 
+    def config(self, name: str) -> Config:
+        """What the stream *name* is now, or is to be before its first run. Raises KeyError."""
+        kept = self._kept[name]
+        return kept.wanted if kept.stream is None else kept.stream.config
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the streams, in their order."""
@@ -291,6 +296,7 @@ class Host(Uncopyable):
             if name not in kept:
                 one.stop()
                 self._leaving.append(one)
+                self._views.forget(name)
             else:
                 one.change(wanted.streams[name])
         # New ones start once those that go have left what they may share.

@@ -7,6 +7,7 @@ A stream's sinks put encoded pictures in; a server takes them out. Neither waits
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -27,6 +28,8 @@ _MOST_WAITING = 150
 """Pieces for one viewer: 5 s at 30 frames/s."""
 _MOST_BYTES = 16 << 20
 """Of them."""
+_KEY_PAUSE_S = 0.25
+"""The least time between two key frames that viewers ask for."""
 
 
 class TooManyViewers(Exception):
@@ -64,12 +67,12 @@ class Viewer(Uncopyable):
         self.lost = 0
         """Pieces that he was too slow for."""
 
-    def take(self) -> Sequence[Item]:
-        """All that waits for him, oldest first."""
+    def take(self, most: int | None = None) -> Sequence[Item]:
+        """What waits for him, oldest first: all of it, or *most* at once."""
         with self._audience.lock:
-            items = tuple(self._items)
-            self._items.clear()
-            self._bytes = 0
+            number = len(self._items) if most is None else min(most, len(self._items))
+            items = tuple(self._items.popleft() for _ in range(number))
+            self._bytes -= sum(len(item.data) for item in items if isinstance(item, Piece))
         return items
 
     def leave(self) -> None:
@@ -94,6 +97,7 @@ class Viewer(Uncopyable):
         elif self._audience.kind == "jpeg":
             self.lost += len(self._items)
             self._items.clear()
+            self._bytes = len(piece.data)
             self._items.append(piece)
         elif self._needs_key and not piece.key:
             return False
@@ -117,14 +121,23 @@ class Viewer(Uncopyable):
 class Audience(Uncopyable):
     """Those who watch one layout of a stream in one kind of picture. Thread-safe."""
 
-    def __init__(self, layout: LayoutConfig, kind: Kind, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        layout: LayoutConfig,
+        kind: Kind,
+        changed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.layout = layout
+        self.key = layout_key(layout)
         self.kind = kind
         self.lock = threading.Lock()
         self._changed = changed
         self._viewers: tuple[Viewer, ...] = ()
         self._opening: Opening | None = None
         self._key_wanted = False
+        self._clock = clock
+        self._key_due_s = 0.0
 
     @property
     def viewers(self) -> int:
@@ -167,10 +180,18 @@ class Audience(Uncopyable):
             self._key_wanted |= any(wanting)
 
     def take_key_request(self) -> bool:
-        """Whether somebody waits for a key frame; true once for each request."""
+        """
+        Whether somebody waits for a key frame; true once for each request.
+
+        Those who come and go, or are too slow, get one together, four times a second at most: key
+        frames cost all the others.
+        """
         with self.lock:
-            wanted, self._key_wanted = self._key_wanted, False
-        return wanted
+            now_s = self._clock()
+            if not self._key_wanted or now_s < self._key_due_s:
+                return False
+            self._key_wanted, self._key_due_s = False, now_s + _KEY_PAUSE_S
+            return True
 
 
 class View(Uncopyable):
@@ -185,7 +206,7 @@ class View(Uncopyable):
         self._lock = threading.Lock()
         self._audiences: dict[tuple[str, Kind], Audience] = {}
         self._stills: list[Future[bytes]] = []
-        self._relayed: list[tuple[str, object]] = []
+        self._relayed: tuple[tuple[str, object], ...] = ()
         self.watched: tuple[Audience, ...] = ()
 
     @property
@@ -221,26 +242,31 @@ class View(Uncopyable):
         for audience in self.watched:
             audience.put(None)
 
-    def relay(self, layout: LayoutConfig, by: object) -> None:
-        """*by* encodes *layout* for others, and hands it to viewers here if it is the first."""
-        with self._lock:
-            self._relayed.append((_key(layout), by))
+    def relay(self, key: str, by: object) -> None:
+        """
+        *by* encodes a layout for others, and hands it to viewers here if it is the first.
 
-    def relay_no_more(self, layout: LayoutConfig, by: object) -> None:
+        Args:
+            key: of the layout, see `layout_key`.
+            by: who does.
+        """
+        with self._lock:
+            self._relayed = (*self._relayed, (key, by))
+
+    def relay_no_more(self, key: str, by: object) -> None:
         """End what `relay` began. Safe to call twice."""
-        key = _key(layout)
         with self._lock:
-            self._relayed = [one for one in self._relayed if one != (key, by)]
+            self._relayed = tuple(one for one in self._relayed if one != (key, by))
 
-    def relayed_by(self, layout: LayoutConfig) -> object | None:
-        """Who hands the MP4 of *layout* to viewers, if somebody encodes it for others."""
-        key = _key(layout)
+    def relayed_by(self, key: str) -> object | None:
+        """Who hands the MP4 of a layout to viewers, if somebody encodes it for others."""
         return next((by for relayed, by in self._relayed if relayed == key), None)
 
     def still(self) -> Future[bytes]:
         """The cutout of the next frame, as PNG with alpha; done by a sink, or cancelled by you."""
         future = Future[bytes]()
         with self._lock:
+            self._stills = [still for still in self._stills if not still.cancelled()]
             self._stills.append(future)
         return future
 
@@ -253,7 +279,7 @@ class View(Uncopyable):
         return [still for still in stills if still.set_running_or_notify_cancel()]
 
     def _audience(self, layout: LayoutConfig, kind: Kind) -> Audience:
-        key = _key(layout), kind
+        key = layout_key(layout), kind
         audience = self._audiences.get(key)
         if audience is None:
             audience = self._audiences[key] = Audience(layout, kind, self._count)
@@ -276,7 +302,12 @@ class Views(Uncopyable):
         with self._lock:
             return self._views.setdefault(stream, View())
 
+    def forget(self, stream: str) -> None:
+        """Drop the view of a stream that is gone; who watches it still has it."""
+        with self._lock:
+            self._views.pop(stream, None)
 
-def _key(layout: LayoutConfig) -> str:
+
+def layout_key(layout: LayoutConfig) -> str:
     """What tells layouts apart; sinks are layouts too, and have more fields."""
     return layout.model_dump_json(include=set(LayoutConfig.model_fields))

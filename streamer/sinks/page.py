@@ -49,6 +49,7 @@ class PageSink:
         compose: makes a composer for a layout, as `Making.composer`.
         settings: how H.264 is encoded.
         jpeg_quality: 1 to 100.
+        clock: seconds; tests pass their own.
     """
 
     name = "page"
@@ -59,7 +60,9 @@ class PageSink:
         compose: MakeComposer,
         settings: EncoderSettings,
         jpeg_quality: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._view = view
         self._compose = compose
         self._settings = settings
@@ -86,10 +89,10 @@ class PageSink:
         watched = self._view.watched
         if not (watched or self._channels):
             return
-        now_s = time.monotonic()
+        now_s = self._clock()
         if now_s < self._due_s:
             return
-        self._due_s = now_s + _LEAST_S
+        self._due_s = max(self._due_s, now_s - _LEAST_S) + _LEAST_S  # frames come with jitter
         wanted = [one for one in watched if not self._is_relayed(one)]
         for gone in [audience for audience in self._channels if audience not in wanted]:
             self._channels.pop(gone).close()
@@ -126,15 +129,16 @@ class PageSink:
             if channel is None:
                 channel = self._channels[audience] = self._channel(audience)
             self._encoded += channel.write(frame, matte)
-        except StreamerError as error:
-            _log.warning("page: no picture: %s", error)
+        except Exception as error:  # whatever it is, it must not end the stream
+            told = not isinstance(error, StreamerError)
+            _log.warning("page: no picture: %s", error, exc_info=told)
             self._failed.add(audience)
             audience.put(None)
             if audience in self._channels:
                 self._channels.pop(audience).close()
 
     def _is_relayed(self, audience: Audience) -> bool:
-        return audience.kind == "mp4" and self._view.relayed_by(audience.layout) is not None
+        return audience.kind == "mp4" and self._view.relayed_by(audience.key) is not None
 
     def _channel(self, audience: Audience) -> Channel:
         if self._info is None:
@@ -159,7 +163,7 @@ class PageSink:
                 data = _encoded(".png", composer.picture_of(frame, matte), ())
             finally:
                 composer.close()
-        except StreamerError as error:
+        except Exception as error:  # whoever waits must learn of any
             for still in stills:
                 still.set_exception(error)
             return

@@ -156,3 +156,13 @@ def test_a_page_that_is_left_open_comes_back_after_a_restart(browser: Browser, h
         with shown(host, WebConfig(listen=site.url.removeprefix("http://"))):
             viewer.moves()
         viewer.wrong.clear()  # the browser tells of each try
+
+
+def test_a_stream_that_has_ended_shows_no_picture_any_more(browser: Browser, host: Host) -> None:
+    with shown(host) as site, viewing(browser, site.url) as viewer:
+        viewer.moves()
+        run = host.stream("door")
+        assert run is not None
+        run.stop()
+        expect(viewer.page.locator("#picture video")).to_be_hidden()
+        expect(viewer.page.get_by_text("No picture for now")).to_be_visible()

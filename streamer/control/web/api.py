@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -126,7 +127,8 @@ def api_routes(
     def detailed(summary: Summary, run: Stream) -> Detail:
         config = run.config
         shown = next((sink for sink in config.sinks if isinstance(sink, PageSinkConfig)), None)
-        is_camera = config.source.type == "usb"
+        # Elsewhere cameras are listed by opening them, which would disturb those in use.
+        is_camera = config.source.type == "usb" and sys.platform.startswith("linux")
         return Detail(
             **summary.model_dump(),
             settings=changing.settings_of(config),

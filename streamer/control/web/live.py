@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import get_args
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, get_args
 
+import cv2
+import numpy as np
 from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
@@ -18,11 +20,17 @@ from streamer.control.web.lasting import Lasting, LastingResponse, ended
 from streamer.control.web.problems import Problem, answers
 from streamer.host import Host
 from streamer.serving.fragments import Opening
-from streamer.serving.views import Item, Kind, Piece, TooManyViewers, Viewer
+from streamer.serving.views import Item, Kind, Piece, TooManyViewers, Viewer, layout_key
 
 _BOUNDARY = "frame"
 _CLOSED = {404: 4404, 422: 4422, 429: 4429}
 """Codes of WebSockets by status."""
+_AGAIN = 1012
+"""RFC 6455's registry: come again."""
+_CHECKED_S = 0.5
+"""Between two looks at what is configured."""
+_BLACK = cv2.imencode(".jpg", np.zeros((90, 160, 3), np.uint8))[1].tobytes()
+"""Shown where there is no picture: the latest one would look as if it were live."""
 _REASON_BYTES = 123
 """RFC 6455, 5.5: a control frame holds 125, the code among them."""
 
@@ -49,8 +57,11 @@ class Watching:
             with contextlib.suppress(RuntimeError):  # the server has ended
                 loop.call_soon_threadsafe(self._woken.set)
 
+        self._host, self._name, self._asked = host, name, layout
         try:
-            self.viewer: Viewer = host.view(name).join(_layout(host, name, layout), kind, wake)
+            shown = _layout(host, name, layout)
+            self.viewer: Viewer = host.view(name).join(shown, kind, wake)
+            self._key = layout_key(shown)
         except KeyError:
             raise Problem(404, f"there is no stream {name}") from None
         except TooManyViewers as error:
@@ -61,15 +72,24 @@ class Watching:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            for item in self.viewer.take():
-                yield item
+            while items := self.viewer.take(1):  # what is not yet sent still counts as waiting
+                yield items[0]
+
+    async def over(self) -> None:
+        """Return when the stream is gone, or its page has another layout: join again then."""
+        while True:
+            await asyncio.sleep(_CHECKED_S)
+            try:
+                if layout_key(_layout(self._host, self._name, self._asked)) != self._key:
+                    return
+            except KeyError:
+                return
 
 
 def _layout(host: Host, name: str, layout: Layouts | None) -> LayoutConfig:
+    sinks = host.config(name).sinks
     if layout is not None:
         return LayoutConfig(layout=layout)
-    run = host.stream(name)
-    sinks = run.config.sinks if run is not None else ()
     return next((sink for sink in sinks if isinstance(sink, PageSinkConfig)), LayoutConfig())
 
 
@@ -97,7 +117,7 @@ def live_routes(host: Host, lasting: Lasting) -> APIRouter:
         """JPEG pictures, each in the place of the one before, as fast as they are taken."""
         watching = Watching(host, name, layout, "jpeg")
         media_type = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
-        until = lasting.over(request.state.session)
+        until = _first(lasting.over(request.state.session), watching.over())
         return LastingResponse(_parts(watching), media_type, until, watching.viewer.leave)
 
     @router.websocket("/streams/{name}/live")
@@ -141,16 +161,29 @@ def _named(layout: str | None) -> Layouts | None:
 async def _send_until_over(socket: WebSocket, watching: Watching, lasting: Lasting) -> None:
     """Send what comes, until the browser is gone, its session has ended, or the server ends."""
     over = asyncio.ensure_future(lasting.over(socket.state.session))
-    others = asyncio.ensure_future(_send(socket, watching)), asyncio.ensure_future(_hear(socket))
+    other = asyncio.ensure_future(watching.over())
+    talking = asyncio.ensure_future(_send(socket, watching)), asyncio.ensure_future(_hear(socket))
     try:
-        await asyncio.wait((over, *others), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((over, other, *talking), return_when=asyncio.FIRST_COMPLETED)
         logged_out = over.done() and not lasting.closing.is_set()
+        come_again = other.done()
     finally:
-        failure = await ended(over, *others)
+        failure = await ended(over, other, *talking)
     if failure is not None:
         raise failure
     if logged_out:
         await socket.close(NO_SESSION, "the session has ended")
+    elif come_again:
+        await socket.close(_AGAIN, "the page has changed")
+
+
+async def _first(*waiting: Coroutine[Any, Any, None]) -> None:
+    """Return when the first of *waiting* does."""
+    tasks = [asyncio.ensure_future(one) for one in waiting]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await ended(*tasks)
 
 
 async def _send(socket: WebSocket, watching: Watching) -> None:
@@ -175,7 +208,9 @@ async def _hear(socket: WebSocket) -> None:
 async def _parts(watching: Watching) -> AsyncGenerator[bytes, None]:
     async with contextlib.aclosing(watching.items()) as items:
         async for item in items:
-            if isinstance(item, Piece):
+            if item is None:
+                yield _part(_BLACK)
+            elif isinstance(item, Piece):
                 yield _part(item.data)
 
 

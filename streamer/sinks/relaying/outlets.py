@@ -209,7 +209,6 @@ class PageOutlet:
 
     def __init__(self, view: View, layout: LayoutConfig) -> None:
         self._view = view
-        self._layout = layout
         self._audience = view.audience(layout, "mp4")
         self._fragments: fragments.Fragments | None = None
         self._feeds = False
@@ -221,7 +220,7 @@ class PageOutlet:
 
     def open(self) -> None:
         """Have them get no packets of another sink."""
-        self._view.relay(self._layout, self)
+        self._view.relay(self._audience.key, self)
 
     def takes(self, audio: AudioTrack) -> bool:
         """Whether browsers play that audio."""
@@ -267,7 +266,7 @@ class PageOutlet:
 
     @property
     def _is_first(self) -> bool:
-        return self._view.relayed_by(self._layout) is self
+        return self._view.relayed_by(self._audience.key) is self
 
     def _give_up(self, error: Exception) -> None:
         _log.warning("page: what is relayed cannot be shown in browsers: %s", error)
@@ -275,7 +274,7 @@ class PageOutlet:
 
     def _leave(self) -> None:
         self._fragments, self._feeds = None, False
-        self._view.relay_no_more(self._layout, self)
+        self._view.relay_no_more(self._audience.key, self)
 
 
 class SeveralOutlets:
@@ -311,7 +310,7 @@ class SeveralOutlets:
         for outlet in self._outlets:
             outlet.begin(video, audio if outlet in self._heard else None)
             if audio is not None and outlet not in self._heard:
-                where = next(iter(outlet.statistics().values()))
+                where = next(iter(outlet.statistics().values()), "page")
                 _log.warning("%s: relayed without its audio: no place for %s", where, audio.codec)
 
     def send_video(self, packet: VideoPacket) -> None:

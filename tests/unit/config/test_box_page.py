@@ -37,3 +37,9 @@ def test_a_mistake_in_it_is_said_with_its_place() -> None:
         parse_box({**STREAM, "web": {"listen": "8080"}})
     with pytest.raises(ConfigError, match="without a password: set password"):
         parse_box({**STREAM, "web": {"listen": "0.0.0.0:8080"}})
+
+
+def test_a_stream_has_one_sink_for_its_page_at_most() -> None:
+    page = {"type": "page"}
+    with pytest.raises(ConfigError, match="one sink of type page is enough"):
+        parse_box({**STREAM, "sinks": [page, {**page, "layout": "mask"}], "web": {}})

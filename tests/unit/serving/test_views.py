@@ -19,15 +19,18 @@ from streamer.serving.views import (
     View,
     Viewer,
     Views,
+    layout_key,
 )
 
 MASK = LayoutConfig(layout="mask")
+MASK_KEY = layout_key(MASK)
 OPENING, LARGER = (Opening("video/mp4", width, 36, b"ftyp") for width in (64, 128))
 KEY, NEXT = Piece(b"key"), Piece(b"next", key=False)
 
 
 @pytest.fixture
-def view() -> View:
+def view(monkeypatch: pytest.MonkeyPatch) -> View:
+    monkeypatch.setattr("streamer.serving.views._KEY_PAUSE_S", 0.0)
     return View()
 
 
@@ -66,6 +69,18 @@ def test_who_joins_later_asks_for_a_key_frame(view: View) -> None:
     audience.put(NEXT)
     audience.put(KEY)
     assert late.take() == (OPENING, KEY)
+
+
+def test_key_frames_that_viewers_ask_for_have_a_pause_between_them() -> None:
+    now_s = [0.0]
+    audience = Audience(MASK, "mp4", lambda: None, lambda: now_s[0])
+    audience.join(lambda: None)
+    assert audience.take_key_request()
+    audience.join(lambda: None)
+    now_s[0] = 0.2
+    assert not audience.take_key_request()
+    now_s[0] = 0.3
+    assert audience.take_key_request(), "it was not forgotten"
 
 
 def test_another_opening_comes_before_the_pieces_that_need_it(view: View) -> None:
@@ -150,15 +165,15 @@ def test_there_is_a_limit(view: View) -> None:
 
 
 def test_of_several_relays_of_one_layout_the_first_one_feeds_the_viewers(view: View) -> None:
-    view.relay(MASK, "one")
-    view.relay(MASK, "other")
-    assert view.relayed_by(MASK) == "one"
-    assert view.relayed_by(LayoutConfig(layout="mask", labels=True)) is None
-    view.relay_no_more(MASK, "one")
-    view.relay_no_more(MASK, "one")
-    assert view.relayed_by(MASK) == "other"
-    view.relay_no_more(MASK, "other")
-    assert view.relayed_by(MASK) is None
+    view.relay(MASK_KEY, "one")
+    view.relay(MASK_KEY, "other")
+    assert view.relayed_by(MASK_KEY) == "one"
+    assert view.relayed_by(layout_key(LayoutConfig(layout="mask", labels=True))) is None
+    view.relay_no_more(MASK_KEY, "one")
+    view.relay_no_more(MASK_KEY, "one")
+    assert view.relayed_by(MASK_KEY) == "other"
+    view.relay_no_more(MASK_KEY, "other")
+    assert view.relayed_by(MASK_KEY) is None
 
 
 def test_after_another_beginning_viewers_wait_for_its_key_frame(view: View) -> None:

@@ -17,7 +17,7 @@ from streamer.config import LayoutConfig
 from streamer.errors import ConfigError, SinkError
 from streamer.packets import AudioPacket, AudioTrack
 from streamer.serving.fragments import Opening
-from streamer.serving.views import Kind, Piece, View, Viewer
+from streamer.serving.views import Kind, Piece, View, Viewer, layout_key
 from streamer.sinks.page import PageSink
 from streamer.sinks.shared.encoder import EncoderSettings
 from tests.unit.sinks.scene import RED, shot, stream_info
@@ -42,6 +42,7 @@ def view() -> View:
 def _every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames come as fast as the test writes them."""
     monkeypatch.setattr("streamer.sinks.page._LEAST_S", 0.0)
+    monkeypatch.setattr("streamer.serving.views._KEY_PAUSE_S", 0.0)
 
 
 def made(view: View, how: Compose = compose) -> PageSink:
@@ -184,13 +185,40 @@ def test_a_layout_that_cannot_be_drawn_costs_its_viewers_the_picture_and_nobody_
     assert caplog.text.count("beach.jpg: is gone") == 1
 
 
+def test_sixty_frames_a_second_are_shown_although_they_come_unevenly(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.sinks.page._LEAST_S", 1 / 61)
+    rng = np.random.default_rng(0)
+    clock = iter([index / 60 + 0.001 * rng.standard_normal() for index in range(120)])
+    settings = EncoderSettings(encoder="software")
+    sink, _ = PageSink(view, compose, settings, 90, lambda: next(clock)), join(view)
+    sink.open(LIVE)
+    for index in range(120):
+        sink.write(*shot(index))
+    assert sink.statistics()["encoded"] >= 117
+
+
+def test_whatever_fails_for_viewers_does_not_end_the_stream(view: View) -> None:
+    def broken(layout: LayoutConfig, pixels: Pixels) -> Composer:
+        raise MemoryError("too large")
+
+    sink, viewer = made(view, broken), join(view)
+    sink.open(LIVE)
+    still = view.still()
+    sink.write(*shot(0))
+    assert viewer.take() == (None,)
+    with pytest.raises(MemoryError):
+        still.result(0)
+
+
 def test_what_a_relay_encodes_is_not_encoded_again(view: View) -> None:
     sink, viewer = made(view), join(view)
     sink.open(LIVE)
-    view.relay(CUTOUT, view)
+    view.relay(layout_key(CUTOUT), view)
     sink.write(*shot(0))
     assert sink.statistics()["encoded"] == 0
-    view.relay_no_more(CUTOUT, view)
+    view.relay_no_more(layout_key(CUTOUT), view)
     sink.write(*shot(1))
     assert len(film_of(viewer)) == 1
 

@@ -358,6 +358,7 @@ class LivePicture {
   // What feeds tell.
 
   arrived(width, height) {
+    this.box.classList.remove("over");
     this.#backoff.reset();
     this.say("");
     if (this.size?.[0] === width && this.size[1] === height) return;
@@ -366,7 +367,14 @@ class LivePicture {
   }
 
   waits() {
+    const since = now();
     this.say("No picture for now");
+    // What has come is still played; then the last picture would look as if it were live.
+    setTimeout(() => {
+      if (this.#feed?.lastAt > since) return;
+      this.say("No picture for now");
+      this.box.classList.add("over");
+    }, 1500);
   }
 
   crowded() {

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx2 as httpx
@@ -369,3 +369,38 @@ def test_viewers_come_and_go_and_leave_nothing(page: Page) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(look, range(48)))
     wait_for(lambda: page.statistics()["viewers"] == 0)
+
+
+def code_at_the_end(watch: Watch) -> int | None:
+    """Read until the server closes."""
+    with suppress(ConnectionClosed):
+        while True:
+            watch.next()
+    return watch.connection.close_code
+
+
+def test_who_comes_before_the_first_run_gets_the_layout_that_is_configured(box: MakeBox) -> None:
+    host = Host(box(door={"sinks": [{"type": "page", "layout": "cutout"}]}))
+    with shown(host) as page, page.watch() as watch, running(host):
+        opening, _ = watch.film(1)
+        assert (opening["width"], opening["height"]) == (WIDTH, HEIGHT)
+
+
+def test_viewers_come_again_when_the_page_has_another_layout(box: MakeBox) -> None:
+    with running_page(box(door={"sinks": [{"type": "page", "layout": "cutout"}]})) as page:
+        with page.watch() as watch, page.watch(layout="mask") as other:
+            watch.film(1)
+            page.host.reload(box(door={"sinks": [{"type": "page", "layout": "stack"}]}))
+            assert code_at_the_end(watch) == 1012
+            other.film(1)
+        with page.watch() as again:
+            opening, _ = again.film(1)
+            assert opening["height"] == 2 * HEIGHT
+
+
+def test_viewers_of_a_stream_that_is_taken_out_are_sent_away(box: MakeBox) -> None:
+    with running_page(box(door={}, hall={})) as page, page.watch("hall") as watch:
+        watch.film(1)
+        page.host.reload(box(door={}))
+        assert code_at_the_end(watch) == 1012
+        assert page.client.get("/api/streams/hall").status_code == 404
