@@ -1,7 +1,14 @@
 """`python -m benchmarks`: every measurement, one after the other."""
 
-from benchmarks import composition, relay_latency, soak, stages, streams
+from benchmarks import composition, page_latency, relay_latency, soak, stages, streams
 
 raise SystemExit(
-    max(stages.main(), composition.main(), relay_latency.main(), streams.main(), soak.main())
+    max(
+        stages.main(),
+        composition.main(),
+        relay_latency.main(),
+        page_latency.main(),
+        streams.main(),
+        soak.main(),
+    )
 )
