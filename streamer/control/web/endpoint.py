@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from streamer.serving.sockets import listening_socket, refusal
 logger = logging.getLogger("streamer.control.web")
 
 _INSTALL = "pip install 'streamer[web]'"
+_TICK_S = 0.01
 _MESSAGE_BYTES = 4096
 """Of a WebSocket; browsers have nothing to say there."""
 _SEND_BYTES = 256 << 10
@@ -36,7 +38,7 @@ def serving_web(host: Host, config: WebConfig | None) -> Iterator[str | None]:
     and run before, within and after the block, and is never held up.
 
     Raises:
-        ConfigError: the address or the certificate cannot be used.
+        ConfigError: the address or the certificate cannot be used, or the page does not start.
         MissingDependency: what it needs is not installed.
     """
     if config is None:
@@ -96,7 +98,10 @@ def serving_web(host: Host, config: WebConfig | None) -> Iterator[str | None]:
     thread = threading.Thread(target=server.run, args=([listener],), name="streamer-web")
     thread.start()
     try:
-        logger.info("page: %s", url)
+        while not server.started and thread.is_alive():
+            time.sleep(_TICK_S)
+        if not server.started:
+            raise ConfigError("web: the page could not be started: the log says why")
         yield url
     finally:
         server.should_exit = True
