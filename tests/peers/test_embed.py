@@ -88,7 +88,7 @@ def show_picture(viewer: Viewer) -> None:
 
 def show_nothing(viewer: Viewer) -> None:
     """Wait until all is transparent."""
-    expect(viewer.page.locator("canvas")).to_be_hidden(timeout=2500)
+    expect(viewer.page.locator("canvas")).to_be_hidden()
     assert not screenshot(viewer, omit_background=True).any()
 
 
@@ -184,7 +184,7 @@ def test_it_comes_back_when_the_gpu_does(browser: Browser, host: Host) -> None:
         show_picture(viewer)
         viewer.page.evaluate(f"window.lost = {CONTEXT}.getExtension('WEBGL_lose_context')")
         viewer.page.evaluate("lost.loseContext()")
-        expect(viewer.page.locator("canvas")).to_be_hidden(timeout=2500)
+        expect(viewer.page.locator("canvas")).to_be_hidden()
         viewer.page.evaluate("lost.restoreContext()")
         show_picture(viewer)
         assert_composed(viewer, site, (255, 255, 255))

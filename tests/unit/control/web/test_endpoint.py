@@ -131,7 +131,7 @@ def test_it_ends_within_two_seconds_whoever_is_connected(box: MakeBox) -> None:
             watch.film(1)
             wait_for(lambda: page.statistics()["viewers"] == 2 + 3 + 1)
             began_s = time.monotonic()
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < PATIENCE_S / 2, "it waits for nobody"
         wait_for(lambda: not host.view("door").viewers)
 
 
@@ -162,7 +162,7 @@ def test_a_change_that_takes_long_does_not_hold_up_the_end(
             changing.start()
             assert begun.wait(PATIENCE_S)
             began_s = time.monotonic()
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < PATIENCE_S / 2, "it waits for nobody"
         go_on.set()
         changing.join()
     assert statuses == [503]
