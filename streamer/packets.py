@@ -13,6 +13,9 @@ from typing import Literal
 
 VideoCodec = Literal["h264", "hevc"]
 
+PARAMETER_SETS: dict[VideoCodec, tuple[int, ...]] = {"h264": (7, 8), "hevc": (32, 33, 34)}
+"""NAL unit types of parameter sets (ITU-T H.264 table 7-1, H.265 table 7-1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
@@ -67,6 +70,11 @@ class AudioPacket:
     data: bytes
     pts: int
     """Units of the track's `time_base`, on the video's timeline."""
+
+
+def nal_type(codec: VideoCodec, unit: bytes | memoryview) -> int:
+    """The type of a NAL unit, which has a byte at least (H.264 7.3.1, H.265 7.3.1.2)."""
+    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
 
 
 _START = b"\0\0\1"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
-from streamer.config.addresses import is_loopback, listen_address
-from streamer.config.data import Data
+from streamer.config.addresses import is_loopback
 from streamer.config.limits import Pause
+from streamer.config.listening import ListeningConfig
 
 _EXAMPLE = "127.0.0.1:9464"
 
 
-class MetricsConfig(Data):
+class MetricsConfig(ListeningConfig):
     """Metrics for Prometheus and health for whoever keeps the process running, over HTTP."""
 
     listen: str = _EXAMPLE
@@ -22,12 +22,6 @@ class MetricsConfig(Data):
     ready_s: Pause = 5.0
     """Seconds. `/readyz` says that all is well while each stream's newest frame is younger."""
 
-    @field_validator("listen")
-    @classmethod
-    def _is_an_address(cls, listen: str) -> str:
-        listen_address(listen, _EXAMPLE)
-        return listen
-
     @model_validator(mode="after")
     def _served_with_care(self) -> MetricsConfig:
         if not (is_loopback(self.host) or self.insecure):
@@ -36,13 +30,3 @@ class MetricsConfig(Data):
                 f"write {_EXAMPLE}, or insecure: true"
             )
         return self
-
-    @property
-    def host(self) -> str:
-        """The host of `listen`, an IPv6 address without brackets."""
-        return listen_address(self.listen, _EXAMPLE)[0]
-
-    @property
-    def port(self) -> int:
-        """The port of `listen`; 0: any that is free."""
-        return listen_address(self.listen, _EXAMPLE)[1]

@@ -6,15 +6,15 @@ import unicodedata
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from streamer.config.addresses import called_host, is_loopback, listen_address
-from streamer.config.data import Data
+from streamer.config.addresses import called_host, is_loopback
+from streamer.config.listening import ListeningConfig
 
 _EXAMPLE = "127.0.0.1:8080"
 _SHORTEST = 8
 _LONGEST = 1024
 
 
-class WebConfig(Data):
+class WebConfig(ListeningConfig):
     """A page that shows the streams and changes them, and the API that it uses, over HTTP."""
 
     listen: str = _EXAMPLE
@@ -31,12 +31,6 @@ class WebConfig(Data):
     """Further names by which browsers reach the page, such as `cam.example.org`, or with the only
     port that is allowed, `cam.example.org:8443`. Those of a proxy are needed, and it must pass on
     `Host` as the browser wrote it. A page of any other name is refused: it may be an attacker's."""
-
-    @field_validator("listen")
-    @classmethod
-    def _is_an_address(cls, listen: str) -> str:
-        listen_address(listen, _EXAMPLE)
-        return listen
 
     @field_validator("password")
     @classmethod
@@ -74,16 +68,6 @@ class WebConfig(Data):
                 f"password: set password, or write {_EXAMPLE}"
             )
         return self
-
-    @property
-    def host(self) -> str:
-        """The host of `listen`, an IPv6 address without brackets."""
-        return listen_address(self.listen, _EXAMPLE)[0]
-
-    @property
-    def port(self) -> int:
-        """The port of `listen`; 0: any that is free."""
-        return listen_address(self.listen, _EXAMPLE)[1]
 
     @property
     def has_tls(self) -> bool:

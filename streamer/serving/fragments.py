@@ -20,11 +20,13 @@ import av
 
 from streamer.errors import SinkError, ffmpeg_reason
 from streamer.packets import (
+    PARAMETER_SETS,
     AudioPacket,
     AudioTrack,
     VideoCodec,
     VideoPacket,
     VideoTrack,
+    nal_type,
     split_annex_b,
 )
 from streamer.serving.muxing import add_audio, add_video
@@ -41,7 +43,6 @@ _VIDEO, _AUDIO = 1, 2
 """Values of track_ID: FFmpeg counts the streams from 1."""
 _KEY, _NOT_KEY = 0x0200_0000, 0x0101_0000
 """Sample flags (8.8.3.1): depends on no other; depends on others and is no sync sample."""
-_PARAMETER_SETS: dict[VideoCodec, tuple[int, ...]] = {"h264": (7, 8), "hevc": (32, 33, 34)}
 _DELIMITER: dict[VideoCodec, int] = {"h264": 9, "hevc": 35}
 """NAL unit types that samples go without (ITU-T H.264 table 7-1, H.265 table 7-1)."""
 _AAC_TYPES = (2, 5, 29)
@@ -127,8 +128,8 @@ class Fragments:
         codec = self._track.codec
         parts: list[bytes | memoryview] = []
         for unit in split_annex_b(packet.data):
-            kind = _kind(codec, unit)
-            if kind in _PARAMETER_SETS[codec]:
+            kind = nal_type(codec, unit)
+            if kind in PARAMETER_SETS[codec]:
                 if unit not in self._track.parameter_sets:
                     raise ValueError(f"{codec}: a packet has other parameter sets than its track")
             elif kind != _DELIMITER[codec]:
@@ -217,8 +218,8 @@ def _opened(video: VideoTrack, audio: AudioTrack | None) -> tuple[Opening, int]:
     """What FFmpeg makes of the tracks, and the timescale that it chose for audio."""
     if audio is not None and not carries(audio):
         raise ValueError(f"audio {audio.codec}: browsers do not play it in MP4: use aac or opus")
-    kinds = {_kind(video.codec, unit) for unit in video.parameter_sets}
-    if not kinds.issuperset(_PARAMETER_SETS[video.codec]):
+    kinds = {nal_type(video.codec, unit) for unit in video.parameter_sets}
+    if not kinds.issuperset(PARAMETER_SETS[video.codec]):
         raise SinkError(f"{video.codec}: the track has not all of its parameter sets")
     audio_scale = 0
     written = io.BytesIO()
@@ -271,11 +272,6 @@ def _hevc_codec(opening: bytes) -> str:
 
 _SAMPLE_ENTRY: dict[VideoCodec, str] = {"h264": "avc1", "hevc": "hvc1"}
 _VIDEO_CODEC = {"h264": _avc_codec, "hevc": _hevc_codec}
-
-
-def _kind(codec: VideoCodec, unit: bytes | memoryview) -> int:
-    """The type of a NAL unit (H.264, 7.3.1; H.265, 7.3.1.2)."""
-    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
 
 
 def _box(kind: bytes, *parts: bytes) -> bytes:

@@ -20,7 +20,14 @@ from av.video.frame import PictureType
 from streamer.core.cores import library_threads
 from streamer.errors import SinkError, ffmpeg_reason
 from streamer.frame import Image, Stamp
-from streamer.packets import VideoCodec, VideoPacket, VideoTrack, split_annex_b
+from streamer.packets import (
+    PARAMETER_SETS,
+    VideoCodec,
+    VideoPacket,
+    VideoTrack,
+    nal_type,
+    split_annex_b,
+)
 from streamer.sinks.shared.canvas import Canvas
 from streamer.sinks.shared.presets import preset_of
 from streamer.sinks.shared.timeline import Timeline
@@ -36,8 +43,6 @@ _HARDWARE: dict[str, dict[str, str]] = {
 }
 _NOMINAL_FPS = Fraction(25)
 """The rate that the encoder is told where the source names none; only timestamps matter."""
-_PARAMETER_SETS: dict[VideoCodec, tuple[int, ...]] = {"h264": (7, 8), "hevc": (32, 33, 34)}
-"""NAL unit types of parameter sets (ITU-T H.264 table 7-1, H.265 table 7-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +158,12 @@ class LiveEncoder:
         return VideoPacket(data, pts, key, captured_ns)
 
     def _parameter_sets(self, data: bytes) -> tuple[bytes, ...]:
-        wanted = _PARAMETER_SETS[self._settings.codec]
-        return tuple(bytes(unit) for unit in split_annex_b(data) if self._kind(unit) in wanted)
-
-    def _kind(self, unit: memoryview) -> int:
-        return unit[0] & 0x1F if self._settings.codec == "h264" else unit[0] >> 1 & 0x3F
+        codec = self._settings.codec
+        return tuple(
+            bytes(unit)
+            for unit in split_annex_b(data)
+            if nal_type(codec, unit) in PARAMETER_SETS[codec]
+        )
 
     def _made_of(self, sets: tuple[bytes, ...]) -> VideoTrack:
         return VideoTrack(
