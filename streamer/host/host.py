@@ -153,6 +153,22 @@ class Host(Uncopyable):
                 raise ConfigError(f"{section}: is fixed while the streams run")
         self._wanted = box
 
+    def stop(self, name: str) -> None:
+        """
+        Soon end the stream *name*, by working off what waits; the host goes on without it.
+
+        It stays down, over reloads too, until `start`. Raises KeyError.
+        """
+        self._kept[name].halt()
+
+    def start(self, name: str) -> None:
+        """
+        Soon start the stream *name* if it is down: stopped, ended, failed, or waiting to be tried.
+
+        It is what its users had made of it, unless a reload has changed it. Raises KeyError.
+        """
+        self._kept[name].start()
+
     def request_stop(self) -> None:
         """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
         self._stop_wanted = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -23,15 +24,23 @@ from streamer.stream import Stream
 
 logger = logging.getLogger("streamer.host")
 
-KeptState = Literal["starting", "running", "waiting", "ended", "failed"]
+KeptState = Literal["starting", "running", "waiting", "stopped", "ended", "failed"]
 """
 `starting`: its model is being loaded; `running`: it has threads; `waiting`: it failed and will be
-started again; `ended`: its source ended, or a stop was wanted; `failed`: it failed for good.
+started again; `stopped`: a user stopped it and may start it again; `ended`: its source ended, or
+the host stops; `failed`: it failed for good.
 """
 
 _NS = 1_000_000_000
 _MOST_STUCK = 4
 """With so many earlier runs stuck in calls that never return, the stream stays down."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Wish:
+    """What users want of a stream: that it is up, or that it stays down."""
+
+    up: bool
 
 
 class KeptStream:
@@ -54,7 +63,7 @@ class KeptStream:
         restarts: how often it was started again after a failure.
         stream: the present or latest run; None before the first.
 
-    For the host's thread; `status` and `stream` are for any.
+    For the host's thread; `status`, `stream`, `halt` and `start` are for any.
     """
 
     def __init__(
@@ -82,6 +91,10 @@ class KeptStream:
         self._clock = clock
         self._tell = tell
         self._stopping = self._aborted = False
+        self._wish = self._heeded = _Wish(up=True)
+        """The latest one of its users, and the latest that `tend` has seen."""
+        self._halting: Stream | None = None
+        """The run that ends because of that."""
         self._backoff = Backoff(*((restart.first_s, restart.max_s) if restart else (1.0, 1.0)))
         self._attempts = 0
         self._due_ns = 0
@@ -128,23 +141,34 @@ class KeptStream:
         Make the stream what *config* says: while it runs if that is possible, else by another run,
         which takes over once it is loaded. If it cannot be had, everything stays as it was.
 
-        Nothing happens if that is what it is to be already.
+        Nothing happens if that is what it is to be already. One that is stopped stays so.
         """
         if config == self.wanted:
             return
         self.wanted = config
         if self.state in ("waiting", "ended", "failed"):
-            self.state, self.failure, self._attempts = "starting", None, 0
+            self._begin_anew()
+
+    def halt(self) -> None:
+        """Soon end it, by working off what waits, and keep it down until `start`."""
+        self._wish = _Wish(up=False)
+
+    def start(self) -> None:
+        """Soon start it, if it is down for whatever reason."""
+        self._wish = _Wish(up=True)
 
     def tend(self) -> bool:
         """See to it for a moment; false when nothing more comes of it."""
         self._collect()
         if self.state == "running":
             self._watch()
-        if not (self._stopping or self._work):
+        if self._stopping:
+            if self.state == "starting" and not self.loading:
+                self._end()
+        elif not self._heed():
+            self._halt()
+        elif not self._work:
             self._go_on()
-        elif self._stopping and self.state == "starting" and not self.loading:
-            self._end()
         return not self.over or (self.loading and not self._aborted)
 
     def stop(self) -> None:
@@ -152,7 +176,7 @@ class KeptStream:
         self._stopping = True
         if self.state == "running" and self.stream is not None:
             self.stream.stop()
-        elif self.state == "waiting":
+        elif self.state in ("waiting", "stopped"):
             self._end()
 
     def abort(self) -> None:
@@ -205,7 +229,7 @@ class KeptStream:
                 self.fail(work.failure)
         elif work.result is None:
             self._config = became
-        elif self._stopping:
+        elif self._stopping or not self._heeded.up:
             _discard(work.result)
         else:
             self._made = work.result, became
@@ -229,6 +253,9 @@ class KeptStream:
         if self._stopping:
             self.failure = stream.failure
             self._end()
+        elif self._halting is stream:
+            self.failure = stream.failure
+            self._end("stopped")
         elif self._made is not None or self.wanted is not self._config:
             self.state = "starting"
         elif stream.failure is None:
@@ -251,16 +278,40 @@ class KeptStream:
             make = partial(self._make, self.wanted, self.metrics)
             self._work = Change(self.stream, self._config, self.wanted, make), self.wanted
         elif self.state == "starting":
-            self._start(self.wanted)
+            self._start()
         elif self.state == "waiting" and self._clock.now_ns() >= self._due_ns:
             self.restarts += self.stream is not None
             self.state = "starting"
-            users = self.stream is not None and self.wanted is self._config
-            # With what its users have changed, unless the file has changed since.
-            self._start(self.stream.config if users and self.stream else self.wanted)
+            self._start()
 
-    def _start(self, config: Config) -> None:
-        """Make the next run in a thread."""
+    def _heed(self) -> bool:
+        """Take what its users want; false while it is to be down."""
+        wish, before = self._wish, self._heeded
+        self._heeded = wish
+        if wish is not before and wish.up and self.state not in ("starting", "running"):
+            self._begin_anew()
+        return wish.up
+
+    def _halt(self) -> None:
+        """Go on towards being down."""
+        if self.state == "running" and self.stream is not None:
+            if self._halting is not self.stream:
+                self._halting = self.stream
+                self.stream.stop()
+        elif self.state == "waiting" or (self.state == "starting" and not self.loading):
+            self._end("stopped")
+
+    def _begin_anew(self) -> None:
+        """Be tried at once, as if it had never failed."""
+        self.state, self.failure, self._attempts = "starting", None, 0
+
+    def _start(self) -> None:
+        """
+        Make the next run in a thread: what its users have made of it, unless the file has changed
+        since.
+        """
+        users = self.stream is not None and self.wanted is self._config
+        config = self.stream.config if users and self.stream else self.wanted
         work = Work[Stream | None](
             partial(self._make, config, self.metrics), config.name, "starting"
         )
@@ -277,11 +328,11 @@ class KeptStream:
         self._began_ns = self._clock.now_ns()
         stream.begin()
 
-    def _end(self) -> None:
+    def _end(self, state: Literal["ended", "stopped"] = "ended") -> None:
         if self._made is not None:
             _discard(self._made[0])
             self._made = None
-        self.state = "ended"
+        self.state = state
         if self._restart is not None:
             self._tell(StreamEnded(str(self.failure) if self.failure is not None else ""))
 

@@ -26,6 +26,11 @@ class StreamStatus:
     status: Status | None
     """Of its present or latest run, with the counts of all of them; None before the first."""
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether it is down and nothing is wrong with that: stopped, or at its source's end."""
+        return self.state in ("stopped", "ended")
+
     def report(self) -> dict[str, Any]:
         """As plain JSON values; see docs/report.md."""
         run = self.status.report() if self.status is not None else {}

@@ -166,3 +166,17 @@ def test_a_stream_that_has_ended_shows_no_picture_any_more(browser: Browser, hos
         run.stop()
         expect(viewer.page.locator("#picture video")).to_be_hidden()
         expect(viewer.page.get_by_text("No picture for now")).to_be_visible()
+
+
+def test_a_stream_is_stopped_and_started(browser: Browser, host: Host) -> None:
+    with shown(host) as site, viewing(browser, site.url) as viewer:
+        page = viewer.page
+        viewer.moves()
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.locator("#one-state")).to_have_text("stopped")
+        expect(page.locator("#picture video")).to_be_hidden()
+        expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.locator("#one-state")).to_have_text("live")
+        viewer.moves()
+        expect(page.get_by_role("button", name="Pause")).to_be_enabled()

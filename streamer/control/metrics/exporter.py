@@ -120,7 +120,7 @@ def _add_state(families: Families, stream: StreamStatus) -> None:
     if status is None:
         return
     age_s = status.counts.source.frame_age_s
-    if age_s is not None and stream.state != "ended":
+    if age_s is not None and not stream.at_rest:
         families.frame_age.add_metric([name], age_s)
     for sink in status.sinks:
         viewers = sink.statistics.get("viewers")

@@ -10,7 +10,8 @@ def unready_streams(host: Host, within_s: float) -> list[str]:
     One line for each stream that is not ready, such as `door: no frame for 12.3 s`.
 
     A stream is ready when its model is warm and its newest frame is less than *within_s* seconds
-    old. One that has ended by itself does not count. Lines hold no URL and no path.
+    old. One that has ended by itself, or was stopped, does not count.
+    Lines hold no URL and no path.
     """
     lines = []
     for stream in host.status().streams:
@@ -25,7 +26,7 @@ def unready_streams(host: Host, within_s: float) -> list[str]:
 
 
 def _why_not(stream: StreamStatus, within_s: float, *, warm: bool) -> str | None:
-    if stream.state == "ended":
+    if stream.at_rest:
         return None
     if stream.state == "failed":
         return "failed, and is not started again"

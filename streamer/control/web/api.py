@@ -36,7 +36,16 @@ _UPLOADS = 2
 """At once: a picture may take 400 MB while it is decoded."""
 
 Verb = Literal[
-    "pause", "resume", "release", "acquire", "reopen", "trigger", "record", "stop-recording"
+    "start",
+    "stop",
+    "pause",
+    "resume",
+    "release",
+    "acquire",
+    "reopen",
+    "trigger",
+    "record",
+    "stop-recording",
 ]
 Layouts = Literal[
     "side_by_side",
@@ -208,7 +217,16 @@ def api_routes(
 
     @router.post("/streams/{name}/{verb}", responses=answers(404, 409, 422))
     def do(name: str, verb: Verb) -> Summary:
-        """Do what a window's keys do."""
+        """
+        Do what a window's keys do; or stop the stream, which takes a moment, and start it again.
+
+        What is so already is no error.
+        """
+        if verb in ("start", "stop"):
+            summary_of(name)  # or 404
+            with suppress(KeyError):  # it was taken out this moment
+                host.start(name) if verb == "start" else host.stop(name)
+            return summary_of(name)
         run = run_of(name)
         if verb == "trigger" and not run.triggers:
             raise Problem(409, f"{name}: no sink waits for a trigger")

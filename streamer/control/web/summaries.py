@@ -37,7 +37,7 @@ class Summary(BaseModel):
 
     name: str
     state: str
-    """`starting`, `running`, `waiting` for another try, `ended` or `failed`."""
+    """`starting`, `running`, `waiting` for another try, `stopped`, `ended` or `failed`."""
     error: str | None
     """The latest failure."""
     restarts: int

@@ -3,57 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamer import Pipeline
-from streamer.config import BoxConfig, Config, parse_box
+from streamer.config import Config, parse_box
 from streamer.errors import ConfigError
 from streamer.host import Host
 from tests.conftest import MakeModel
+from tests.unit.host.hosting import MakeBox, emitted, running, states
 from tests.waiting import wait_for
-
-MakeBox = Callable[..., BoxConfig]
-
-
-@pytest.fixture
-def make_box(make_model: MakeModel) -> MakeBox:
-    model = {"name": str(make_model(size=32)), "providers": ["cpu"], "threads": 1}
-    source = {"type": "synthetic", "width": 64, "height": 48, "realtime": True, "fps": 60}
-
-    def make(**streams: dict[str, Any]) -> BoxConfig:
-        defaults = {"model": model, "source": source, "sinks": [{"type": "discard"}]}
-        restart = {"first_s": 0.1, "max_s": 0.1}
-        return parse_box({"defaults": defaults, "streams": streams, "restart": restart})
-
-    return make
-
-
-@contextmanager
-def running(box: BoxConfig) -> Iterator[Host]:
-    """A host of *box* that runs in a thread for the time of the block."""
-    host = Host(box)
-    thread = threading.Thread(target=host.run)
-    thread.start()
-    try:
-        wait_for(lambda: all(emitted(host, name) for name in box.streams))
-        yield host
-    finally:
-        host.request_stop()
-        thread.join(30)
-        assert not thread.is_alive()
-
-
-def emitted(host: Host, name: str) -> int:
-    return host.metrics(name).frames()["emitted"]
-
-
-def states(host: Host) -> dict[str, str]:
-    return {stream.name: stream.state for stream in host.status().streams}
 
 
 def test_a_setting_reaches_its_stream_while_it_runs(make_box: MakeBox) -> None:

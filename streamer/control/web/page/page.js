@@ -670,9 +670,11 @@ function say(text, tone = "") {
   $("status").dataset.tone = tone;
 }
 
+const isDown = ({ state }) => ["waiting", "failed", "ended", "stopped"].includes(state);
+
 function stateOf(summary) {
   if (summary.state === "failed") return ["failed", "bad"];
-  if (summary.state === "ended") return ["ended", ""];
+  if (["ended", "stopped"].includes(summary.state)) return [summary.state, ""];
   if (summary.state === "waiting") return ["starts again soon", "warn"];
   if (summary.state !== "running") return [summary.state, "warn"];
   if (summary.released) return ["camera released", "warn"];
@@ -958,6 +960,19 @@ async function download(path, name) {
 }
 
 const stamp = () => new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
+
+function buildSwitch() {
+  const said = new Said();
+  $("switch").append(said.element, action(said, {
+    words: (summary) => (isDown(summary) ? "Start" : "Stop"),
+    usable: () => online,
+    async does(stream, summary) {
+      const down = isDown(summary);
+      await verb(stream, down ? "start" : "stop");
+      return down ? "being started" : "being stopped";
+    },
+  }));
+}
 
 function buildStreamGroup() {
   const said = new Said();
@@ -1315,7 +1330,7 @@ function showControls() {
   if (!detail || !summary || detail.name !== current) return;
   const stream = { ...detail, ...summary };
   $("controls").hidden = false;
-  $("controls").disabled = !online || ["ended", "failed"].includes(summary.state);
+  $("controls").disabled = !online || isDown(summary);
   for (const each of settings) {
     each.row.hidden = !hasOption(each.key) || !each.shown(stream);
     if (!each.row.hidden && !each.held) each.show(stream);
@@ -1708,6 +1723,7 @@ setLarge(kept.get("large") === "yes");
 $("size").addEventListener("click", () => setLarge($("size").ariaPressed !== "true"));
 $("log-all").addEventListener("change", showLog);
 
+buildSwitch();
 buildStreamGroup();
 buildBackgroundGroup();
 buildMatteGroup();

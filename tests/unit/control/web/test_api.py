@@ -90,7 +90,8 @@ def test_there_is_no_stream_of_another_name(page: Page) -> None:
     for path in ("", "/snapshot.png", "/config.yaml", "/live.mjpeg"):
         assert "nope" in why(page.client.get(f"/api/streams/nope{path}"), 404)
     assert "nope" in why(page.patch({}, "nope"), 404)
-    assert "nope" in why(page.post("pause", stream="nope"), 404)
+    for verb in ("pause", "start", "stop"):
+        assert "nope" in why(page.post(verb, stream="nope"), 404)
     assert "nope" in why(page.post("background", picture("PNG"), "nope"), 404)
 
 
@@ -275,6 +276,19 @@ def test_a_pause_holds_the_stream_until_it_is_resumed(page: Page) -> None:
     assert page.post("pause").json()["paused"] is True
     assert page.show()["paused"] is True
     assert page.post("resume").json()["paused"] is False
+
+
+def test_a_stream_is_stopped_and_started(page: Page) -> None:
+    for _ in range(2):  # what is so already is no error
+        assert page.post("stop").status_code == 200
+    wait_for(lambda: page.show()["state"] == "stopped")
+    assert page.show()["settings"], "they are still shown"
+    why(page.client.get("/api/streams/door/snapshot.png"), 409)
+    emitted = page.show()["frames"]["emitted"]
+    for _ in range(2):
+        assert page.post("start").status_code == 200
+    wait_for(lambda: page.show()["frames"]["emitted"] > emitted)
+    assert (page.show()["state"], page.show()["restarts"]) == ("running", 0)
 
 
 @pytest.mark.parametrize("verb", ["release", "reopen", "record", "stop-recording", "trigger"])

@@ -56,6 +56,7 @@ def test_it_answers_as_is_described(page: Page, caplog: pytest.LogCaptureFixture
             except Unsatisfiable:
                 assert mode is GenerationMode.NEGATIVE, "nothing about it can be wrong"
     assert answered["PATCH /api/streams/{name}", 200], answered
+    page.post("start")
     page.post("resume")
     captured = page.host.captured
     wait_for(lambda: page.host.captured > captured + 5)

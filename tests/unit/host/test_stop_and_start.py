@@ -1,0 +1,132 @@
+"""Streams that users stop and start while the host goes on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer import Pipeline
+from streamer.config import Config
+from streamer.controls import Applied
+from tests.unit.host.hosting import MakeBox, emitted, running, states
+from tests.waiting import wait_for
+
+
+def test_one_is_stopped_and_started_while_the_others_go_on(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        hall, before = host.stream("hall"), host.metrics("hall").frames()
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+        at_rest = emitted(host, "door")
+        assert not any(thread.name.startswith("streamer-door-") for thread in threading.enumerate())
+        host.start("door")
+        wait_for(lambda: emitted(host, "door") > at_rest)
+        assert states(host) == {"door": "running", "hall": "running"}
+        assert host.status().streams[0].restarts == 0, "that counts failures"
+        assert host.stream("hall") is hall
+        assert host.metrics("hall").frames()["emitted"] > before["emitted"]
+
+
+def test_the_host_goes_on_while_all_are_stopped(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+        at_rest = emitted(host, "door")
+        assert host.alive
+        host.start("door")
+        wait_for(lambda: emitted(host, "door") > at_rest)
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+    assert states(host)["door"] == "ended"
+
+
+def test_it_comes_back_as_its_users_had_made_it(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        run = host.stream("door")
+        assert isinstance(run.apply({"refine.threshold": 0.8}), Applied)
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+        host.start("door")
+        wait_for(lambda: host.stream("door") is not run)
+        assert host.stream("door").config.refine.threshold == 0.8
+
+
+def test_a_reload_leaves_it_stopped_and_is_not_lost(make_box: MakeBox) -> None:
+    with running(make_box(door={}, hall={})) as host:
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+        host.reload(make_box(door={"refine": {"threshold": 0.9}}, hall={}, yard={}))
+        wait_for(lambda: "yard" in states(host) and emitted(host, "yard"))
+        assert states(host)["door"] == "stopped"
+        host.start("door")
+        wait_for(lambda: host.stream("door").config.refine.threshold == 0.9)
+
+
+def test_a_start_before_the_stop_is_done_is_not_lost(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        for _ in range(5):
+            host.stop("door")
+            wait_for(lambda: states(host)["door"] == "stopped" or not host.stream("door").ready)
+            host.start("door")
+        at_rest = emitted(host, "door")
+        wait_for(lambda: states(host)["door"] == "running" and emitted(host, "door") > at_rest)
+
+
+@pytest.mark.parametrize("pause_s", [0.1, 3600])
+def test_one_that_fails_is_stopped_and_tried_at_once(
+    make_box: MakeBox, tmp_path: Path, pause_s: float
+) -> None:
+    (tmp_path / "full").write_text("in the way")
+    images = {"sinks": [{"type": "images", "path": str(tmp_path / "full")}]}
+    restart = {"first_s": pause_s, "max_s": pause_s}
+    with running(make_box(hall={}, restart=restart)) as host:
+        host.reload(make_box(hall={}, door=images, restart=restart))
+        wait_for(lambda: host.status().streams[-1].why)
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+        assert "full" in host.status().streams[-1].why, "why it was down is still told"
+        (tmp_path / "full").unlink()
+        host.start("door")
+        wait_for(lambda: emitted(host, "door"))
+
+
+def test_one_that_has_ended_begins_again(make_box: MakeBox) -> None:
+    few = {"source": {"realtime": False, "frames": 5}}
+    with running(make_box(door={}, hall=few)) as host:
+        wait_for(lambda: states(host)["hall"] == "ended")
+        host.start("hall")
+        wait_for(lambda: emitted(host, "hall") == 10)
+
+
+def test_one_that_is_being_loaded_is_stopped(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making, go_on = threading.Event(), threading.Event()
+    made = Pipeline.from_config
+
+    def slowly(config: Config, **options: Any) -> Pipeline:
+        if config.name == "yard":
+            making.set()
+            go_on.wait(30)
+        return made(config, **options)
+
+    monkeypatch.setattr(Pipeline, "from_config", slowly)
+    with running(make_box(door={})) as host:
+        host.reload(make_box(door={}, yard={}))
+        assert making.wait(30)
+        host.stop("yard")
+        go_on.set()
+        wait_for(lambda: states(host)["yard"] == "stopped")
+        assert not emitted(host, "yard")
+        host.start("yard")
+        wait_for(lambda: emitted(host, "yard"))
+
+
+def test_no_stream_of_another_name(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        for change in (host.stop, host.start):
+            with pytest.raises(KeyError):
+                change("hall")
