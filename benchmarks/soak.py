@@ -1,10 +1,14 @@
 """
 A box of streams for a long time, disturbed all the while: is it at the end as it was at the start?
 
-`python -m benchmarks.soak [--for 600]`; needs ffmpeg. `streamer run --watch` has four streams: a
-camera that is lost every 20 s, one that relays it, is published to a server that dies, and has
-viewers who come and go, one whose settings change, and one that nobody touches. Between valid files
-come broken ones. Memory, threads and descriptors are read from outside.
+`python -m benchmarks.soak [--for 600] [--page]`; needs ffmpeg. `streamer run --watch` has four
+streams: a camera that is lost every 20 s, one that relays it, is published to a server that dies,
+and has viewers who come and go, one whose settings change, and one that nobody touches. Between
+valid files come broken ones. Memory, threads and descriptors are read from outside.
+
+With `--page`, which needs Debian's Chromium, a browser has the page open all the while, on the
+stream that changes and in turns on all of them. At the end the program is started again, and the
+page must come back by itself.
 """
 
 from __future__ import annotations
@@ -21,18 +25,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TextIO
 
 from benchmarks.models import write_trivial_model
+from benchmarks.open_page import ALL, OpenPage, PageSample, open_page
 from benchmarks.reference import Limit, print_limits
 
 SETTLED_S = 60.0
 SAMPLE_S = 2.0
 LOSS_S, RELOAD_S, VIEWER_S, SERVER_S = 20.0, 3.0, 7.0, 45.0
+PAGE_S, TURN_S = 15.0, 120.0
+FPS = 15
+WATCHED = "changed"
 GROWTH_MB = 24.0
+HEAP_GROWTH_MB, HELD_GROWTH = 3.0, 100
+LOST_BESIDE_BROWSER, SHOWN = 0.02, 0.8
+"""Of the untouched stream's frames, and of those of the stream that is watched; the browser takes
+its part of the machine's cores."""
+BACK_S = 30.0
 P99 = 1.5
 
 MEANT = (
@@ -53,11 +67,27 @@ class Sample:
     descriptors: int
 
 
+@dataclass(slots=True)
+class Found:
+    """What a soak has found."""
+
+    samples: list[Sample] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    logged: list[dict[str, Any]] = field(default_factory=list)
+    page: list[PageSample] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """What the page's console said, before the program was started again."""
+    back_s: float = 0.0
+    """From the program's second start until the page's picture moved."""
+
+
 class Box:
     """The configuration file, as it is changed again and again."""
 
-    def __init__(self, folder: Path, model: Path) -> None:
+    def __init__(self, folder: Path, model: Path, with_page: bool) -> None:
         self.path = folder / "box.yaml"
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._web = f"web: {{listen: {self.url.removeprefix('http://')}}}" if with_page else ""
         self.camera, self.out, self.server = free_port(), free_port(), free_port()
         self._model = model
         self._lost = 0
@@ -67,9 +97,10 @@ class Box:
     def write(self) -> None:
         """Write it as it is now."""
         self._replace(f"""
+{self._web}
 defaults:
   model: {{name: {self._model}, providers: [cpu], threads: 1}}
-  source: {{type: synthetic, width: 320, height: 180, fps: 15, realtime: true}}
+  source: {{type: synthetic, width: 320, height: 180, fps: {FPS}, realtime: true}}
   sinks: [{{type: discard}}]
 streams:
   camera:
@@ -133,11 +164,12 @@ def sample(pid: int, at_s: float) -> Sample:
     return Sample(at_s, found["VmRSS"] / 1024, found["Threads"], descriptors)
 
 
-def disturb(box: Box, seconds: float, pid: int) -> Iterator[Sample]:
+def disturb(box: Box, seconds: float, pid: int, page: OpenPage | None) -> Iterator[Sample]:
     """Disturb the streams for *seconds*; gives samples."""
     began = time.monotonic()
-    due = dict.fromkeys(("loss", "reload", "viewer", "server", "sample"), 0.0)
-    every = dict(zip(due, (LOSS_S, RELOAD_S, VIEWER_S, SERVER_S, SAMPLE_S), strict=True))
+    due = dict.fromkeys(("loss", "reload", "viewer", "server", "page", "sample"), 0.0)
+    page_s = min(PAGE_S, turn_s(seconds) / 4)
+    every = dict(zip(due, (LOSS_S, RELOAD_S, VIEWER_S, SERVER_S, page_s, SAMPLE_S), strict=True))
     turns = itertools.cycle((box.change, box.break_it, box.change))
     watching: subprocess.Popen[bytes] | None = None
     taking: subprocess.Popen[bytes] | None = None
@@ -153,6 +185,9 @@ def disturb(box: Box, seconds: float, pid: int) -> Iterator[Sample]:
                     watching = replaced(watching, viewer(f"rtsp://127.0.0.1:{box.out}/relay"))
                 elif name == "server":
                     taking = replaced(taking, server(box.server))
+                elif name == "page":
+                    if page is not None:
+                        page.look(at_s)
                 else:
                     yield sample(pid, at_s)
             time.sleep(0.1)
@@ -171,23 +206,54 @@ def replaced(
     return new
 
 
-def soak(seconds: float, folder: Path) -> tuple[list[Sample], dict[str, Any], list[dict[str, Any]]]:
-    """Run it; returns samples, the report and what was logged."""
-    box = Box(folder, write_trivial_model(folder / "one.onnx", 256))
-    log = (folder / "log").open("w")
+def turn_s(seconds: float) -> float:
+    """How long the page has one view, so that each is there in all thirds of the time."""
+    return min(TURN_S, seconds / 12)
+
+
+def start(box: Box, log: TextIO, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "streamer", "--log-format", "json", "run", str(box.path)]
-    process = subprocess.Popen(
-        [*command, "--watch", "--report", str(folder / "report.json")],
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-    )
+    return subprocess.Popen([*command, "--watch", *options], stdout=subprocess.DEVNULL, stderr=log)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+
+
+def soak(seconds: float, folder: Path, browser: str | None) -> Found:
+    """Run it, with the page open in *browser* if there is one."""
+    box = Box(folder, write_trivial_model(folder / "one.onnx", 256), browser is not None)
+    found, said = Found(), list[str]()
+    with ExitStack() as stack:
+        log = stack.enter_context((folder / "log").open("w"))
+        process = start(box, log, "--report", str(folder / "report.json"))
+        page = None
+        try:
+            if browser is not None:
+                page = stack.enter_context(
+                    open_page(browser, box.url, WATCHED, turn_s(seconds), said)
+                )
+            found.samples += disturb(box, seconds, process.pid, page)
+        finally:
+            stop(process)
+        found.logged += [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+        found.report |= json.loads((folder / "report.json").read_text())
+        if page is not None:
+            found.page, found.wrong = page.samples, said.copy()
+            found.back_s = start_again(box, log, page)
+    return found
+
+
+def start_again(box: Box, log: TextIO, page: OpenPage) -> float:
+    """Seconds from the program's second start until the page shows pictures."""
+    assert page.is_away(), "the page has not seen that the program ended"
+    box.write()
+    process = start(box, log)
     try:
-        samples = list(disturb(box, seconds, process.pid))
+        return page.comes_back()
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-    logged = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
-    return samples, json.loads((folder / "report.json").read_text()), logged
+        stop(process)
 
 
 def growth(values: list[float]) -> float:
@@ -200,26 +266,36 @@ def main() -> int:
     """Print what was found, and whether it is as it must be."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--for", dest="seconds", type=float, default=600.0)
+    parser.add_argument("--page", action="store_true", help="with the page open in Chromium")
     asked = parser.parse_args()
-    if shutil.which("ffmpeg") is None:
-        print("soak: skipped: there is no ffmpeg")
+    browser = shutil.which("chromium") if asked.page else None
+    if shutil.which("ffmpeg") is None or (asked.page and browser is None):
+        print("soak: NOT MEASURED: apt-get install ffmpeg chromium")
         return 0
     with TemporaryDirectory(prefix="streamer-") as name:
-        samples, report, logged = soak(asked.seconds, Path(name))
-    settled = [one for one in samples if one.at_s >= min(SETTLED_S, asked.seconds / 3)]
+        found = soak(asked.seconds, Path(name), browser)
+    return print_found(found, asked.seconds)
+
+
+def print_found(found: Found, seconds: float) -> int:
+    """Print the tables; 1 if something is not as it must be."""
+    samples, report, logged = found.samples, found.report, found.logged
+    since_s = min(SETTLED_S, seconds / 3)
+    settled = [one for one in samples if one.at_s >= since_s]
+    found.page = [one for one in found.page if one.at_s >= since_s]
     print("| stream | frames | lost | restarts | reconnects | p99 ms |\n|---|---|---|---|---|---|")
-    for stream, found in report["streams"].items():
-        lost = sum(found["drops"].values()) - found["drops"]["stale"]
-        late = found["latency_ms"]["end_to_end"]["p99"] or 0
+    for stream, one in report["streams"].items():
+        late = one["latency_ms"]["end_to_end"]["p99"] or 0
         print(
-            f"| {stream} | {found['frames']['captured']} | {lost} | {found['restarts']} "
-            f"| {found['reconnects']} | {late:.1f} |"
+            f"| {stream} | {one['frames']['captured']} | {_lost(one)} | {one['restarts']} "
+            f"| {one['reconnects']} | {late:.1f} |"
         )
     warned = [one for one in logged if one["level"] != "info"]
     odd = [one for one in warned if not re.search(MEANT, one["message"], re.IGNORECASE)]
     for one in odd:
         print("odd:", json.dumps(one))
     still = report["streams"]["still"]
+    may_lose = int(LOST_BESIDE_BROWSER * still["frames"]["captured"]) if found.page else 0
     print(f"\n{len(logged)} lines in the log; memory at the end {settled[-1].rss_mb:.0f} MB\n")
     return print_limits(
         [
@@ -227,11 +303,55 @@ def main() -> int:
             Limit("threads' growth", growth([s.threads for s in settled]), "<=", 0),
             Limit("descriptors' growth", growth([s.descriptors for s in settled]), "<=", 0),
             Limit("lines that are not meant", len(odd), "<=", 0),
-            Limit("frames that the untouched stream lost", _lost(still), "<=", 0),
-            Limit("its rate to what it should be", still["fps"] / 15, ">=", 0.98),
+            Limit("frames that the untouched stream lost", _lost(still), "<=", may_lose),
+            Limit("its rate to what it should be", still["fps"] / FPS, ">=", 0.98),
             Limit("reconnects of the relay", report["streams"]["relay"]["reconnects"], ">=", 1),
+            *(page_limits(found) if found.page else []),
         ]
     )
+
+
+def page_limits(found: Found) -> list[Limit]:
+    """Print what the browser took and showed; returns what must hold of it."""
+    for text in found.wrong:
+        print("the page's console:", text)
+    print("| view | heap MB | its growth | browser MB | its growth | nodes held | their growth |")
+    print("|---|---|---|---|---|---|---|")
+    most = dict.fromkeys(("heap_mb", "memory_mb", "held"), float("-inf"))
+    for view in (WATCHED, ALL):
+        row = []
+        for name in most:
+            values = [float(getattr(s, name)) for s in found.page if s.view == view and s.calm]
+            grown = growth(values)
+            most[name] = max(most[name], grown)
+            row += [f"{statistics.median(values):.1f}", f"{grown:+.1f}"]
+        print(f"| {view} | {' | '.join(row)} |")
+    rates = {view: shown_fps(found.page, view) for view in (WATCHED, ALL)}
+    for view, each in rates.items():
+        low, middle = min(each), statistics.median(each)
+        print(f"\nframes a second that {view} showed: {middle:.1f}, at least {low:.1f}", end="")
+    by_jpeg = max(one.by_jpeg for one in found.page)
+    print(f"\npictures that fell back to JPEG: at most {by_jpeg} at a time")
+    print(f"the page came back {found.back_s:.1f} s after the program's start\n")
+    return [
+        Limit("the page's heap's growth, MB", most["heap_mb"], "<=", HEAP_GROWTH_MB),
+        Limit("the browser's memory's growth, MB", most["memory_mb"], "<=", GROWTH_MB),
+        Limit("growth of the page's nodes outside of it", most["held"], "<=", HELD_GROWTH),
+        Limit("lines in the page's console", len(found.wrong), "<=", 0),
+        Limit(
+            "the page's rate to the stream's", statistics.median(rates[WATCHED]) / FPS, ">=", SHOWN
+        ),
+        Limit("seconds until the page came back", found.back_s, "<=", BACK_S),
+    ]
+
+
+def shown_fps(samples: list[PageSample], view: str) -> list[float]:
+    """Frames a second that were shown, from one sample of a view to the next."""
+    return [
+        (after.shown - before.shown) / (after.at_s - before.at_s)
+        for before, after in itertools.pairwise(samples)
+        if before.view == after.view == view and before.calm
+    ]
 
 
 def _lost(stream: dict[str, Any]) -> int:

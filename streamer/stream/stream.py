@@ -236,6 +236,11 @@ class Stream(Uncopyable):
         return self._engine.info is not None
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) of the latest frame; None before the first."""
+        return self._engine.size
+
+    @property
     def has_window(self) -> bool:
         """Whether `tend` serves a window, and takes its time for that."""
         return self._engine.has_window

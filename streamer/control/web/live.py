@@ -23,6 +23,8 @@ from streamer.serving.fragments import Opening
 from streamer.serving.views import Item, Kind, Piece, TooManyViewers, Viewer, layout_key
 
 _BOUNDARY = "frame"
+_HEAD = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+"""Sent right after each picture: browsers show one only when the next one's head has come."""
 _CLOSED = {404: 4404, 422: 4422, 429: 4429}
 """Codes of WebSockets by status."""
 _AGAIN = 1012
@@ -206,6 +208,7 @@ async def _hear(socket: WebSocket) -> None:
 
 
 async def _parts(watching: Watching) -> AsyncGenerator[bytes, None]:
+    yield _HEAD
     async with contextlib.aclosing(watching.items()) as items:
         async for item in items:
             if item is None:
@@ -215,5 +218,4 @@ async def _parts(watching: Watching) -> AsyncGenerator[bytes, None]:
 
 
 def _part(picture: bytes) -> bytes:
-    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-    return head.encode() + picture + b"\r\n"
+    return picture + b"\r\n" + _HEAD

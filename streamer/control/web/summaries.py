@@ -154,11 +154,12 @@ class Summaries:
             return summary
         recent = self._recent_of(stream.name, metrics, status.fps)
         info, model = status.info, status.model
+        size = run.size or (info and (info.height, info.width))
         return summary.model_copy(
             update={
                 "source": plain(status.source),
                 "source_state": status.counts.source.state,
-                "size": (info.width, info.height) if info else None,
+                "size": size and (size[1], size[0]),
                 "fps": recent.fps,
                 "latency_ms": recent.latency_ms,
                 "matte_age": recent.matte_age,

@@ -1051,7 +1051,7 @@ function buildBackgroundGroup() {
   chip("green", "Green", () => colour("green"), "#00b140");
   chip("colour", "Colour", () => colour(picker.value));
   row.append(picker);
-  for (const type of ["blur", "pixelate", "dim", "none", "source"]) {
+  for (const type of ["blur", "pixelate", "dim"]) {
     chip(type, type[0].toUpperCase() + type.slice(1), () => ({ type }));
   }
   const other = chip("other", "", () => backgroundOf(detail));
@@ -1071,7 +1071,7 @@ function buildBackgroundGroup() {
       otherWords.textContent = { image: "Picture", video: "Video", transparent: "Transparent" }[type] ?? type;
       other.hidden = name !== "other";
       if (type === "colour" && /^#[0-9a-f]{6}$/i.test(value)) picker.value = value;
-      for (const kind of ["blur", "pixelate", "dim", "none", "source"]) {
+      for (const kind of ["blur", "pixelate", "dim"]) {
         chips.get(kind).label.hidden = !usable(kind) && type !== kind;
       }
       const unseen = WITHOUT_BACKGROUND.has(layoutOf(stream)) && stream.layouts.includes("composite");

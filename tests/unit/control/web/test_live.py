@@ -51,18 +51,12 @@ UPGRADE = (
 
 
 def jpegs(response: httpx.Response) -> Iterator[bytes]:
-    """The pictures in *response*, as they come."""
-    waiting = b""
+    """The pictures in *response*, each as soon as a browser shows it: the next head has come."""
+    head = b"--frame\r\nContent-Type: image/jpeg\r\n\r\n"
+    waiting = b"\r\n"
     for chunk in response.iter_raw():
-        waiting += chunk
-        while (head := waiting.find(b"\r\n\r\n")) >= 0:
-            lines = waiting[:head].decode().lower().splitlines()
-            assert lines[0] == "--frame"
-            length = next(int(x.split(":")[1]) for x in lines if x.startswith("content-length"))
-            if len(waiting) < head + 4 + length + 2:
-                break
-            yield waiting[head + 4 : head + 4 + length]
-            waiting = waiting[head + 4 + length + 2 :]
+        *pictures, waiting = (waiting + chunk).split(b"\r\n" + head)
+        yield from filter(None, pictures)
 
 
 def is_key(fragment: bytes) -> bool:
