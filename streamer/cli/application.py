@@ -17,6 +17,7 @@ from streamer.cli import (
     doctor,
     evaluation,
     failures,
+    fleet,
     image,
     logs,
     models,
@@ -89,6 +90,7 @@ app.add_typer(models.app, name="models")
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
+app.add_typer(fleet.app, name="fleet")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -24,6 +24,7 @@ _STREAM_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """Has no dots: they separate the keys of `--set`."""
 _MOST_STREAMS = 256
 _NAMES_BELOW = "the streams have their names below streams"
+Box = TypeVar("Box", bound="BoxConfig")
 _UNKNOWN_KEY = re.compile(r"unknown key '(.*?)'(?=: |$)")
 
 
@@ -142,22 +143,31 @@ def parse_box(
     Raises:
         ConfigError: it is not valid.
     """
+    return parse_streams(BoxConfig, data, overrides, name)
+
+
+def parse_streams(
+    kind: type[Box], data: Mapping[str, Any], overrides: Sequence[str], name: str
+) -> Box:
+    """As `parse_box`, to a *kind* of its own, whose keys stand beside the streams."""
     filled = plain_data(data, overrides, name=name)
+    if "fleet" in filled and "fleet" not in kind.model_fields:
+        raise ConfigError(f"{name}: fleet: the file is a fleet's: streamer fleet run {name}")
     if "streams" in filled:
-        return _several(filled, name)
+        return _several(filled, name, kind)
     own: dict[str, Any] = {
         key: filled.pop(key) for key in ("restart", "metrics", "web") if key in filled
     }
     stream = check_config(filled)
     if not isinstance(stream, Config):
         raise ConfigError(f"{name}: {'; '.join(stream)}")
-    return _boxed({**own, "streams": {stream.name: stream}}, own, name)
+    return _boxed({**own, "streams": {stream.name: stream}}, name, kind)
 
 
-def _several(filled: dict[str, Any], name: str) -> BoxConfig:
+def _several(filled: dict[str, Any], name: str, kind: type[Box]) -> Box:
     streams, defaults = filled.pop("streams"), filled.pop("defaults", None) or {}
     stray = [key for key in filled if key in Config.model_fields]
-    keys = {"streams", "defaults", *BoxConfig.model_fields}
+    keys = {"streams", "defaults", *kind.model_fields}
     if unknown := [key for key in filled if key not in keys and key not in stray]:
         raise ConfigError(
             f"{name}: unknown key '{unknown[0]}': the keys are {', '.join(sorted(keys))}"
@@ -185,15 +195,14 @@ def _several(filled: dict[str, Any], name: str) -> BoxConfig:
                 wrong.setdefault(text[: unknown_key.end()] if unknown_key else text, text)
     if wrong:
         raise ConfigError(f"{name}: {'; '.join(wrong.values())}")
-    own = {"restart": {}, **filled}
-    return _boxed({**own, "streams": found}, own, name)
+    return _boxed({"restart": {}, **filled, "streams": found}, name, kind)
 
 
-def _boxed(data: dict[str, Any], own: Mapping[str, Any], name: str) -> BoxConfig:
+def _boxed(data: dict[str, Any], name: str, kind: type[Box]) -> Box:
     try:
-        return BoxConfig.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{name}: {'; '.join(complaints(error, data, BoxConfig))}") from None
+        raise ConfigError(f"{name}: {'; '.join(complaints(error, data, kind))}") from None
 
 
 def _stream(name: str, own: Any, defaults: Mapping[str, Any]) -> Config | list[str]:

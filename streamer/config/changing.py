@@ -31,6 +31,7 @@ WAYS: dict[str, Way] = {
     "sinks": "sinks",
     "standby": "restart",
     "pipeline": "restart",
+    "needs": "next frame",  # they are the fleet's, and change nothing here
 }
 """By dotted key. A key that is not listed follows the longest listed key above it."""
 

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from streamer.config.backends import BackendOptions
 from streamer.config.data import Data
 from streamer.config.limits import Pause
+from streamer.config.needs import NeedsConfig
 from streamer.config.picture import ComposeConfig, RefineConfig
 from streamer.config.preprocess import PreprocessConfig
 from streamer.config.sinks import LayoutConfig, PipeSinkConfig, SinkConfig
@@ -170,6 +171,7 @@ class Config(Data):
     sinks: list[SinkConfig] = Field(min_length=1, max_length=64)
     """Where mattes go: one output, or several at once."""
     pipeline: PipelineConfig = PipelineConfig()
+    needs: NeedsConfig = NeedsConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -67,7 +67,7 @@ def check_together(sinks: Sequence[Placed], files_read: Sequence[str]) -> None:
             path, serve at one port with different passwords, publish to the same URL, write the
             same files, pipe or virtual camera; or one writes what is read.
     """
-    whole = sinks[0].place.partition(".")[0]
+    whole = sinks[0].place.partition(".")[0] if sinks else ""
     if sum(isinstance(one.sink, DisplaySinkConfig) for one in sinks) > 1:
         raise ValueError(f"{whole}: one display at most")
     if pipes_to_stdout([one.sink for one in sinks]) > 1:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from streamer.core.copying import Uncopyable
 from streamer.core.metrics import Metrics, peak_rss_mb
 from streamer.errors import ConfigError
 from streamer.events import Events, Listener
-from streamer.host.kept import KeptStream
+from streamer.host.kept import KeptState, KeptStream
 from streamer.host.status import HostStatus
 from streamer.models import Progress
 from streamer.serving.rtsp import RtspServers
@@ -35,6 +36,15 @@ _ALIVE_S = 10
 """Far more than seeing to all streams once takes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a reload asked for."""
+
+    box: BoxConfig
+    prepared: frozenset[str]
+    at_once: bool
+
+
 class Host(Uncopyable):
     """
     Runs the streams of a configuration, such as that of a box of cameras.
@@ -46,6 +56,7 @@ class Host(Uncopyable):
         progress: told of the download of a model.
         servers: RTSP servers; None: those that all streams of this process share.
         clock: time, for tests to pass in.
+        lasts: whether it goes on without any stream, until it is stopped.
 
     `run` is for one thread, the main thread if there is a window; all else is for any.
     `request_stop` may be called in a signal handler.
@@ -58,8 +69,10 @@ class Host(Uncopyable):
         progress: Progress | None = None,
         servers: RtspServers | None = None,
         clock: Clock | None = None,
+        lasts: bool = False,
     ) -> None:
         self._box = box
+        self._lasts = lasts
         self._progress = progress
         self._servers = servers
         self._clock = clock or SystemClock()
@@ -72,7 +85,7 @@ class Host(Uncopyable):
         self._ended: tuple[float, float] | None = None
         self._ticked_ns: int | None = None
         self._kept = {name: self._keep(config) for name, config in box.streams.items()}
-        self._wanted: BoxConfig | None = None
+        self._wanted: _Wanted | None = None
         self._leaving: list[KeptStream] = []
         self._joining: list[KeptStream] = []
         self._gone: list[KeptStream] = []
@@ -137,13 +150,20 @@ class Host(Uncopyable):
                 kept.abort()
             raise
 
-    def reload(self, box: BoxConfig) -> None:
+    def reload(
+        self, box: BoxConfig, prepared: Iterable[str] = (), *, at_once: bool = False
+    ) -> None:
         """
         Make the streams those of *box*, soon: `run` does it.
 
         Streams that are the same go on and lose no frame. Those that differ are changed while they
         run, or are followed by another run once that is loaded; one that cannot be had as *box*
-        says stays as it was. New ones start, and those that *box* does not name end.
+        says stays as it was. New ones start, and those that it does not name end.
+
+        Args:
+            box: all streams.
+            prepared: new streams that are only loaded, and run once `start` says so.
+            at_once: whether streams that end do so without working off what waits.
 
         Raises:
             ConfigError: *box* differs in what a running process cannot change.
@@ -151,7 +171,7 @@ class Host(Uncopyable):
         for section in BoxConfig.model_fields:
             if section != "streams" and getattr(box, section) != getattr(self._box, section):
                 raise ConfigError(f"{section}: is fixed while the streams run")
-        self._wanted = box
+        self._wanted = _Wanted(box, frozenset(prepared), at_once)
 
     def stop(self, name: str) -> None:
         """
@@ -163,7 +183,7 @@ class Host(Uncopyable):
 
     def start(self, name: str) -> None:
         """
-        Soon start the stream *name* if it is down: stopped, ended, failed, or waiting to be tried.
+        Soon start the stream *name* if it is down or only prepared, for whatever reason.
 
         It is what its users had made of it, unless a reload has changed it. Raises KeyError.
         """
@@ -241,9 +261,35 @@ class Host(Uncopyable):
         """The present run of the stream *name*; None before its first. Raises KeyError."""
         return self._kept[name].stream
 
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The names of streams that are being ended for good, and may still have their outputs."""
+        return frozenset(kept.wanted.name for kept in tuple(self._leaving))
+
     def view(self, name: str) -> View:
         """Who watches the stream *name* in a browser; goes on over its runs. Raises KeyError."""
         return self._views.of(self._kept[name].wanted.name)
+
+    def is_prepared(self, name: str) -> bool:
+        """Whether the stream *name* is loaded, and waits for `start`. Raises KeyError."""
+        return self._kept[name].prepared
+
+    def taken(self, name: str) -> Config | None:
+        """
+        What the stream *name* runs as, but for what its users have changed; None before it runs.
+
+        It differs from what a reload asked for while that is being made, and where it cannot be
+        had. Raises KeyError.
+        """
+        return self._kept[name].taken
+
+    def refusal(self, name: str) -> str:
+        """Why the stream *name* stayed as it was at the latest reload, or "". Raises KeyError."""
+        return self._kept[name].refusal
+
+    def state(self, name: str) -> KeptState:
+        """What the stream *name* does. Raises KeyError."""
+        return self._kept[name].state
 
     def config(self, name: str) -> Config:
         """What the stream *name* is now, or is to be before its first run. Raises KeyError."""
@@ -281,10 +327,11 @@ class Host(Uncopyable):
         """Tell *listener* of the events of all streams; call what is returned to end that."""
         return self._events.subscribe(listener)
 
-    def _keep(self, config: Config) -> KeptStream:
+    def _keep(self, config: Config, *, begins: bool = True) -> KeptStream:
         events = Events(config.name)
         events.subscribe(self._events.pass_on)
-        return KeptStream(config, self._make, self._box.restart, self._clock, events.tell)
+        restart, tell = self._box.restart, events.tell
+        return KeptStream(config, self._make, restart, self._clock, tell, begins=begins)
 
     def _make(self, config: Config, metrics: Metrics) -> Stream:
         stream = Stream.from_config(
@@ -300,16 +347,18 @@ class Host(Uncopyable):
 
     def _take_box(self) -> None:
         """Make the streams those of the configuration that is wanted, if there is another one."""
-        wanted, self._wanted = self._wanted, None
-        if wanted is None:
+        asked, self._wanted = self._wanted, None
+        if asked is None:
             return
-        self._box = wanted
+        wanted = self._box = asked.box
         kept = {
-            name: self._kept.get(name) or self._keep(wanted.streams[name])
-            for name in wanted.streams
+            name: self._kept.get(name) or self._keep(config, begins=name not in asked.prepared)
+            for name, config in wanted.streams.items()
         }
         for name, one in self._kept.items():
             if name not in kept:
+                if asked.at_once:
+                    one.abort()
                 one.stop()
                 self._leaving.append(one)
                 self._views.forget(name)
@@ -354,7 +403,8 @@ class Host(Uncopyable):
                 self._joining = []
             if stopped_at is None and not aborted:
                 self._take_box()
-            if not self._tend_all():
+            lasts = self._lasts and stopped_at is None and not aborted
+            if not self._tend_all() and not lasts:
                 break
             if stopped_at is not None or aborted:
                 self._leave_starting(time.monotonic() - (stopped_at or began_s))

@@ -41,6 +41,8 @@ class _Wish:
     """What users want of a stream: that it is up, or that it stays down."""
 
     up: bool
+    begins: bool = True
+    """Whether it may run; otherwise it is only loaded."""
 
 
 class KeptStream:
@@ -55,12 +57,14 @@ class KeptStream:
         make: makes it.
         restart: when it is started again; None: its first failure is its last.
         clock: for the pauses.
+        begins: whether it runs once it is loaded; otherwise it waits for `start`.
         tell: told when it fails and when it ends.
 
     Attributes:
         wanted: what it is to be.
         failure: what ended the latest run, or kept it from starting, until one has run well.
         restarts: how often it was started again after a failure.
+        refusal: why it stayed as it was at the latest `change`; empty if it did not.
         stream: the present or latest run; None before the first.
 
     For the host's thread; `status`, `stream`, `halt` and `start` are for any.
@@ -73,12 +77,15 @@ class KeptStream:
         restart: RestartConfig | None,
         clock: Clock,
         tell: Tell,
+        *,
+        begins: bool = True,
     ) -> None:
         self.wanted = config
         self.state: KeptState = "starting"
         self.stream: Stream | None = None
         self.failure: BaseException | None = None
         self.restarts = 0
+        self.refusal = ""
         self.metrics = Metrics()
         self._config: Config | None = None
         """What the present run is, but for what its users have changed."""
@@ -91,7 +98,7 @@ class KeptStream:
         self._clock = clock
         self._tell = tell
         self._stopping = self._aborted = False
-        self._wish = self._heeded = _Wish(up=True)
+        self._wish = self._heeded = _Wish(up=True, begins=begins)
         """The latest one of its users, and the latest that `tend` has seen."""
         self._halting: Stream | None = None
         """The run that ends because of that."""
@@ -109,6 +116,16 @@ class KeptStream:
     def over(self) -> bool:
         """Whether nothing more comes of it."""
         return self.state in ("ended", "failed")
+
+    @property
+    def prepared(self) -> bool:
+        """Whether it is loaded, and waits for `start`."""
+        return self._made is not None and self.state == "starting"
+
+    @property
+    def taken(self) -> Config | None:
+        """What its present or latest run was made as, by `change`; None before the first."""
+        return self._config if self.stream is not None else None
 
     @property
     def loading(self) -> bool:
@@ -145,7 +162,7 @@ class KeptStream:
         """
         if config == self.wanted:
             return
-        self.wanted = config
+        self.wanted, self.refusal = config, ""
         if self.state in ("waiting", "ended", "failed"):
             self._begin_anew()
 
@@ -154,7 +171,7 @@ class KeptStream:
         self._wish = _Wish(up=False)
 
     def start(self) -> None:
-        """Soon start it, if it is down for whatever reason."""
+        """Soon start it, if it is down for whatever reason, or only loaded."""
         self._wish = _Wish(up=True)
 
     def tend(self) -> bool:
@@ -223,7 +240,7 @@ class KeptStream:
             name = self.wanted.name
             logger.error("%s: stays as it was: %s", name, work.failure, extra={"stream": name})
             if self.wanted is became and self._config is not None:
-                self.wanted = self._config
+                self.wanted, self.refusal = self._config, str(work.failure)
         elif work.failure is not None:
             if self.state == "starting" and self.wanted is became:
                 self.fail(work.failure)
@@ -267,11 +284,13 @@ class KeptStream:
     def _go_on(self) -> None:
         """Begin the next step towards what it is to be, if one is due."""
         if self._made is not None and self.state != "running":
-            (stream, config), self._made = self._made, None
-            if config is self.wanted:
-                self._run(stream, config)
-            else:
+            stream, config = self._made
+            if config is not self.wanted:
+                self._made = None
                 _discard(stream)
+            elif self._heeded.begins:
+                self._made = None
+                self._run(stream, config)
         elif self.state == "running" and self._made is None and self.wanted is not self._config:
             assert self.stream is not None  # noqa: S101 - that is what running means
             assert self._config is not None  # noqa: S101 - so is this

@@ -177,6 +177,11 @@ web:
   certificate: page.pem
   private_key: page.key
 """,
+    "needs": """\
+needs:
+  labels: {site: north}
+  weight: 2
+""",
     "pipeline": """\
 pipeline:
   ring_capacity: 2

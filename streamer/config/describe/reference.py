@@ -16,6 +16,7 @@ from streamer.config.changing import WAYS, Way
 from streamer.config.data import Data, models_in
 from streamer.config.describe.examples import EXAMPLES
 from streamer.config.describe.wording import described_values
+from streamer.config.fleet import Fleet
 from streamer.config.models import Config
 
 _BEGINNING = """\
@@ -77,7 +78,8 @@ def _several() -> Iterator[str]:
     """What a file of several streams has besides."""
     yield _heading("Several streams", 2)
     yield _SEVERAL
-    fields = {name: field for name, field in BoxConfig.model_fields.items() if name != "streams"}
+    fields = {**Fleet.model_fields, **BoxConfig.model_fields}
+    del fields["streams"]
     yield _options("", fields)
     for name, field in fields.items():
         yield from _value(name, field, level=2)

@@ -8,6 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from streamer.config.box import BoxConfig
+from streamer.config.fleet import Fleet
 
 _PART = "InPart"
 """What names of parts end in whose keys may be missing."""
@@ -22,8 +23,9 @@ def config_schema() -> dict[str, Any]:
     each alternative is its `type:`. A `${VARIABLE}` in place of a number is valid in a file, but
     not by the schema.
     """
-    BoxConfig.model_rebuild(force=True)  # kinds of sources and sinks may have come since
-    box = BoxConfig.model_json_schema(schema_generator=_ForEditors)
+    for kind in (BoxConfig, Fleet):
+        kind.model_rebuild(force=True)  # kinds of sources and sinks may have come since
+    box = Fleet.model_json_schema(schema_generator=_ForEditors)
     parts: dict[str, dict[str, Any]] = box["$defs"]
     shared = {name: _in_part(part) for name, part in parts.items()}
     schema = parts.pop("Config")
@@ -39,7 +41,7 @@ def config_schema() -> dict[str, Any]:
         for key in properties:
             properties[key] = _described(properties[key], parts)
     del schema["required"]
-    for key in BoxConfig.model_fields.keys() - {"streams"}:
+    for key in Fleet.model_fields.keys() - {"streams"}:
         schema["properties"][key] = _described(box["properties"][key], parts)
     in_part = {"$ref": f"#/$defs/Config{_PART}"}
     schema["properties"] |= {

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from streamer.config import BoxConfig, Config, parse_box, parse_config
+from streamer.config import Config, parse_box, parse_config
 from streamer.config.describe.schema import config_schema
+from streamer.config.fleet import Fleet, parse_fleet
 from streamer.errors import ConfigError
 from tests.unit.config.json_schema import objections
 from tests.unit.config.written import written
@@ -39,9 +40,14 @@ def test_what_the_repository_shows_is_accepted_by_schema_and_program(place, monk
         monkeypatch.delenv(name, raising=False)
     for name in ("DOOR_CAMERA", "HALL_CAMERA"):
         monkeypatch.setenv(name, "rtsp://camera/stream")
+    for name in ("CAMERA_PASSWORD", "MEDIA_PASSWORD"):
+        monkeypatch.setenv(name, "secret")
     monkeypatch.setenv("PAGE_PASSWORD", "long enough")
     assert said(WRITTEN[place]) == []
-    parse_box(WRITTEN[place], name=place)
+    if "fleet" in WRITTEN[place]:
+        parse_fleet(WRITTEN[place], name=place)
+    else:
+        parse_box(WRITTEN[place], name=place)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +141,7 @@ def test_no_key_is_left_to_chance():
     for name, part in PARTS.items():
         assert part["additionalProperties"] is False, name
         assert part["description"], name
-    keys = {*Config.model_fields, *BoxConfig.model_fields, "defaults"}
+    keys = {*Config.model_fields, *Fleet.model_fields, "defaults"}
     assert PARTS["Config"]["properties"].keys() == keys
 
 

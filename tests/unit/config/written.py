@@ -22,7 +22,9 @@ def written() -> dict[str, dict[str, Any]]:
         for match in _BLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             texts[f"{page.relative_to(ROOT)}:{line}"] = match[1]
-    return {place: _whole(yaml.safe_load(text)) for place, text in texts.items()}
+    found = {place: yaml.safe_load(text) for place, text in texts.items()}
+    ours = {place: data for place, data in found.items() if "scrape_configs" not in data}
+    return {place: _whole(data) for place, data in ours.items()}
 
 
 def _whole(data: dict[str, Any]) -> dict[str, Any]:

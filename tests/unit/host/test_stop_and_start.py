@@ -11,6 +11,7 @@ import pytest
 from streamer import Pipeline
 from streamer.config import Config
 from streamer.controls import Applied
+from streamer.host import Host
 from tests.unit.host.hosting import MakeBox, emitted, running, states
 from tests.waiting import wait_for
 
@@ -130,3 +131,49 @@ def test_no_stream_of_another_name(make_box: MakeBox) -> None:
         for change in (host.stop, host.start):
             with pytest.raises(KeyError):
                 change("hall")
+
+
+def test_one_is_prepared_beside_the_others_and_begins_when_told(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        host.reload(make_box(door={}, yard={}), prepared={"yard"})
+        wait_for(lambda: "yard" in states(host) and host.is_prepared("yard"))
+        assert host.stream("yard") is None, "it has opened nothing"
+        other = {"refine": {"threshold": 0.9}}
+        host.reload(make_box(door={}, yard=other), prepared={"yard"})
+        wait_for(lambda: host.config("yard").refine.threshold == 0.9)
+        wait_for(lambda: host.is_prepared("yard"))
+        host.start("yard")
+        wait_for(lambda: emitted(host, "yard"))
+        assert host.stream("yard").config.refine.threshold == 0.9
+        host.reload(make_box(door={}, yard=other, hall={}), prepared={"hall"})
+        wait_for(lambda: "hall" in states(host) and host.is_prepared("hall"))
+        host.reload(make_box(door={}))
+        wait_for(lambda: not host.leaving and list(states(host)) == ["door"])
+
+
+def test_a_host_that_lasts_goes_on_without_streams(make_box: MakeBox) -> None:
+    host = Host(make_box(door={}), lasts=True)
+    thread = threading.Thread(target=host.run)
+    thread.start()
+    wait_for(lambda: emitted(host, "door"))
+    empty = make_box(door={}).model_copy(update={"streams": {}})
+    host.reload(empty, at_once=True)
+    wait_for(lambda: not host.names and not host.leaving)
+    host.reload(make_box(hall={}))
+    wait_for(lambda: "hall" in host.names and emitted(host, "hall"))
+    host.request_stop()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_it_says_what_a_stream_runs_as(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        first = host.taken("door")
+        missing = {"source": {"type": "file", "path": "missing.mp4"}}
+        host.reload(make_box(door=missing))
+        wait_for(lambda: "missing.mp4" in host.refusal("door"))
+        assert host.taken("door") is first, "what cannot be had is not taken"
+        wanted = make_box(door={"source": {"width": 96}})
+        host.reload(wanted)
+        wait_for(lambda: host.taken("door") == wanted.streams["door"])
+        assert not host.refusal("door")
