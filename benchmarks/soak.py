@@ -274,10 +274,10 @@ def main() -> int:
         return 0
     with TemporaryDirectory(prefix="streamer-") as name:
         found = soak(asked.seconds, Path(name), browser)
-    return print_found(found, asked.seconds)
+    return print_found(found, asked.seconds, watched=asked.page)
 
 
-def print_found(found: Found, seconds: float) -> int:
+def print_found(found: Found, seconds: float, *, watched: bool) -> int:
     """Print the tables; 1 if something is not as it must be."""
     samples, report, logged = found.samples, found.report, found.logged
     since_s = min(SETTLED_S, seconds / 3)
@@ -295,7 +295,7 @@ def print_found(found: Found, seconds: float) -> int:
     for one in odd:
         print("odd:", json.dumps(one))
     still = report["streams"]["still"]
-    may_lose = int(LOST_BESIDE_BROWSER * still["frames"]["captured"]) if found.page else 0
+    may_lose = int(LOST_BESIDE_BROWSER * still["frames"]["captured"]) if watched else 0
     print(f"\n{len(logged)} lines in the log; memory at the end {settled[-1].rss_mb:.0f} MB\n")
     return print_limits(
         [
@@ -306,7 +306,7 @@ def print_found(found: Found, seconds: float) -> int:
             Limit("frames that the untouched stream lost", _lost(still), "<=", may_lose),
             Limit("its rate to what it should be", still["fps"] / FPS, ">=", 0.98),
             Limit("reconnects of the relay", report["streams"]["relay"]["reconnects"], ">=", 1),
-            *(page_limits(found) if found.page else []),
+            *(page_limits(found) if watched else []),
         ]
     )
 
@@ -315,6 +315,9 @@ def page_limits(found: Found) -> list[Limit]:
     """Print what the browser took and showed; returns what must hold of it."""
     for text in found.wrong:
         print("the page's console:", text)
+    views = {one.view for one in found.page if one.calm}
+    if views != {WATCHED, ALL}:
+        return [Limit("views of the page that were measured", len(views), ">=", 2)]
     print("| view | heap MB | its growth | browser MB | its growth | nodes held | their growth |")
     print("|---|---|---|---|---|---|---|")
     most = dict.fromkeys(("heap_mb", "memory_mb", "held"), float("-inf"))

@@ -118,10 +118,12 @@ class StreamFailed:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnded:
-    """A stream of several has ended: its source did, or a stop was wanted."""
+    """A stream of several has ended, or one was stopped while the others go on."""
 
     why: str = ""
     """The failure that it was down with, if it was."""
+    stopped: bool = False
+    """Whether it can be started again: `Host.start`."""
 
 
 Event = (

@@ -162,7 +162,7 @@ class Host(Uncopyable):
 
         Args:
             box: all streams.
-            prepared: new streams that are only loaded, and run once `start` says so.
+            prepared: new streams that are only loaded, and run once `begin` says so.
             at_once: whether streams that end do so without working off what waits.
 
         Raises:
@@ -179,15 +179,21 @@ class Host(Uncopyable):
 
         It stays down, over reloads too, until `start`. Raises KeyError.
         """
-        self._kept[name].halt()
+        self._kept[name].stop()
 
     def start(self, name: str) -> None:
         """
-        Soon start the stream *name* if it is down or only prepared, for whatever reason.
+        Soon start the stream *name* if it is down, for whatever reason.
 
-        It is what its users had made of it, unless a reload has changed it. Raises KeyError.
+        It has the settings that its users had made, unless a reload has changed it; it is neither
+        paused nor released. Where it is the only one and does not come up, it stays stopped, and
+        the host goes on. Raises KeyError.
         """
         self._kept[name].start()
+
+    def begin(self, name: str) -> None:
+        """Have the stream *name*, which was to be prepared only, run. Raises KeyError."""
+        self._kept[name].begin()
 
     def request_stop(self) -> None:
         """Ask for a stop without taking a lock: for signal handlers. Takes effect in `run`."""
@@ -271,7 +277,7 @@ class Host(Uncopyable):
         return self._views.of(self._kept[name].wanted.name)
 
     def is_prepared(self, name: str) -> bool:
-        """Whether the stream *name* is loaded, and waits for `start`. Raises KeyError."""
+        """Whether the stream *name* is loaded, and waits for `begin`. Raises KeyError."""
         return self._kept[name].prepared
 
     def taken(self, name: str) -> Config | None:
@@ -351,6 +357,9 @@ class Host(Uncopyable):
         if asked is None:
             return
         wanted = self._box = asked.box
+        if asked.at_once:
+            for one in self._leaving:
+                one.abort()
         kept = {
             name: self._kept.get(name) or self._keep(config, begins=name not in asked.prepared)
             for name, config in wanted.streams.items()
@@ -359,7 +368,7 @@ class Host(Uncopyable):
             if name not in kept:
                 if asked.at_once:
                     one.abort()
-                one.stop()
+                one.end()
                 self._leaving.append(one)
                 self._views.forget(name)
             else:
@@ -399,7 +408,7 @@ class Host(Uncopyable):
             if stopped_at is None and (wanted or self._stop_wanted):
                 stopped_at = time.monotonic()
                 for kept in self._kept.values():
-                    kept.stop()
+                    kept.end()
                 self._joining = []
             if stopped_at is None and not aborted:
                 self._take_box()

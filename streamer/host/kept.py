@@ -32,6 +32,8 @@ the host stops; `failed`: it failed for good.
 """
 
 _NS = 1_000_000_000
+_YOUNG_S = 10
+"""Within which a failure is one of the start: an output that cannot be opened shows late."""
 _MOST_STUCK = 4
 """With so many earlier runs stuck in calls that never return, the stream stays down."""
 
@@ -43,6 +45,8 @@ class _Wish:
     up: bool
     begins: bool = True
     """Whether it may run; otherwise it is only loaded."""
+    by_user: bool = False
+    """Whether a user has started it."""
 
 
 class KeptStream:
@@ -57,7 +61,7 @@ class KeptStream:
         make: makes it.
         restart: when it is started again; None: its first failure is its last.
         clock: for the pauses.
-        begins: whether it runs once it is loaded; otherwise it waits for `start`.
+        begins: whether it runs once it is loaded; otherwise it waits for `begin`.
         tell: told when it fails and when it ends.
 
     Attributes:
@@ -67,7 +71,7 @@ class KeptStream:
         refusal: why it stayed as it was at the latest `change`; empty if it did not.
         stream: the present or latest run; None before the first.
 
-    For the host's thread; `status`, `stream`, `halt` and `start` are for any.
+    For the host's thread; `status`, `stream`, `stop`, `start` and `begin` are for any.
     """
 
     def __init__(
@@ -100,8 +104,8 @@ class KeptStream:
         self._stopping = self._aborted = False
         self._wish = self._heeded = _Wish(up=True, begins=begins)
         """The latest one of its users, and the latest that `tend` has seen."""
-        self._halting: Stream | None = None
-        """The run that ends because of that."""
+        self._halting = False
+        """Whether the present run ends because of that."""
         self._backoff = Backoff(*((restart.first_s, restart.max_s) if restart else (1.0, 1.0)))
         self._attempts = 0
         self._due_ns = 0
@@ -118,8 +122,14 @@ class KeptStream:
         return self.state in ("ended", "failed")
 
     @property
+    def _is_young(self) -> bool:
+        """Whether it is being started, or was a moment ago."""
+        age_ns = self._clock.now_ns() - self._began_ns
+        return self.state != "running" or age_ns < _YOUNG_S * _NS
+
+    @property
     def prepared(self) -> bool:
-        """Whether it is loaded, and waits for `start`."""
+        """Whether it is loaded, and waits for `begin`."""
         return self._made is not None and self.state == "starting"
 
     @property
@@ -166,13 +176,17 @@ class KeptStream:
         if self.state in ("waiting", "ended", "failed"):
             self._begin_anew()
 
-    def halt(self) -> None:
+    def stop(self) -> None:
         """Soon end it, by working off what waits, and keep it down until `start`."""
-        self._wish = _Wish(up=False)
+        self._wish = _Wish(up=False, begins=self._wish.begins)
 
     def start(self) -> None:
-        """Soon start it, if it is down for whatever reason, or only loaded."""
-        self._wish = _Wish(up=True)
+        """Soon start it, if it is down for whatever reason. One that is prepared stays so."""
+        self._wish = _Wish(up=True, begins=self._wish.begins, by_user=True)
+
+    def begin(self) -> None:
+        """Have it run, if it was only to be prepared."""
+        self._wish = _Wish(up=self._wish.up)
 
     def tend(self) -> bool:
         """See to it for a moment; false when nothing more comes of it."""
@@ -188,8 +202,8 @@ class KeptStream:
             self._go_on()
         return not self.over or (self.loading and not self._aborted)
 
-    def stop(self) -> None:
-        """End it: what waits is worked off. It is not started again."""
+    def end(self) -> None:
+        """End it for good: what waits is worked off."""
         self._stopping = True
         if self.state == "running" and self.stream is not None:
             self.stream.stop()
@@ -199,7 +213,7 @@ class KeptStream:
     def abort(self) -> None:
         """End it at once, as after an exception."""
         self._aborted = True
-        self.stop()
+        self.end()
         if self.state == "running" and self.stream is not None:
             self.stream.abort()
         elif self.state == "starting":
@@ -211,6 +225,11 @@ class KeptStream:
         self._attempts += 1
         most = self._restart.max_attempts if self._restart is not None else 0
         stuck = len(self._left) >= _MOST_STUCK
+        if self._restart is None and self._heeded.by_user and self._is_young and not self._stopping:
+            # It would take the page along from which it was started; it can be tried again.
+            self._wish = self._heeded = _Wish(up=False, begins=self._heeded.begins)
+            self._end("stopped")
+            return
         if self._stopping or stuck or (most is not None and self._attempts > most):
             self.state = "failed"
             if self._restart is not None:
@@ -238,8 +257,10 @@ class KeptStream:
         (work, became), self._work = self._work, None
         if work.failure is not None and self.state == "running":
             name = self.wanted.name
-            logger.error("%s: stays as it was: %s", name, work.failure, extra={"stream": name})
-            if self.wanted is became and self._config is not None:
+            if self._heeded.up:
+                logger.error("%s: stays as it was: %s", name, work.failure, extra={"stream": name})
+            stays = self._heeded.up  # or the failure may be that it was stopped meanwhile
+            if stays and self.wanted is became and self._config is not None:
                 self.wanted, self.refusal = self._config, str(work.failure)
         elif work.failure is not None:
             if self.state == "starting" and self.wanted is became:
@@ -270,7 +291,7 @@ class KeptStream:
         if self._stopping:
             self.failure = stream.failure
             self._end()
-        elif self._halting is stream:
+        elif self._halting:
             self.failure = stream.failure
             self._end("stopped")
         elif self._made is not None or self.wanted is not self._config:
@@ -307,15 +328,17 @@ class KeptStream:
         """Take what its users want; false while it is to be down."""
         wish, before = self._wish, self._heeded
         self._heeded = wish
-        if wish is not before and wish.up and self.state not in ("starting", "running"):
+        is_down = self.state not in ("starting", "running")
+        # A start may have come while the run was still being stopped.
+        if wish.up and is_down and (wish is not before or self.state == "stopped"):
             self._begin_anew()
         return wish.up
 
     def _halt(self) -> None:
         """Go on towards being down."""
         if self.state == "running" and self.stream is not None:
-            if self._halting is not self.stream:
-                self._halting = self.stream
+            if not self._halting:
+                self._halting = True
                 self.stream.stop()
         elif self.state == "waiting" or (self.state == "starting" and not self.loading):
             self._end("stopped")
@@ -343,7 +366,7 @@ class KeptStream:
             self._left = [run for run in (*self._left, self.stream) if run.statistics().running]
         with self._changing:
             self.stream, self._earlier = stream, earlier
-        self.state, self._config = "running", config
+        self.state, self._config, self._halting = "running", config, False
         self._began_ns = self._clock.now_ns()
         stream.begin()
 
@@ -351,9 +374,10 @@ class KeptStream:
         if self._made is not None:
             _discard(self._made[0])
             self._made = None
-        self.state = state
-        if self._restart is not None:
-            self._tell(StreamEnded(str(self.failure) if self.failure is not None else ""))
+        before, self.state = self.state, state
+        if state == "stopped" or (self._restart is not None and before != "stopped"):
+            why = str(self.failure) if self.failure is not None else ""
+            self._tell(StreamEnded(why, stopped=state == "stopped"))
 
 
 def _is_hopeless(error: BaseException) -> bool:

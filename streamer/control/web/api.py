@@ -113,6 +113,19 @@ def api_routes(
             raise Problem(409, f"{name}: has not run yet")
         return run
 
+    def changeable(name: str) -> Stream:
+        """The run whose settings its next one will have too."""
+        run = run_of(name)
+        if host.state(name) == "starting":
+            raise Problem(409, f"{name}: is being started")
+        return run
+
+    def running(name: str) -> Stream:
+        run = run_of(name)
+        if host.state(name) != "running":
+            raise Problem(409, f"{name}: does not run")
+        return run
+
     def summary_of(name: str) -> Summary:
         try:
             return summaries.of(name)
@@ -166,7 +179,7 @@ def api_routes(
 
         A change of the model is answered once the model runs.
         """
-        return await aside(partial(change, run_of(name), changes))
+        return await aside(partial(change, changeable(name), changes))
 
     def change(run: Stream, changes: dict[str, Any]) -> Changed:
         refused = changing.refusal(changes, run.models())
@@ -181,7 +194,7 @@ def api_routes(
     )
     async def upload_background(name: str, request: Request) -> Changed:
         """Make a picture, the body, the background: PNG, JPEG or WebP, 10 MB at most."""
-        run = run_of(name)
+        run = changeable(name)
         return await lasting.unless_closing(received(run, request))
 
     async def received(run: Stream, request: Request) -> Changed:
@@ -227,7 +240,7 @@ def api_routes(
             with suppress(KeyError):  # it was taken out this moment
                 host.start(name) if verb == "start" else host.stop(name)
             return summary_of(name)
-        run = run_of(name)
+        run = running(name)
         if verb == "trigger" and not run.triggers:
             raise Problem(409, f"{name}: no sink waits for a trigger")
         commands: dict[Verb, Callable[[], object]] = {

@@ -135,7 +135,7 @@ class Guard:
         if len(called) != 1 or not self._hosts.allow(called[0], scheme):
             raise Refusal(
                 403,
-                "this server is not known by that name: use its address, or add it to web.hosts",
+                "this server is not known by that name: use its address, or add it to its hosts",
             )
         if not all(self._hosts.is_own(origin, called[0], scheme) for origin in _origins(scope)):
             raise Refusal(403, _FOREIGN)

@@ -160,7 +160,7 @@ class Summaries:
                 "source": plain(status.source),
                 "source_state": status.counts.source.state,
                 "size": size and (size[1], size[0]),
-                "fps": recent.fps,
+                "fps": recent.fps if stream.state == "running" else 0.0,
                 "latency_ms": recent.latency_ms,
                 "matte_age": recent.matte_age,
                 "dropped": status.counts.drops,

@@ -105,6 +105,7 @@ def test_the_watchdog_is_fed_by_frames_and_not_by_time(
         ("source", "released"),
         ("state", "waiting"),
         ("state", "starting"),
+        ("state", "stopped"),
     ],
 )
 def test_a_stream_that_is_not_live_owes_no_pictures(

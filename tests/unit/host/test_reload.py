@@ -26,6 +26,14 @@ def test_a_setting_reaches_its_stream_while_it_runs(make_box: MakeBox) -> None:
         assert host.stream("hall").config.refine.threshold != 0.8
 
 
+def test_what_a_stream_needs_of_a_fleet_changes_nothing_here(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        run = host.stream("door")
+        host.reload(make_box(door={"needs": {"labels": {"site": "north"}}}))
+        wait_for(lambda: host.taken("door").needs.labels)
+        assert host.stream("door") is run
+
+
 def test_what_users_changed_meanwhile_stays(make_box: MakeBox) -> None:
     with running(make_box(door={}, hall={})) as host:
         host.stream("door").apply({"refine.threshold": 0.7})

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streamer import Pipeline
-from streamer.config import Config
+from streamer.config import Config, parse_box
 from streamer.controls import Applied
+from streamer.events import StreamEnded
 from streamer.host import Host
+from streamer.stream import Stream
+from tests.conftest import MakeModel
 from tests.unit.host.hosting import MakeBox, emitted, running, states
 from tests.waiting import wait_for
 
@@ -66,14 +71,92 @@ def test_a_reload_leaves_it_stopped_and_is_not_lost(make_box: MakeBox) -> None:
         wait_for(lambda: host.stream("door").config.refine.threshold == 0.9)
 
 
-def test_a_start_before_the_stop_is_done_is_not_lost(make_box: MakeBox) -> None:
+def test_a_start_before_the_stop_is_done_is_not_lost(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, tend = threading.Event(), Stream.tend
+
+    def slowly(stream: Stream) -> bool:
+        return tend(stream) or not held.is_set()
+
     with running(make_box(door={})) as host:
-        for _ in range(5):
-            host.stop("door")
-            wait_for(lambda: states(host)["door"] == "stopped" or not host.stream("door").ready)
-            host.start("door")
-        at_rest = emitted(host, "door")
-        wait_for(lambda: states(host)["door"] == "running" and emitted(host, "door") > at_rest)
+        run = host.stream("door")
+        monkeypatch.setattr(Stream, "tend", slowly)
+        host.stop("door")
+        wait_for(lambda: not run.statistics().running)
+        host.start("door")
+        held.set()
+        wait_for(lambda: host.stream("door") is not run)
+        wait_for(lambda: states(host)["door"] == "running")
+
+
+def test_a_run_that_was_stopped_is_not_kept(make_box: MakeBox) -> None:
+    with running(make_box(door={})) as host:
+        run = weakref.ref(host.stream("door"))
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+        host.start("door")
+        wait_for(lambda: host.stream("door") is not run())
+        wait_for(lambda: gc.collect() is not None and run() is None)
+
+
+def test_one_alone_that_does_not_come_up_stays_stopped_and_can_be_tried_again(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mkv"
+    source = {"type": "synthetic", "width": 64, "height": 48, "realtime": True, "fps": 60}
+    sinks = [{"type": "record", "path": str(film)}]
+    box = parse_box({"source": source, "sinks": sinks, "model": {"name": str(make_model(size=32))}})
+    with running(box) as host:
+        host.stop("stream")
+        wait_for(lambda: states(host)["stream"] == "stopped")
+        host.start("stream")
+        wait_for(lambda: "exists" in (host.status().streams[0].why or ""))
+        wait_for(lambda: states(host)["stream"] == "stopped")
+        film.unlink()
+        before = emitted(host, "stream")
+        host.start("stream")
+        wait_for(lambda: emitted(host, "stream") > before)
+
+
+def test_a_reload_that_comes_while_it_is_being_stopped_is_not_lost(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing, go_on = threading.Event(), threading.Event()
+    apply = Stream.apply
+
+    def slowly(stream: Stream, changes: Any) -> Any:
+        changing.set()
+        go_on.wait(30)
+        return apply(stream, changes)
+
+    monkeypatch.setattr(Stream, "apply", slowly)
+    with running(make_box(door={}, hall={})) as host:
+        run = host.stream("door")
+        host.reload(make_box(door={"matting": {"mode": "tracked"}}, hall={}))
+        assert changing.wait(30)
+        host.stop("door")
+        wait_for(lambda: not run.statistics().running)
+        go_on.set()
+        wait_for(lambda: states(host)["door"] == "stopped")
+        host.start("door")
+        wait_for(lambda: host.stream("door").config.matting.mode == "tracked")
+
+
+def test_it_is_told_once_that_a_user_stopped_it(make_box: MakeBox) -> None:
+    told: list[tuple[str, StreamEnded]] = []
+    with running(make_box(door={}, hall={})) as host:
+        host.subscribe(
+            lambda name, event: (
+                told.append((name, event)) if isinstance(event, StreamEnded) else None
+            )
+        )
+        host.stop("door")
+        wait_for(lambda: states(host)["door"] == "stopped")
+    assert sorted(told, key=str) == [
+        ("door", StreamEnded("", stopped=True)),
+        ("hall", StreamEnded("", stopped=False)),
+    ]
 
 
 @pytest.mark.parametrize("pause_s", [0.1, 3600])
@@ -142,7 +225,8 @@ def test_one_is_prepared_beside_the_others_and_begins_when_told(make_box: MakeBo
         host.reload(make_box(door={}, yard=other), prepared={"yard"})
         wait_for(lambda: host.config("yard").refine.threshold == 0.9)
         wait_for(lambda: host.is_prepared("yard"))
-        host.start("yard")
+        host.start("yard")  # as a user may, who sees it on a page
+        host.begin("yard")
         wait_for(lambda: emitted(host, "yard"))
         assert host.stream("yard").config.refine.threshold == 0.9
         host.reload(make_box(door={}, yard=other, hall={}), prepared={"hall"})

@@ -2,8 +2,8 @@
 // Text from the server is set as text, never as HTML, and nothing here grows with time.
 
 import { Backoff, Media, VideoFeed, now, pathOf } from "/player.js";
+import { Refusal, call, read, renewSession, session, takeLogins } from "/session.js";
 
-const SESSION = "/api/session";
 const SEND_EVERY_MS = 130; // a slider sends at most eight changes a second
 const HISTORY = 180; // samples of a chart: one a second, three minutes
 const LOG_LINES = 200;
@@ -56,64 +56,6 @@ const kept = {
 };
 
 // ---------------------------------------------------------------- the server
-
-/** An answer that is no success; `status` 0: there was no answer. */
-class Refusal extends Error {
-  constructor(status, key, why, wait_s = 0) {
-    super(why);
-    Object.assign(this, { status, key, wait_s });
-  }
-}
-
-const session = { required: false, open: false, token: null };
-
-async function ask(method, path, body, wait_ms = 20_000) {
-  const headers = {};
-  if (method !== "GET" && session.token) headers["X-CSRF-Token"] = session.token;
-  if (body instanceof Blob) headers["Content-Type"] = body.type;
-  else if (body !== undefined) headers["Content-Type"] = "application/json";
-  try {
-    return await fetch(path, {
-      method,
-      headers,
-      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
-      cache: "no-store",
-      signal: AbortSignal.timeout(wait_ms),
-    });
-  } catch (error) {
-    const late = error.name === "TimeoutError";
-    throw new Refusal(0, null, late ? "no answer came in time" : "the server cannot be reached");
-  }
-}
-
-async function refusalOf(answer) {
-  let said = {};
-  try { said = await answer.json(); } catch { /* not ours, such as a proxy's page */ }
-  const why = said.why ?? `the server answered ${answer.status}`;
-  return new Refusal(answer.status, said.key ?? null, why, Number(answer.headers.get("Retry-After")));
-}
-
-/** The answer to a request of a session; a session that was lost is opened again if it can be. */
-async function call(method, path, body, wait_ms) {
-  let answer = await ask(method, path, body, wait_ms);
-  if (answer.status === 401 || answer.status === 403) {
-    if (!(await renewSession())) throw new Refusal(401, null, "log in first");
-    answer = await ask(method, path, body, wait_ms);
-  }
-  if (!answer.ok) throw await refusalOf(answer);
-  return answer;
-}
-
-const read = async (path) => (await call("GET", path)).json();
-
-/** Whether the session is open; if it is not, the page asks for the password. */
-async function renewSession() {
-  const answer = await ask("GET", SESSION);
-  if (!answer.ok) throw await refusalOf(answer);
-  Object.assign(session, await answer.json());
-  if (!session.open) showLogin();
-  return session.open;
-}
 
 /** The events of the server, for months: connects again whenever it hears nothing. */
 class Events {
@@ -670,8 +612,6 @@ function say(text, tone = "") {
   $("status").dataset.tone = tone;
 }
 
-const isDown = ({ state }) => ["waiting", "failed", "ended", "stopped"].includes(state);
-
 function stateOf(summary) {
   if (summary.state === "failed") return ["failed", "bad"];
   if (["ended", "stopped"].includes(summary.state)) return [summary.state, ""];
@@ -933,17 +873,29 @@ function choice(label, { key, choices, read: valueOf, changes, shown }) {
 
 /** A button. does(stream, summary) returns what to say when it is done. */
 function action(said, { words, shown = () => true, usable = () => true, does }) {
-  const button = el("button", { type: "button" });
+  const button = el("button", { type: "button", hidden: true });
+  const made = { button, said, words, shown, usable, summary: null };
   button.setAttribute("aria-describedby", said.element.id);
   button.addEventListener("click", async () => {
     const stream = current;
     button.ariaBusy = "true";
-    await said.watch(button.textContent, () => does(stream, streams.get(stream)));
+    await said.watch(button.textContent, () => does(stream, made.summary));
     button.ariaBusy = null;
     showControls();
   });
-  actions.push({ button, words, shown, usable });
+  actions.push(made);
   return button;
+}
+
+/** Have a button say what it does to the stream that *summary* is of. */
+function showAction(made, summary) {
+  const { button, words, shown, usable } = made;
+  made.summary = summary;
+  button.hidden = !shown(summary);
+  button.disabled = !usable(summary);
+  const text = words(summary);
+  if (button.textContent !== text) button.textContent = text;
+  button.classList.toggle("recording", text === "Stop recording");
 }
 
 async function verb(stream, name) {
@@ -963,15 +915,17 @@ const stamp = () => new Date().toISOString().slice(0, 19).replace(/[:T]/g, "-");
 
 function buildSwitch() {
   const said = new Said();
+  const isOff = ({ state }) => ["waiting", "failed", "ended", "stopped"].includes(state);
   $("switch").append(said.element, action(said, {
-    words: (summary) => (isDown(summary) ? "Start" : "Stop"),
+    words: (summary) => (isOff(summary) ? "Start" : "Stop"),
     usable: () => online,
     async does(stream, summary) {
-      const down = isDown(summary);
-      await verb(stream, down ? "start" : "stop");
-      return down ? "being started" : "being stopped";
+      const off = isOff(summary);
+      await verb(stream, off ? "start" : "stop");
+      return off ? "being started" : "being stopped";
     },
   }));
+  return actions.at(-1);
 }
 
 function buildStreamGroup() {
@@ -1327,21 +1281,16 @@ function buildRegionGroup() {
 /** Show the stream's settings in all controls that nobody holds. */
 function showControls() {
   const summary = streams.get(current);
+  if (summary) showAction(runSwitch, summary); // which needs no settings
   if (!detail || !summary || detail.name !== current) return;
   const stream = { ...detail, ...summary };
   $("controls").hidden = false;
-  $("controls").disabled = !online || isDown(summary);
+  $("controls").disabled = !online || ["starting", "failed", "ended"].includes(summary.state);
   for (const each of settings) {
     each.row.hidden = !hasOption(each.key) || !each.shown(stream);
     if (!each.row.hidden && !each.held) each.show(stream);
   }
-  for (const { button, words, shown, usable } of actions) {
-    button.hidden = !shown(summary);
-    button.disabled = !usable(summary);
-    const text = words(summary);
-    if (button.textContent !== text) button.textContent = text;
-    button.classList.toggle("recording", text === "Stop recording");
-  }
+  for (const made of actions) showAction(made, summary);
   const { model, mode } = summary;
   runs.textContent = model
     ? `Runs ${model.name} in ${model.precision} by ${(model.providers ?? []).map((name) => name.replace("ExecutionProvider", "")).join(", ") || "?"}`
@@ -1419,7 +1368,7 @@ function showOne(name) {
     $("controls").hidden = true; // until its settings are known
     regionSetting.stopDrawing();
     large.show(name, layouts.get(name), way);
-    for (const { said } of settings) said.tell("", "bad");
+    for (const { said } of [...settings, ...actions]) said.tell("", "bad");
     showLog();
   }
   $("one-title").textContent = name;
@@ -1536,8 +1485,6 @@ function showLogin() {
   show("login");
   current = detail = null;
   say("");
-  $("password").value = "";
-  $("password").focus();
 }
 
 function showNames(chosen) {
@@ -1597,7 +1544,7 @@ const TOLD = {
   RecordingStarted: ({ path }) => `records into ${path}`,
   RecordingEnded: ({ path }) => `the recording ${path ?? ""} is finished`,
   StreamFailed: ({ why, pause_s }) => `failed: ${why}${pause_s ? `; starts again in ${inDigits(pause_s, 0)} s` : ""}`,
-  StreamEnded: () => "has ended",
+  StreamEnded: ({ stopped }) => (stopped ? "is stopped" : "has ended"),
 };
 
 function hear(kind, data) {
@@ -1665,40 +1612,13 @@ async function start() {
   }
 }
 
-$("login").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const tell = (text) => ($("login-said").textContent = text);
-  const button = $("login").querySelector("button");
-  button.disabled = true;
-  tell("");
-  try {
-    const answer = await ask("POST", SESSION, { password: $("password").value });
-    if (!answer.ok) throw await refusalOf(answer);
-    Object.assign(session, await answer.json());
-    $("password").value = "";
+takeLogins({
+  asked: showLogin,
+  opened() {
     show("loading");
     start();
-  } catch (refusal) {
-    if (!(refusal instanceof Refusal)) throw refusal;
-    const wait = refusal.wait_s > 0 ? `${refusal.wait_s} s` : "a minute";
-    if (refusal.status === 401) tell("This password is wrong.");
-    else if (refusal.status === 429) tell(`Too many tries. Wait ${wait}, then try again.`);
-    else tell(`That did not work: ${refusal.message}.`);
-    $("password").select();
-  } finally {
-    button.disabled = false;
-  }
-});
-
-$("log-out").addEventListener("click", async () => {
-  try {
-    await ask("DELETE", SESSION);
-    session.open = false;
-    session.token = null;
-    await renewSession();
-  } catch (refusal) {
-    say(refusal.message, "bad");
-  }
+  },
+  failed: (why) => say(why, "bad"),
 });
 
 $("skip").addEventListener("click", (event) => {
@@ -1723,7 +1643,7 @@ setLarge(kept.get("large") === "yes");
 $("size").addEventListener("click", () => setLarge($("size").ariaPressed !== "true"));
 $("log-all").addEventListener("change", showLog);
 
-buildSwitch();
+const runSwitch = buildSwitch();
 buildStreamGroup();
 buildBackgroundGroup();
 buildMatteGroup();

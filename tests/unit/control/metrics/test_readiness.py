@@ -34,6 +34,7 @@ def said(state: str, age_s: float | None, *, warm: bool = True, began: bool = Tr
         ("failed", 1.0, "door: failed, and is not started again"),
         ("ended", None, None),
         ("ended", 60.0, None),
+        ("stopped", 60.0, None),
     ],
 )
 def test_the_newest_frame_decides(state: str, age_s: float | None, line: str | None) -> None:

@@ -21,6 +21,7 @@ from streamer.control.web import uploads
 from streamer.control.web.changing import refusal
 from streamer.host import Host
 from streamer.serving.views import View
+from streamer.stream import Stream
 from tests.conftest import MakeModel
 from tests.unit.control.web.conftest import MakeBox
 from tests.unit.control.web.hosting import HEIGHT, LIVE, WIDTH, Page, events, running_page, shown
@@ -284,11 +285,36 @@ def test_a_stream_is_stopped_and_started(page: Page) -> None:
     wait_for(lambda: page.show()["state"] == "stopped")
     assert page.show()["settings"], "they are still shown"
     why(page.client.get("/api/streams/door/snapshot.png"), 409)
+    for verb in ("pause", "resume", "record", "trigger", "reopen"):
+        why(page.post(verb), 409)
+    assert page.show()["fps"] == 0
+    assert page.patch({"refine.threshold": 0.7}).status_code == 200, "its next run has it"
     emitted = page.show()["frames"]["emitted"]
     for _ in range(2):
         assert page.post("start").status_code == 200
     wait_for(lambda: page.show()["frames"]["emitted"] > emitted)
+    assert page.show()["settings"]["refine"]["threshold"] == 0.7
     assert (page.show()["state"], page.show()["restarts"]) == ("running", 0)
+
+
+def test_one_that_is_being_started_takes_no_change_that_would_be_lost(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, made = threading.Event(), Stream.from_config
+
+    def slowly(*parts: Any, **options: Any) -> Stream:
+        go_on.wait(PATIENCE_S)
+        return made(*parts, **options)
+
+    monkeypatch.setattr(Stream, "from_config", slowly)
+    page.post("stop")
+    wait_for(lambda: page.show()["state"] == "stopped")
+    page.post("start")
+    wait_for(lambda: page.show()["state"] == "starting")
+    assert "is being started" in why(page.patch({"refine.threshold": 0.7}), 409)
+    assert "is being started" in why(page.post("background", picture("PNG")), 409)
+    go_on.set()
+    wait_for(lambda: page.show()["state"] == "running")
 
 
 @pytest.mark.parametrize("verb", ["release", "reopen", "record", "stop-recording", "trigger"])

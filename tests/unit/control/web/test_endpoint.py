@@ -88,6 +88,7 @@ def test_the_page_and_its_files_are_served(box: MakeBox) -> None:
             ("/", "text/html"),
             ("/page.css", "text/css"),
             ("/page.js", "text/javascript"),
+            ("/session.js", "text/javascript"),
             ("/player.js", "text/javascript"),
             ("/embed/door", "text/html"),
             ("/embed.css", "text/css"),

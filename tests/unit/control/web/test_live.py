@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamer.config import LayoutConfig
 from streamer.config.web import WebConfig
-from streamer.control.web import connections, endpoint
+from streamer.control.web import application_server, connections
 from streamer.control.web.api import Layouts
 from streamer.errors import StreamerError
 from streamer.host import Host
@@ -218,7 +218,7 @@ def test_a_viewer_who_takes_nothing_holds_up_nobody(
 ) -> None:
     """What waits for him is thrown away in time."""
     monkeypatch.setattr(views, "_MOST_WAITING", 5)
-    monkeypatch.setattr(endpoint, "_SEND_BYTES", 4096)
+    monkeypatch.setattr(application_server, "_SEND_BYTES", 4096)
     with running_page(box(door=LARGE)) as page, page.watch() as good:
         good.film(1)
         with stalled_viewer(page):
@@ -236,7 +236,7 @@ def test_a_viewer_who_takes_nothing_holds_up_nobody(
 def test_a_viewer_who_takes_nothing_for_long_is_dropped(
     box: MakeBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "_SEND_BYTES", 4096)
+    monkeypatch.setattr(application_server, "_SEND_BYTES", 4096)
     monkeypatch.setattr(connections, "_STALLED_S", 0.5)
     with running_page(box(door=LARGE)) as page:
         for path in ("live?layout=grid", "live.mjpeg?layout=grid"):
