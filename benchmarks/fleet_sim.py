@@ -73,6 +73,8 @@ class SimulatedHost:
         costs: of each stream, on a node of speed 1.
         speed: of this node.
         refuses: names of streams that cannot be changed here.
+        load_s: seconds until a stream is loaded.
+        end_s: seconds until its outputs are closed.
     """
 
     def __init__(
@@ -81,7 +83,10 @@ class SimulatedHost:
         costs: Mapping[str, float],
         speed: float = 1.0,
         refuses: Collection[str] = (),
+        load_s: float = LOAD_S,
+        end_s: float = END_S,
     ) -> None:
+        self.load_s, self.end_s = load_s, end_s
         self.speed = speed
         self.refuses = refuses
         self._clock = clock
@@ -125,7 +130,7 @@ class SimulatedHost:
         """As of a host."""
         return self._streams[name].refusal
 
-    def start(self, name: str) -> None:
+    def begin(self, name: str) -> None:
         """As of a host."""
         self._streams[name].begins = True
 
@@ -136,8 +141,8 @@ class SimulatedHost:
         now_ns = self._clock.ns
         for name in [name for name in self._streams if name not in streams]:
             if self._streams.pop(name).ran_ns is not None:
-                self._ending[name] = now_ns + int((0 if at_once else END_S) * NS)
-        ready_ns = now_ns + int(LOAD_S / self.speed * NS)
+                self._ending[name] = now_ns + int((0 if at_once else self.end_s) * NS)
+        ready_ns = now_ns + int(self.load_s / self.speed * NS)
         for name, config in streams.items():
             here = self._streams.get(name)
             if here is None:

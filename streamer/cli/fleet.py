@@ -138,9 +138,13 @@ def stop(address: Address = "auto") -> None:
 def _watch(client: FleetClient, for_s: float | None) -> None:
     """Tell what changes, until the time is over or the command is interrupted."""
     began_s = time.monotonic()
-    said = ""
+    said = page = ""
     while for_s is None or time.monotonic() - began_s < for_s:
-        line = _line(client.status())
+        found = client.status()
+        if found.page != page:
+            page = found.page
+            failures.say(f"page: {page}")
+        line = _line(found)
         if line != said:
             said = line
             failures.say(line)
@@ -155,6 +159,8 @@ def _line(found: FleetStatus) -> str:
     parts += [f"{stream.stream}: {stream.why}" for stream in waiting[:3]]
     if found.halted:
         parts.append(f"the change goes no further: {found.halted}")
+    if found.trouble:
+        parts.append(found.trouble)
     return "; ".join(parts)
 
 
@@ -196,5 +202,9 @@ def _show(found: FleetStatus) -> None:
             for stream in found.streams
         ),
     )
+    if found.page:
+        typer.echo(f"\npage: {found.page}")
     if found.halted:
         failures.say(f"warning: the change goes no further: {found.halted}")
+    if found.trouble:
+        failures.say(f"warning: {found.trouble}")

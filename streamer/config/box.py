@@ -71,9 +71,12 @@ class BoxConfig(Data):
     def _are_on_the_page(cls, data: Any) -> Any:
         if not (isinstance(data, Mapping) and data.get("web") is not None):
             return data
+        streams = data.get("streams")
+        if not isinstance(streams, Mapping):  # there are none yet, or it is said what is wrong
+            return data
         shown = {
             name: with_page(stream) if isinstance(stream, Config) else stream
-            for name, stream in data["streams"].items()
+            for name, stream in streams.items()
         }
         return {**data, "streams": shown}
 

@@ -12,6 +12,7 @@ from streamer.config.box import BoxConfig, RestartConfig, parse_streams
 from streamer.config.data import Data
 from streamer.config.load import read_yaml
 from streamer.config.models import Config
+from streamer.config.web import WebConfig
 from streamer.errors import ConfigError
 
 _MOST_STREAMS = 20_000
@@ -24,7 +25,7 @@ class FleetConfig(Data):
 
     renew_s: float = Field(1.0, ge=0.1, le=60)
     """Seconds between a worker's reports, each of which renews the lease of its streams."""
-    lease_s: float = Field(5.0, ge=0.5, le=600)
+    lease_s: float = Field(5.0, ge=2, le=600)
     """Seconds without an answer after which a worker lets go of its streams. A second later
     another one may have them."""
     full: float = Field(0.85, gt=0, le=1)
@@ -41,10 +42,14 @@ class FleetConfig(Data):
     targets: str | None = None
     """File to write for Prometheus' `file_sd_configs`: where each worker's metrics are; absent:
     none."""
+    page: WebConfig | None = None
+    """A page in the browser that shows nodes and streams and empties nodes, served by the
+    controller on its node, the head; absent: there is none. Its port must not be that of `web`
+    where the head has streams. Fixed while the fleet runs."""
 
     @model_validator(mode="after")
     def _outlasts_renewals(self) -> FleetConfig:
-        if self.lease_s < _RENEWALS * self.renew_s:
+        if self.lease_s < _RENEWALS * self.renew_s - 1e-9:
             raise ValueError(
                 f"lease_s is below {_RENEWALS} times renew_s: one late report would cost streams"
             )
@@ -56,7 +61,7 @@ class Fleet(BoxConfig):
 
     streams: dict[str, Config] = Field(min_length=1, max_length=_MOST_STREAMS)
     """By name."""
-    restart: RestartConfig | None = RestartConfig()
+    restart: RestartConfig = RestartConfig()
     """When a stream that failed is started again, by the worker that has it."""
     fleet: FleetConfig = FleetConfig()
     """How the streams are shared out."""

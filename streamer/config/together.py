@@ -118,7 +118,7 @@ def _check_published(sinks: Sequence[Placed]) -> None:
     for one, sink in _of_type(sinks, RtspSinkConfig):
         if sink.publish is None:
             continue
-        other = targets.setdefault(_normal(sink.publish.get_secret_value()), one)
+        other = targets.setdefault(normal_url(sink.publish.get_secret_value()), one)
         if other is not one:  # the URL is not repeated: it may have a password
             apart = one.stream != other.stream
             raise ValueError(
@@ -127,7 +127,7 @@ def _check_published(sinks: Sequence[Placed]) -> None:
             )
 
 
-def _normal(url: str) -> str:
+def normal_url(url: str) -> str:
     """*url* in one of the ways to write it; as it is where it cannot be read."""
     try:
         parts = urlsplit(url, allow_fragments=False)

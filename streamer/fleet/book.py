@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamer.config import Config
+from streamer.config.together import normal_url
 from streamer.fleet.messages import Hold, Report
 from streamer.fleet.placement import Costs, Room, Rooms
 
@@ -21,6 +22,12 @@ def digest_of(config: Config) -> str:
 
 def _exposed(value: Any) -> str:
     return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
+
+
+def outputs_of(config: Config) -> frozenset[str]:
+    """The addresses that a stream publishes to, where two of them would meet."""
+    urls = (getattr(sink, "publish", None) for sink in config.sinks)
+    return frozenset(normal_url(url.get_secret_value()) for url in urls if url is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,14 @@ class Place:
     """As reported last; None if it was not."""
     left: tuple[int, int] | None = None
     """If it must let go: the latest orders that still had the stream."""
+    missing_ns: int | None = None
+    """Since when its worker reports without it."""
+    adopted: bool = False
+    """Whether an earlier controller gave it."""
+    outputs: frozenset[str] = frozenset()
+    """Addresses that it may publish to: as it is told, and as it ran before that."""
+    ran: bool = False
+    """Whether it ran when it was told of its present version."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +90,12 @@ class Stream:
     """Why it has no home."""
     stays_ns: int = 0
     """Until when it is not moved for the sake of load."""
+    avoids: dict[str, int] = field(default_factory=dict)
+    """Workers that could not have it, and until when they are not asked again."""
+    down_since_ns: int | None = None
+    """Since when its home has it, and it does not run."""
+    stuck: str = ""
+    """Why it does not leave a home that it should."""
 
     @property
     def places(self) -> Iterator[Place]:
@@ -99,6 +120,12 @@ class Worker:
 
     report: Report
     heard_ns: int
+    granted_ns: int
+    """Until when it may believe that it has its streams, and a little longer."""
+    advanced_ns: int
+    """When it last showed that an answer had reached it."""
+    hears: bool = False
+    """Whether any has."""
     streams: set[str] = field(default_factory=set)
     """Those that it has, or is to have."""
     number: int = 0
@@ -135,6 +162,7 @@ class Book:
     Attributes:
         touched: the workers whose orders are others since somebody looked.
         frozen: whether streams that move stay as they were seen to run: a change was refused.
+        again: whether streams that come were there before, under another controller.
 
     Not thread-safe.
     """
@@ -145,6 +173,9 @@ class Book:
         self.costs = Costs()
         self.touched: set[str] = set()
         self.frozen = False
+        self.again = False
+        self.silent_ns = 3_000_000_000
+        """Without a report, after which a worker gets nothing new."""
         self._generation = generation
         self._epoch = generation
 
@@ -153,7 +184,7 @@ class Book:
         version = Version.of(config)
         stream = self.streams.get(name)
         if stream is None:
-            self.streams[name] = Stream(name, config, version)
+            self.streams[name] = Stream(name, config, version, lost=self.again)
             return
         stream.unwanted = False
         if stream.version.digest != version.digest:
@@ -188,7 +219,10 @@ class Book:
         if version.digest != hold.digest:
             version = Version(hold.digest, None)
         because = "it was there when the controller was started again"
-        stream.home = Place(worker.name, hold.epoch, version, because, now_ns, hold)
+        outputs = outputs_of(stream.config)
+        stream.home = Place(
+            worker.name, hold.epoch, version, because, now_ns, hold, adopted=True, outputs=outputs
+        )
         self._in(stream, stream.home)
 
     def leave(self, stream: Stream) -> None:
@@ -202,7 +236,10 @@ class Book:
         """Note that the home of *stream* has let go of it; the next one has it then."""
         if stream.home is not None:
             self._out(stream, stream.home)
+        if stream.unwanted:
+            self.cancel_next(stream)
         stream.home, stream.next = stream.next, None
+        stream.down_since_ns, stream.stuck = None, ""
         if stream.home is not None:
             stream.lost = False
             self.touched.add(stream.home.worker)
@@ -226,22 +263,37 @@ class Book:
                 stream.lost, stream.why = True, f"{worker.node} is gone"
                 self.left(stream)
 
-    def room(self, full: float) -> Rooms:
-        """The room that there is, with nodes *full* at most."""
-        takers = (worker for worker in self.workers.values() if not worker.draining)
+    def room(self, full: float, now_ns: int) -> Rooms:
+        """The room that there is at nodes that answer, with each *full* at most."""
+        takers = (
+            worker
+            for worker in self.workers.values()
+            if not worker.draining and worker.hears and now_ns - worker.heard_ns < self.silent_ns
+        )
         return Rooms((self._room_at(worker) for worker in takers), full)
+
+    def holders(self) -> dict[str, Stream]:
+        """The streams that may publish to each address."""
+        return {
+            output: stream
+            for stream in self.streams.values()
+            if stream.home is not None
+            for output in stream.home.outputs
+        }
 
     def cost(self, stream: Stream) -> float:
         """What *stream* costs, or is expected to."""
         return self.costs.of(stream.name, stream.config.needs.weight)
 
-    def at_home(self, worker: Worker, only: Callable[[Stream], bool]) -> list[Stream]:
-        """The streams whose home *worker* is and that *only* holds of, by name."""
+    def at_home(self, worker: Worker) -> list[Stream]:
+        """The streams whose home *worker* is, and that it need not let go of; by name."""
         streams = (self.streams[name] for name in sorted(worker.streams))
         return [
             stream
             for stream in streams
-            if stream.home is not None and stream.home.worker == worker.name and only(stream)
+            if stream.home is not None
+            and stream.home.worker == worker.name
+            and stream.home.left is None
         ]
 
     def _room_at(self, worker: Worker) -> Room:
@@ -252,12 +304,15 @@ class Book:
                 here = place.worker == worker.name and place.left is None
                 if here and (place.hold is None or place.hold.busy is None):
                     load += self.cost(stream)
-        return Room(worker.name, worker.report.node, load)
+        return Room(worker.name, worker.report.node, load, len(worker.streams))
 
     def _place(self, stream: Stream, worker: str, because: str, now_ns: int) -> Place:
         self._epoch += 1
-        known = stream.taken if self.frozen else None
-        place = Place(worker, self._epoch, known or stream.version, because, now_ns)
+        version = stream.version
+        if self.frozen and stream.taken is not None and stream.taken.config is not None:
+            version = stream.taken
+        place = Place(worker, self._epoch, version, because, now_ns)
+        place.outputs = outputs_of(version.config or stream.config)
         self._in(stream, place)
         return place
 

@@ -20,6 +20,7 @@ _LOCALLY = {
     # Ray gives its workers the lowest priority but one; these have frames to show.
     "RAY_worker_niceness": "0",
     "RAY_worker_oom_score_adjustment": "0",
+    "RAY_memory_monitor_refresh_ms": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
@@ -85,7 +86,8 @@ class FleetClient:
                 raise
             except (GetTimeoutError, RayActorError) as error:
                 if time.monotonic() > until_s or isinstance(error, GetTimeoutError):
-                    raise NoFleet(f"the fleet's controller does not answer: {error}") from None
+                    why = _line(error)
+                    raise NoFleet(f"the fleet's controller does not answer: {why}") from None
                 time.sleep(0.2)
 
 
@@ -150,12 +152,15 @@ def start_controller(fleet: Fleet) -> FleetClient:
     import ray
 
     from streamer.fleet.actors import CONTROLLER, NAMESPACE, ControllerActor
+    from streamer.fleet.stored import store_fleet
 
     try:
         client = find_controller()
     except NoFleet:
+        store_fleet(fleet)
         actor = ray.remote(ControllerActor).options(
             name=CONTROLLER,
+            get_if_exists=True,
             namespace=NAMESPACE,
             lifetime="detached",
             max_restarts=-1,
@@ -164,7 +169,9 @@ def start_controller(fleet: Fleet) -> FleetClient:
             num_cpus=0,
             resources={"node:__internal_head__": 0.001},  # its loss is the whole fleet's anyway
         )
-        return FleetClient(actor.remote(fleet))
+        client = FleetClient(actor.remote())
+        client.status()  # or it did not start
+        return client
     client.want(fleet)
     return client
 

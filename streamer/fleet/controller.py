@@ -15,7 +15,8 @@ import time
 from streamer.config import Config
 from streamer.config.fleet import Fleet
 from streamer.core.clock import Clock, SystemClock
-from streamer.fleet.book import Book, Stream, Worker
+from streamer.errors import ConfigError
+from streamer.fleet.book import Book, Stream, Worker, outputs_of
 from streamer.fleet.messages import Hold, Order, Orders, Report
 from streamer.fleet.status import FleetStatus, NodeStatus, PlaceStatus
 from streamer.fleet.steps import (
@@ -27,6 +28,12 @@ from streamer.fleet.steps import (
     relieve_nodes,
 )
 
+_HELD_UP_S = 2.0
+"""Between two ticks, beyond which this process was held up."""
+_SILENT = 3
+"""Reports that a worker may owe before it gets no more streams."""
+_MISSING_S = 10.0
+"""After which a stream that its worker does not have, though it is told to, is placed elsewhere."""
 SAFETY_S = 1.0
 """By which a lease outlasts what its worker believes."""
 
@@ -44,6 +51,10 @@ class Controller:
         clock: monotonic time.
         began_us: microseconds of wall-clock time; more than any earlier controller's.
 
+    Attributes:
+        page: URL of the fleet's page, for its status.
+        trouble: what is wrong with the controller itself, likewise.
+
     Thread-safe.
     """
 
@@ -55,6 +66,8 @@ class Controller:
         clock: Clock | None = None,
         began_us: int | None = None,
     ) -> None:
+        self.page = ""
+        self.trouble = ""
         self._clock = clock or SystemClock()
         self._rules = fleet.fleet
         self._generation = began_us if began_us is not None else time.time_ns() // 1000
@@ -65,7 +78,10 @@ class Controller:
         self._draining: set[str] = set()
         """Names of nodes."""
         self._lock = threading.RLock()
-        self._settled_ns = self._clock.now_ns() + (self._expiry_ns if again else 0)
+        now_ns = self._ticked_ns = self._clock.now_ns()
+        self._settled_ns = now_ns + (self._expiry_ns if again else 0)
+        self._book.again = again
+        self._book.silent_ns = int(_SILENT * fleet.fleet.renew_s * NS)
         self.want(fleet)
 
     @property
@@ -78,8 +94,14 @@ class Controller:
 
         Streams that are gone are ended, new ones placed. Those that changed are changed node by
         node, each once the one before has taken it, and no further if one of them cannot.
+
+        Raises:
+            ConfigError: it has other leases; those that were given must run out as they were.
         """
         with self._lock:
+            for name in ("lease_s", "renew_s"):
+                if getattr(fleet.fleet, name) != getattr(self._rules, name):
+                    raise ConfigError(f"fleet.{name}: is fixed while the fleet runs")
             self._rules = fleet.fleet
             self._rolling.begin()
             for stream in list(self._book.streams.values()):
@@ -110,19 +132,25 @@ class Controller:
             now_ns = self._clock.now_ns()
             worker = self._book.workers.get(report.worker)
             if worker is None:
-                worker = self._book.workers[report.worker] = Worker(report, now_ns)
-                if report.draining:  # an earlier controller said so
+                worker = Worker(report, now_ns, granted_ns=now_ns, advanced_ns=now_ns)
+                self._book.workers[report.worker] = worker
+                if report.draining and now_ns < self._settled_ns:  # an earlier controller said so
                     self._draining.add(worker.node)
             elif report.number <= worker.report.number:
                 return self._orders_of(worker)  # it was overtaken by a later one
+            elif report.seen > worker.report.seen:
+                worker.advanced_ns, worker.hears = now_ns, True
             worker.report, worker.heard_ns = report, now_ns
+            grants = now_ns - worker.advanced_ns < self._expiry_ns  # answers do reach it
+            if grants:
+                worker.granted_ns = now_ns + self._expiry_ns
             worker.draining = worker.node in self._draining
             for hold in report.holds:
                 self._note(worker, hold, now_ns)
             held = {hold.stream for hold in report.holds}
             for name in worker.streams - held:
-                self._note_absence(worker, self._book.streams[name])
-            return self._orders_of(worker)
+                self._note_absence(worker, self._book.streams[name], now_ns)
+            return self._orders_of(worker, grants=grants)
 
     def orders_of(self, worker: str) -> Orders | None:
         """What *worker* is to have now; None if it is not known."""
@@ -134,15 +162,21 @@ class Controller:
         """Take the next steps. Returns the workers whose orders are others since the last call."""
         with self._lock:
             book, now_ns = self._book, self._clock.now_ns()
+            held_up_ns = now_ns - self._ticked_ns
+            self._ticked_ns = now_ns
+            if held_up_ns > _HELD_UP_S * NS:  # and nobody could be heard
+                for worker in book.workers.values():
+                    worker.granted_ns += held_up_ns
             for worker in list(book.workers.values()):
-                if now_ns - worker.heard_ns > self._expiry_ns:
+                if now_ns > worker.granted_ns:
                     book.lose(worker)
             if now_ns >= self._settled_ns:
+                book.again = False
                 hand_over(book, self._rules, now_ns)
                 place_streams(book, self._rules, now_ns)
                 self._rolling.step(book, now_ns)
                 book.frozen = bool(self._rolling.halted)
-                empty_nodes(book, now_ns)
+                empty_nodes(book, self._rules, now_ns)
                 relieve_nodes(book, self._rules, now_ns)
             touched, book.touched = book.touched, set()
             return touched & book.workers.keys()
@@ -157,6 +191,8 @@ class Controller:
                 streams=tuple(self._place_of(stream) for stream in self._book.streams.values()),
                 halted=self._rolling.halted,
                 settling=now_ns < self._settled_ns,
+                page=self.page,
+                trouble=self.trouble,
             )
 
     def _place_of(self, stream: Stream) -> PlaceStatus:
@@ -168,7 +204,7 @@ class Controller:
             stream=stream.name,
             node=workers[home.worker].node,
             state=hold.state if hold is not None else "loading",
-            why=(hold.why if hold is not None else "") or home.because,
+            why=(hold.why if hold is not None else "") or stream.stuck or home.because,
             bound_for=workers[stream.next.worker].node if stream.next is not None else None,
             outdated=hold is not None and hold.digest != stream.version.digest,
         )
@@ -180,9 +216,10 @@ class Controller:
             return
         for place in stream.places:
             if (place.worker, place.epoch) == (worker.name, hold.epoch):
-                place.hold = hold
+                place.hold, place.missing_ns = hold, None
                 if hold.state == "running" and hold.digest == place.told.digest:
                     stream.taken = place.told
+                    place.outputs = outputs_of(place.told.config or stream.config)
                 break
         else:
             home = stream.home
@@ -190,21 +227,33 @@ class Controller:
             if not hold.begun or (home is not None and home.epoch >= hold.epoch):
                 return
             self._book.take_over(stream, worker, hold, now_ns)
+        if hold.state != "down":
+            stream.down_since_ns = None
+        elif stream.down_since_ns is None:
+            stream.down_since_ns = now_ns
         if hold.busy is not None and hold.state == "running":
             self._book.costs.measured(stream.name, stream.config.needs.weight, hold.busy)
 
-    def _note_absence(self, worker: Worker, stream: Stream) -> None:
+    def _note_absence(self, worker: Worker, stream: Stream, now_ns: int) -> None:
         """Note that *worker* does not have *stream*, which it is or was to have."""
         for place in stream.places:
             if place.worker == worker.name:
                 place.hold = None
         home = stream.home
-        if home is None or home.worker != worker.name or home.left is None:
+        if home is None or home.worker != worker.name:
             return
-        if worker.report.seen > home.left:  # or it may have been told so, and not know it yet
+        if home.left is not None:
+            if worker.report.seen > home.left:  # or it may have been told so, and not know it yet
+                self._book.left(stream)
+        elif home.adopted:  # by a report that was late: it has let go since
             self._book.left(stream)
+        elif home.missing_ns is None:
+            home.missing_ns = now_ns
+        elif now_ns - home.missing_ns > _MISSING_S * NS:
+            stream.avoids[worker.name] = now_ns + int(self._rules.stay_s * NS)
+            self._book.leave(stream)
 
-    def _orders_of(self, worker: Worker) -> Orders:
+    def _orders_of(self, worker: Worker, *, grants: bool = False) -> Orders:
         self._number += 1
         worker.number = self._number
         known = {hold.digest for hold in worker.report.holds}
@@ -224,7 +273,7 @@ class Controller:
             number=self._number,
             orders=tuple(orders),
             configs=configs,
-            lease_s=self._rules.lease_s,
+            lease_s=self._rules.lease_s if grants else 0.0,
             renew_s=self._rules.renew_s,
             draining=worker.draining,
         )
@@ -241,4 +290,5 @@ def _status_of(worker: Worker, now_ns: int) -> NodeStatus:
         silent_s=(now_ns - worker.heard_ns) / NS,
         addresses=dict(worker.report.addresses),
         trouble=worker.report.trouble,
+        hears=worker.hears,
     )

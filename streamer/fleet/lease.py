@@ -41,6 +41,11 @@ class Lease:
         """Whether another worker may have the streams soon."""
         return self._left_ns() <= -EARLY_S * _NS
 
+    @property
+    def left_s(self) -> float:
+        """Seconds until it ends; below 0 once it has."""
+        return self._left_ns() / _NS
+
     def _left_ns(self) -> int:
         if self._until_ns is None:
             return -_NS

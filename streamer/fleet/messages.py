@@ -13,10 +13,11 @@ from typing import Literal
 
 from streamer.config import Config
 
-HoldState = Literal["loading", "prepared", "running", "down"]
+HoldState = Literal["loading", "prepared", "running", "stopped", "down"]
 """
 `loading`: its model is being loaded; `prepared`: it is loaded, and has opened no output;
-`running`: its outputs are its own; `down`: it failed, and may be tried again, or has ended.
+`running`: its outputs are its own; `stopped`: by a user of its worker's page;
+`down`: it failed, and may be tried again, or has ended.
 """
 
 
@@ -37,7 +38,7 @@ class Hold:
     busy: float | None = None
     """Share of the node that it uses; None until that is measured."""
     late: float = 0.0
-    """Share of its frames that were late or lost since the report before."""
+    """Share of its frames that were lost for want of time, in the latest seconds."""
     why: str = ""
     """What is wrong with it, in a line without credentials."""
 
@@ -69,7 +70,7 @@ class Report:
     draining: bool = False
     """Whether it was told that its node is being emptied."""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """Of its `metrics` and its `web`, where it serves them."""
+    """Of its `metrics`, as `host:port`, and the URL of its `web`, where it serves them."""
     trouble: str = ""
     """What is wrong with the worker itself, in a line."""
 

@@ -76,6 +76,8 @@ class Room:
     worker: str
     node: NodeFacts
     load: float
+    streams: int = 0
+    """How many it has, or is to have."""
 
 
 class Rooms:
@@ -104,7 +106,7 @@ class Rooms:
         """
         The worker that is to have a stream of *needs* and *cost*; None if it fits nowhere.
 
-        A node that has nothing takes any one stream. *allowed* says which workers may have it.
+        A node without streams takes any one. *allowed* says which workers may have it.
         """
         kind = _kind_of(needs)
         if cost >= self._too_much.get(kind, 2.0):
@@ -119,13 +121,14 @@ class Rooms:
                 heapq.heappush(heap, (room.load, worker))
                 continue
             passed.append((load, worker))
-            if load + cost > self._full and load > 0:
+            if load + cost > self._full and room.streams:
                 if len(passed) == 1:  # the least busy of all
                     self._too_much[kind] = cost
                 break
             if allowed(worker):
                 passed.pop()
                 room.load += cost
+                room.streams += 1
                 heapq.heappush(heap, (room.load, worker))
                 found = worker
                 break

@@ -24,9 +24,11 @@ class NodeStatus:
     silent_s: float
     """Seconds since its last report."""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """Of its `metrics` and its `web`."""
+    """Of its `metrics`, as `host:port`, and the URL of its `web`."""
     trouble: str = ""
     """What is wrong with the worker itself."""
+    hears: bool = True
+    """Whether the controller's answers have reached it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,7 @@ class FleetStatus:
     """Why a change of the configuration goes no further."""
     settling: bool = False
     """Whether a controller that was started again still waits for workers to report."""
+    page: str = ""
+    """URL of the fleet's page, if it is served."""
+    trouble: str = ""
+    """What is wrong with the controller itself."""

@@ -19,7 +19,11 @@ from streamer.host import KeptState
 
 logger = logging.getLogger("streamer.fleet")
 
-_STATES: Mapping[KeptState, HoldState] = {"starting": "loading", "running": "running"}
+_STATES: Mapping[KeptState, HoldState] = {
+    "starting": "loading",
+    "running": "running",
+    "stopped": "stopped",
+}
 """By a host's word; all others are `down`."""
 
 
@@ -38,7 +42,7 @@ class HostedStreams(Protocol):
     def is_prepared(self, name: str) -> bool: ...  # noqa: D102
     def taken(self, name: str) -> Config | None: ...  # noqa: D102
     def refusal(self, name: str) -> str: ...  # noqa: D102
-    def start(self, name: str) -> None: ...  # noqa: D102
+    def begin(self, name: str) -> None: ...  # noqa: D102
     def have(
         self, streams: Mapping[str, Config], prepared: Collection[str], *, at_once: bool
     ) -> None:
@@ -60,6 +64,7 @@ class _Held:
     """Of *config*, which the host was asked for last."""
     taken: str
     """Digest of the configuration that it was seen to have taken."""
+    taken_config: Config
     begins: bool
     """Whether it may open its outputs."""
     told: bool = True
@@ -100,6 +105,8 @@ class Worker:
         self.name = name
         self.addresses: dict[str, str] = {}
         self.trouble = ""
+        self._conflict = ""
+        """Why streams that were ordered cannot be had together."""
         self._node = node
         self._host = host
         self._load = load
@@ -110,8 +117,11 @@ class Worker:
         self._configs: dict[str, Config] = {}
         """By digest: those of the latest orders, as far as they came."""
         self._held: dict[str, _Held] = {}
-        self._asked: tuple[dict[str, Config], frozenset[str]] = ({}, frozenset())
-        """What the host was asked to have, and to prepare."""
+        self._asked: dict[str, Config] = {}
+        """What the host was asked to have."""
+        self._asked_at_once = False
+        self._let_go: dict[str, int] = {}
+        """The latest epoch of each stream that was let go of by order."""
         self._reported: frozenset[object] = frozenset()
         self._number = 0
 
@@ -119,6 +129,11 @@ class Worker:
     def renew_s(self) -> float:
         """Seconds between reports."""
         return self._orders.renew_s if self._orders is not None else 1.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that it may have its streams without another answer; None if it has none."""
+        return self._lease.left_s if self._held else None
 
     def report(self) -> Report:
         """What the controller is to be told now."""
@@ -152,7 +167,7 @@ class Worker:
             busy=load.busy,
             draining=orders is not None and orders.draining,
             addresses=dict(self.addresses),
-            trouble=redact(self.trouble),
+            trouble=redact(self.trouble or self._conflict),
         )
 
     def obey(self, orders: Orders, sent_ns: int | None = None) -> None:
@@ -176,7 +191,8 @@ class Worker:
             return
         wanted = {order.digest for order in orders.orders}
         known = {held.digest: held.config for held in self._held.values()}
-        known = {**known, **self._configs, **orders.configs}
+        known |= {held.taken: held.taken_config for held in self._held.values()}
+        known |= {**self._configs, **orders.configs}
         self._configs = {digest: it for digest, it in known.items() if digest in wanted}
         self._orders = orders
         self._follow()
@@ -187,7 +203,7 @@ class Worker:
             if self._lease.is_over:
                 logger.error("outputs could not be closed in time: leaving")
                 self._leave()
-            if self._asked[0]:
+            if self._asked:
                 logger.error("no word from the controller: lets go of all streams")
         self._note()
         self._follow()
@@ -203,7 +219,7 @@ class Worker:
             elif held.taken != held.digest and name in self._host.names:
                 taken = self._host.taken(name)
                 if taken is None or _are_same(taken, held.config):
-                    held.taken = held.digest
+                    held.taken, held.taken_config = held.digest, held.config
 
     def _follow(self) -> None:
         """Ask the host for what the latest orders say, as far as its lease and streams allow."""
@@ -214,17 +230,36 @@ class Worker:
             held = self._ready_for(order)
             if held is not None:
                 streams[order.stream] = held.config
+        if not at_once and self._orders is not None:
+            ordered = {order.stream for order in orders}
+            gone = self._held.keys() - ordered
+            self._let_go.update({name: self._held[name].epoch for name in gone})
+        self._ask(streams, at_once=at_once)
         for name, held in self._held.items():
-            held.ending = name not in streams
-        prepared = frozenset(name for name in streams if not self._held[name].begins)
-        if streams != self._asked[0]:
-            self._host.have(streams, prepared, at_once=at_once)
-        self._asked = (streams, prepared)
-        for name in streams:
+            held.ending = name not in self._asked
+        for name in self._asked:
             held = self._held[name]
             if not held.told and name in self._host.names:
-                self._host.start(name)
+                self._host.begin(name)
                 held.told = True
+
+    def _ask(self, streams: dict[str, Config], *, at_once: bool) -> None:
+        """Ask the host for *streams*, or for those of them that it was asked for before."""
+        if streams == self._asked and not (at_once and self._held and not self._asked_at_once):
+            return
+        prepared = frozenset(name for name in streams if not self._held[name].begins)
+        try:
+            self._host.have(streams, prepared, at_once=at_once)
+            self._conflict = ""
+        except ValueError as error:  # they do not go together, though each is valid
+            if not self._conflict:
+                logger.error("%s", error)
+            self._conflict = str(error)
+            streams = {name: it for name, it in streams.items() if self._asked.get(name) == it}
+            for name in self._held.keys() - streams.keys() - {*self._host.names}:
+                del self._held[name]
+            self._host.have(streams, frozenset(), at_once=at_once)
+        self._asked, self._asked_at_once = streams, at_once
 
     def _ready_for(self, order: Order) -> _Held | None:
         """The stream that *order* is about, changed to that; None if it cannot be had yet."""
@@ -233,7 +268,9 @@ class Worker:
         if config is None:  # it comes with the next orders
             return held if held is not None and held.epoch == order.epoch else None
         if held is None:
-            held = _Held(order.epoch, config, order.digest, order.digest, order.begins)
+            if order.epoch <= self._let_go.get(name, 0):
+                return None  # of a controller that did not know that it was let go since
+            held = _Held(order.epoch, config, order.digest, order.digest, config, order.begins)
             self._held[name] = held
             return held
         if held.ending or (held.begins and not order.begins):

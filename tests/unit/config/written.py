@@ -28,4 +28,6 @@ def written() -> dict[str, dict[str, Any]]:
 
 
 def _whole(data: dict[str, Any]) -> dict[str, Any]:
+    if "fleet" in data:
+        return {"streams": {"door": _REST}} | data
     return data if "streams" in data else _REST | data

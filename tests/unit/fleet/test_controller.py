@@ -109,6 +109,17 @@ def test_streams_that_lost_their_node_may_fill_others_beyond_what_new_ones_may()
     assert len(sim.open) == 8, "at 96 %"
 
 
+def test_streams_that_were_placed_again_are_counted_once() -> None:
+    sim = started(fleet_of("a b c d e f"))
+    sim.kill("n2")
+    sim.run(15)
+    assert sim.controller is not None
+    assert sum(node.streams for node in sim.controller.status().nodes) == 6
+    change(sim, fleet_of("a"))
+    sim.run(5)
+    assert sum(node.streams for node in sim.controller.status().nodes) == 1
+
+
 def test_a_node_that_is_cut_off_lets_go_before_others_begin() -> None:
     sim = started(fleet_of("a b c d e f"))
     (first, *_) = [stream for stream, node in sim.open.items() if node == "n2"]

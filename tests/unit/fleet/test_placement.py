@@ -16,7 +16,12 @@ def rooms(full: float = 0.85, **loads: float) -> Rooms:
     """Nodes by name; those that begin with n are in the north."""
     return Rooms(
         [
-            Room(name, NodeFacts(name, {"site": "north"} if name[0] == "n" else {}), load)
+            Room(
+                name,
+                NodeFacts(name, {"site": "north"} if name[0] == "n" else {}),
+                load,
+                streams=load > 0.02,
+            )
             for name, load in loads.items()
         ],
         full,
@@ -57,7 +62,7 @@ def test_what_one_kind_of_needs_takes_counts_for_all_others() -> None:
 
 def test_a_node_that_is_full_gets_nothing_and_an_empty_one_any_stream() -> None:
     assert rooms(n1=0.8).place(ANY, 0.1) is None
-    assert rooms(n1=0.0).place(ANY, 0.95) == "n1"
+    assert rooms(n1=0.01).place(ANY, 0.95) == "n1", "its own work is no stream"
 
 
 def test_some_nodes_may_not_have_it() -> None:

@@ -1,0 +1,54 @@
+"""What the controller's actor does beside its controller, without a Ray that runs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from streamer.config.fleet import Fleet
+from streamer.errors import ConfigError
+from streamer.fleet.controller import Controller
+from tests.unit.fleet.test_controller import fleet_of
+
+pytest.importorskip("ray")
+from streamer.fleet import actors, processes
+
+
+@contextmanager
+def actor_of(fleet: Fleet) -> Iterator[Any]:
+    """An actor as its constructor makes it, but for what needs Ray."""
+    actor: Any = actors.ControllerActor.__new__(actors.ControllerActor)
+    actor._fleet, actor._controller = fleet, Controller(fleet)
+    with ExitStack() as actor._page:
+        yield actor
+
+
+def test_another_page_needs_another_start_of_the_fleet() -> None:
+    with (
+        actor_of(fleet_of("a")) as actor,
+        pytest.raises(ConfigError, match=r"fleet\.page: is fixed while the fleet runs"),
+    ):
+        actor.want(fleet_of("a", {"page": {"listen": "127.0.0.1:8081"}}))
+
+
+def test_a_page_that_cannot_be_served_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "get_node_ip_address", lambda: "10.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        stack = ExitStack()
+        actor = stack.enter_context(actor_of(fleet_of("a", {"page": {"listen": listen}})))
+        with stack:
+            actor._show()
+            assert (status := actor.status()).page == ""
+            assert "fleet.page.listen" in status.trouble
+            assert "the port is taken" in status.trouble
+            taken.close()
+            actor._show()
+            assert (status := actor.status()).page == f"http://{listen}"
+            assert status.trouble == ""
