@@ -16,8 +16,8 @@ from streamer.config import Config
 HoldState = Literal["loading", "prepared", "running", "stopped", "down"]
 """
 `loading`: its model is being loaded; `prepared`: it is loaded, and has opened no output;
-`running`: its outputs are its own; `stopped`: by a user of its worker's page;
-`down`: it failed, and may be tried again, or has ended.
+`running`: its outputs are its own; `stopped`: by a user of its worker's page, or at its source's
+end; `down`: it failed, and may be tried again, or has ended.
 """
 
 

@@ -23,6 +23,7 @@ _STATES: Mapping[KeptState, HoldState] = {
     "starting": "loading",
     "running": "running",
     "stopped": "stopped",
+    "ended": "stopped",
 }
 """By a host's word; all others are `down`."""
 

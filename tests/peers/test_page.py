@@ -180,3 +180,12 @@ def test_a_stream_is_stopped_and_started(browser: Browser, host: Host) -> None:
         expect(page.locator("#one-state")).to_have_text("live")
         viewer.moves()
         expect(page.get_by_role("button", name="Pause")).to_be_enabled()
+
+
+def test_the_button_says_what_it_does_before_all_is_known(browser: Browser, host: Host) -> None:
+    with shown(host) as site, viewing(browser, site.url) as viewer:
+        viewer.page.route("**/api/streams/door", lambda route: None)  # it is not answered
+        viewer.page.reload()
+        expect(viewer.page.locator("#one-state")).to_have_text("live")
+        expect(viewer.page.locator("#switch button")).to_have_text("Stop")
+        viewer.page.unroute_all(behavior="ignoreErrors")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.fleet_sim import NS, SimulatedHost, VirtualClock
 from streamer.config import Config
 from streamer.fleet.book import digest_of
@@ -185,6 +187,14 @@ def test_one_that_cannot_be_had_is_refused_with_the_reason() -> None:
     assert (hold.digest, hold.refused) == (DIGEST, digest)
     assert hold.why == "there is no such file here"
     assert hold.state == "running"
+
+
+def test_one_whose_source_has_ended_is_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = Ordered()
+    it.order(begin())
+    it.run(3)
+    monkeypatch.setattr(it.host, "state", lambda name: "ended")
+    assert it.states == {"door": "stopped"}, "which another node could not mend"
 
 
 def test_there_is_news_when_a_stream_has_come_further() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -17,12 +18,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamer.config import LayoutConfig
 from streamer.config.web import WebConfig
-from streamer.control.web import application_server, connections
+from streamer.control.web import application_server, connections, live
 from streamer.control.web.api import Layouts
 from streamer.errors import StreamerError
 from streamer.host import Host
 from streamer.serving import views
-from streamer.serving.views import MOST_VIEWERS
+from streamer.serving.views import MOST_VIEWERS, Piece
 from streamer.sinks.page import PageSink
 from tests.unit.control.metrics.hosting import running
 from tests.unit.control.web.conftest import MakeBox
@@ -64,6 +65,23 @@ def is_key(fragment: bytes) -> bool:
     place = fragment.index(b"trun") + 4 + 4 + 4 + 4 + 4 + 4  # version, count, offset, length, size
     flags: int = struct.unpack_from(">I", fragment, place)[0]
     return not flags & 0x1_0000
+
+
+def test_a_picture_that_clients_would_cut_is_left_out() -> None:
+    """Without lengths, FFmpeg and OpenCV end at bytes that look like a boundary."""
+
+    class Watched:
+        async def items(self) -> AsyncGenerator[Piece, None]:
+            for data in (b"one", b"t\r\n--wo", b"three"):
+                yield Piece(data, key=True)
+
+    async def sent() -> bytes:
+        return b"".join([part async for part in live._parts(Watched())])  # type: ignore[arg-type]
+
+    whole = asyncio.run(sent())
+    assert b"one" in whole
+    assert b"three" in whole
+    assert b"--wo" not in whole
 
 
 def closed_with(watch: Watch) -> int:
