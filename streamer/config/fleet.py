@@ -31,7 +31,7 @@ class FleetConfig(Data):
     full: float = Field(0.85, gt=0, le=1)
     """Share of the time that a node's model or cores may be busy before it gets no more streams."""
     late: float = Field(0.02, gt=0, le=1)
-    """Share of late frames from which on a node gives streams away."""
+    """Share of frames lost for want of time at which a full node gives streams away."""
     patience_s: float = Field(10.0, ge=1, le=3600)
     """Seconds that a node must have been late before it gives one away, and seconds before the
     next one."""

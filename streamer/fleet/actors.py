@@ -41,7 +41,7 @@ _SILENT_S = 60.0
 """After which a worker that says nothing is hired again, if Ray has given it up."""
 _LOOK_S = 5.0
 """That one look may take, before workers are ended without its end."""
-_STAFF_S = 2.0
+_STAFF_S = 3.0
 """Between two looks at the nodes that there are."""
 _GATHER_S = 20.0
 """That the first streams wait at most for all nodes, or the first node would get most of them."""
@@ -76,7 +76,8 @@ class ControllerActor:
     def hear(self, report: Report) -> Orders:
         """A worker's report; answered by its orders."""
         orders = self._controller.hear(report)
-        self._wake.set()
+        if report.news:
+            self._wake.set()
         return orders
 
     def want(self, fleet: Fleet) -> None:

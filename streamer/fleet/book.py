@@ -137,12 +137,12 @@ class Worker:
 
     @property
     def name(self) -> str:
-        """Its own."""
+        """The worker's name, new for each process."""
         return self.report.worker
 
     @property
     def node(self) -> str:
-        """Its node's name."""
+        """The name of the node that it runs on."""
         return self.report.node.name
 
     @property

@@ -27,14 +27,14 @@ class Hold:
 
     stream: str
     epoch: int
-    """Of the order that it was had by."""
+    """Of the order that gave it."""
     digest: str
-    """Of the configuration that it has taken; see `Order`."""
+    """Of the configuration that it runs with; see `Order`."""
     state: HoldState
     begun: bool
     """Whether its outputs are this worker's to open; otherwise it is prepared for that."""
     refused: str = ""
-    """Digest of a configuration that it cannot have, for the reason in `why`."""
+    """Digest of a configuration that the worker cannot run; `why` has the reason."""
     busy: float | None = None
     """Share of the node that it uses; None until that is measured."""
     late: float = 0.0
@@ -73,6 +73,8 @@ class Report:
     """Of its `metrics`, as `host:port`, and the URL of its `web`, where it serves them."""
     trouble: str = ""
     """What is wrong with the worker itself, in a line."""
+    news: bool = True
+    """Whether any stream has come further since the report before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Orders:
     controller: int
     """When the controller began, in microseconds of wall-clock time: the later of two counts."""
     number: int
-    """Grows with each message; a worker passes by those that were overtaken."""
+    """Grows with each message; a worker ignores one that is not above the latest."""
     orders: tuple[Order, ...]
     configs: Mapping[str, Config] = field(default_factory=dict)
     """By digest."""

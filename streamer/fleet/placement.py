@@ -16,7 +16,7 @@ from streamer.config.needs import NeedsConfig
 from streamer.fleet.messages import NodeFacts
 
 FIRST_GUESS = 0.1
-"""Of the cost of a stream, while none has been measured."""
+"""Share of a node that a stream of weight 1 is taken to cost before any was measured."""
 _SAMPLE = 101
 """Measured costs that a guess is made of."""
 _Kind = tuple[object, ...]

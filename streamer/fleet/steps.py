@@ -81,10 +81,13 @@ def empty_nodes(book: Book, rules: FleetConfig, now_ns: int) -> None:
     for worker in list(book.workers.values()):
         if not worker.streams:
             continue
-        stay = [stream for stream in book.at_home(worker) if not worker.draining]
-        must = [stream for stream in book.at_home(worker) if worker.draining]
-        must += [it for it in stay if not fits(it.config.needs, worker.report.node)]
-        must += [it for it in stay if it not in must and _is_down_for_long(it, rules, now_ns)]
+        must = [
+            stream
+            for stream in book.at_home(worker)
+            if worker.draining
+            or not fits(stream.config.needs, worker.report.node)
+            or _is_down_for_long(stream, rules, now_ns)
+        ]
         under_way = sum(stream.next is not None for stream in must)
         still = [stream for stream in must if stream.next is None]
         for stream in still[: max(0, _AT_ONCE - under_way)]:

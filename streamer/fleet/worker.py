@@ -157,7 +157,7 @@ class Worker:
                     why=redact(refused or (str(failure) if failure is not None else "")),
                 )
             )
-        self._reported = self._news()
+        before, self._reported = self._reported, self._news()
         orders = self._orders
         return Report(
             worker=self.name,
@@ -169,6 +169,7 @@ class Worker:
             draining=orders is not None and orders.draining,
             addresses=dict(self.addresses),
             trouble=redact(self.trouble or self._conflict),
+            news=self._reported != before,
         )
 
     def obey(self, orders: Orders, sent_ns: int | None = None) -> None:
