@@ -36,12 +36,12 @@ NAMESPACE = "streamer"
 CONTROLLER = "controller"
 _OF_WORKERS = ("restart", "metrics", "web")
 """Sections of the fleet's file that are each worker's own."""
-_TICK_S = 0.5
+_TICK_S = 1.0
 _SILENT_S = 60.0
 """After which a worker that says nothing is hired again, if Ray has given it up."""
 _LOOK_S = 5.0
 """That one look may take, before workers are ended without its end."""
-_STAFF_S = 3.0
+_STAFF_S = 5.0
 """Between two looks at the nodes that there are."""
 _GATHER_S = 20.0
 """That the first streams wait at most for all nodes, or the first node would get most of them."""

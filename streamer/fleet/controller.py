@@ -28,7 +28,7 @@ from streamer.fleet.steps import (
     relieve_nodes,
 )
 
-_HELD_UP_S = 2.0
+_HELD_UP_S = 3.0
 """Between two ticks, beyond which this process was held up."""
 _SILENT = 3
 """Reports that a worker may owe before it gets no more streams."""
@@ -42,8 +42,8 @@ class Controller:
     """
     Decides which worker has which stream.
 
-    `hear` takes a worker's report and answers with its orders; `tick` is to be called about twice a
-    second, and says which workers have other orders since.
+    `hear` takes a worker's report and answers with its orders; `tick` is to be called about once a
+    second, and at news, and says which workers have other orders since.
 
     Args:
         fleet: what is wanted.
