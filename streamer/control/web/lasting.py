@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -108,7 +108,7 @@ class LastingResponse(StreamingResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def ended(*tasks: asyncio.Future[Result]) -> Exception | None:
+async def ended(*tasks: asyncio.Future[Any]) -> Exception | None:
     """Cancel *tasks* and wait for their end; returns the first failure, if there is one."""
     for task in tasks:
         task.cancel()
