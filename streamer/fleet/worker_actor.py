@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from streamer.core.clock import SystemClock
 from streamer.errors import StreamerError
 from streamer.fleet.messages import NodeFacts, Orders
 from streamer.fleet.processes import hold_alone, log_to_stderr, reachable
+from streamer.fleet.watchdog import Watchdog
 
 logger = logging.getLogger("streamer.fleet")
 
@@ -69,6 +69,7 @@ class WorkerActor:
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
         keep_few_arenas()
         self._alone = hold_alone(node.name)
+        self._watchdog = Watchdog()
         clock = SystemClock()
         self._clock = clock
         self._controller = controller
@@ -121,7 +122,7 @@ class WorkerActor:
             news = False
             with self._going_on():
                 news = self._worker.tend()
-                self._set_alarm()
+                self._put_off_its_end()
             now_ns = self._clock.now_ns()
             # A host that hangs must not keep its streams.
             if (news or now_ns >= due_ns) and len(calls) < _CALLS and self._host.alive:
@@ -139,15 +140,10 @@ class WorkerActor:
                 logger.exception("the worker stumbled, and goes on")
             self._stumbled = str(error)
 
-    def _set_alarm(self) -> None:
-        """
-        Have the kernel kill this process soon after its lease ends, unless that is put off.
-
-        Nothing in the process can hold that up, such as a library that keeps Python's lock.
-        """
+    def _put_off_its_end(self) -> None:
+        """Have the kernel kill this process soon after its lease ends, unless that is renewed."""
         left_s = self._worker.left_s
-        after_s = 0.0 if left_s is None else max(0.001, left_s + _KILLED_S)
-        signal.setitimer(signal.ITIMER_REAL, after_s)
+        self._watchdog.put_off(0.0 if left_s is None else max(0.001, left_s + _KILLED_S))
 
     def _is_answered(self, call: Any, sent_ns: int) -> bool:
         """Take the answer if it is there; true if none is to be waited for any longer."""

@@ -136,6 +136,14 @@ class RunningFleet:
             name: (self.publications.first_after_s(name, since_s) or 0) - since_s for name in names
         }
 
+    def has_another_worker(self, node: str, killed: int) -> None:
+        """Wait until another one takes the place of the process *killed* of that node."""
+        self.nodes.wait_for(
+            lambda status: any(
+                one.name == node and not one.worker.endswith(f"/{killed}") for one in status.nodes
+            )
+        )
+
     @staticmethod
     def wait_until(condition: Callable[[], object]) -> None:
         until_s = time.monotonic() + 30
@@ -285,8 +293,23 @@ def test_outputs_that_cannot_be_closed_end_with_their_worker(fleet: RunningFleet
         ended_s = fleet.publications.since(name, since_s)[0].ended_s
         assert ended_s is not None
         assert ended_s - since_s < LEASE_S + SAFETY_S
-    fleet.nodes.wait_for(lambda status: "c" in {node.name for node in status.nodes})
-    assert fleet.nodes.processes("c", "ray::WorkerActor") != [worker], "Ray has started another"
+    fleet.has_another_worker("c", worker)
+
+
+def test_streams_of_a_worker_that_stands_still_are_shown_elsewhere(fleet: RunningFleet) -> None:
+    where = fleet.settled()
+    node = max("abc", key=lambda node: len(on(node, where) & set(fleet.published)))
+    lost, others = on(node, where), set(where) - on(node, where)
+    (worker,) = fleet.nodes.processes(node, "ray::WorkerActor")
+    since_s = time.monotonic()
+    os.kill(worker, signal.SIGSTOP)  # as a debugger does
+    figures.info("shown_again_s: %s", fleet.returns_s(lost & set(fleet.published), since_s))
+    for name in lost & set(fleet.published):
+        ended_s = fleet.publications.since(name, since_s)[0].ended_s
+        assert ended_s is not None
+        assert ended_s - since_s < LEASE_S + SAFETY_S
+    fleet.assert_nothing_lost(others, since_s)
+    fleet.has_another_worker(node, worker)
 
 
 def test_a_change_disturbs_nobody(fleet: RunningFleet) -> None:
