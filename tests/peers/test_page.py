@@ -112,7 +112,7 @@ def test_a_region_is_drawn_with_the_mouse(browser: Browser, host: Host) -> None:
         page.mouse.up()
         wait_for(lambda: site.show()["settings"]["preprocess"]["roi"])
         (region,) = site.show()["settings"]["preprocess"]["roi"]
-        assert np.abs(np.array(region) - [80, 45, 160, 90]).max() <= 4
+        assert np.abs(np.array(region) - [0.25, 0.25, 0.5, 0.5]).max() <= 0.02
 
 
 def test_a_recording_is_switched_and_a_snapshot_taken(

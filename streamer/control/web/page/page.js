@@ -1176,14 +1176,24 @@ function buildCameraGroup() {
   }));
 }
 
-/** The regions of a stream in pixels of its frame. */
-function regionsOf({ settings: { preprocess }, size }) {
+/** The regions of a stream as they are written: in fractions of its frame, or in pixels. */
+function writtenRegions({ settings: { preprocess } }) {
   const roi = preprocess?.roi ?? [];
-  const list = roi.length && !Array.isArray(roi[0]) ? [roi] : roi;
-  return list.map((region) => {
-    const inFractions = size && Math.max(...region) <= 1;
-    return inFractions ? region.map((part, index) => Math.round(part * size[index % 2])) : region;
+  return roi.length && !Array.isArray(roi[0]) ? [roi] : roi;
+}
+
+/** The regions of a stream in pixels of its frame. */
+function regionsOf(stream) {
+  const { size } = stream;
+  return writtenRegions(stream).map((region) => {
+    const relative = size && Math.max(...region) <= 1;
+    return relative ? region.map((part, index) => Math.round(part * size[index % 2])) : region;
   });
+}
+
+/** A region of pixels in fractions of a frame of that size, so that it also fits other sizes. */
+function inFractions(region, size) {
+  return region.map((pixels, index) => Number((pixels / size[index % 2]).toFixed(5)));
 }
 
 function buildRegionGroup() {
@@ -1238,14 +1248,14 @@ function buildRegionGroup() {
       for (const kind of ["pointerleave", "focusout"]) item.addEventListener(kind, mark(-1));
       remove.addEventListener("click", () => {
         drawing.marked = -1;
-        send(regionsOf(detail).filter((_, other) => other !== index));
+        send(writtenRegions(detail).filter((_, other) => other !== index));
         draw.focus();
       });
       return item;
     }));
   };
   const send = (regions) => made.send({ [KEY]: regions.length ? regions : null });
-  const join = (region) => send([...regionsOf(detail), region]);
+  const join = (region) => send([...writtenRegions(detail), inFractions(region, detail.size)]);
   drawing.ondrawn = join;
 
   const activate = (on) => {
