@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +46,9 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once the fleet has taken the file.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Take the file again when it changes.")
+    ] = False,
 ) -> None:
     """
     Run a fleet, or change the one that runs to what the file says now; watch it until Ctrl-C.
@@ -56,14 +59,28 @@ def run(
     Example: streamer fleet run fleet.yaml --address 10.0.0.5:6379
     """
     from streamer.config.fleet import load_fleet
+    from streamer.control.reloading import FileWatch
     from streamer.fleet.cluster import attached, start_controller
 
+    if detach and watch:
+        raise typer.BadParameter("--watch goes on as long as the command: leave out --detach")
+    file = FileWatch(configuration, watch=watch)
     fleet = load_fleet(configuration, overrides or ())
     with attached(address, may_start=not detach) as started:
         client = start_controller(fleet)
+
+        def take_again() -> None:
+            if not file.due():
+                return
+            try:
+                client.want(load_fleet(configuration, overrides or ()))
+                failures.say(f"{configuration}: taken again")
+            except ConfigError as error:
+                failures.say(f"error: {error}; everything stays as it was")
+
         try:
             if not detach:
-                _watch(client, for_s)
+                _watch(client, for_s, take_again)
         finally:
             if started:
                 client.stop()
@@ -135,11 +152,12 @@ def stop(address: Address = "auto") -> None:
             failures.say("warning: streams that did not end in time were ended with their workers")
 
 
-def _watch(client: FleetClient, for_s: float | None) -> None:
-    """Tell what changes, until the time is over or the command is interrupted."""
+def _watch(client: FleetClient, for_s: float | None, look: Callable[[], None]) -> None:
+    """Tell what changes, and *look* twice a second, until the time is over or an interrupt."""
     began_s = time.monotonic()
     said = page = ""
     while for_s is None or time.monotonic() - began_s < for_s:
+        look()
         found = client.status()
         if found.page != page:
             page = found.page

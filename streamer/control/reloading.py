@@ -19,19 +19,58 @@ logger = logging.getLogger("streamer.control")
 _TICK_S = 0.25
 
 
+class FileWatch:
+    """
+    Says when a file is to be read again: when it has changed, and when asked to.
+
+    One that has changed is due at the second look at which it is the same, so that a half-written
+    one is not.
+
+    Args:
+        path: the file.
+        watch: whether a change of the file is enough; else only `request` makes it due.
+        known: a digest of what was read before, by `digest`; None: what the file has now.
+
+    All but `request` is for one thread.
+    """
+
+    def __init__(self, path: Path, *, watch: bool = True, known: bytes | None = None) -> None:
+        self._path = path
+        self._watch = watch
+        self._requested = False
+        self._known = self._seen = known or digest(path)
+
+    def request(self) -> None:
+        """Make it due, changed or not. Takes no lock: for signal handlers."""
+        self._requested = True
+
+    def due(self) -> bool:
+        """Whether it is to be read now; true once for each change."""
+        if self._requested:
+            self._requested = False
+            self._known = self._seen = digest(self._path)
+            return True
+        if not self._watch:
+            return False
+        before, self._seen = self._seen, digest(self._path)
+        if self._seen is None or self._seen != before or self._seen == self._known:
+            return False
+        self._known = self._seen
+        return True
+
+
 class Reloading:
     """
     Keeps the streams of a process those of a file. A context manager: its thread runs within it.
 
-    A file that is not valid changes nothing, and is said why. One that was changed is read once it
-    has been the same for a quarter of a second, so that a half-written one is not.
+    A file that is not valid changes nothing, and is said why. Four looks a second are taken at it.
 
     Args:
         path: the file.
         overrides: as `load_box` takes them.
         reload: makes the streams those of another configuration. Raises ConfigError.
-        watch: whether a change of the file is enough; else only `request` has it read.
-        known: a digest of what was read before, by `digest`; None: what the file has now.
+        watch: see `FileWatch`.
+        known: see `FileWatch`.
         told: called in the thread with true before the file is read, and with false afterwards.
         clock: the clock; tests pass their own.
     """
@@ -53,17 +92,15 @@ class Reloading:
         self._path = path
         self._overrides = overrides
         self._reload = reload
-        self._watch = watch
+        self._file = FileWatch(path, watch=watch, known=known)
         self._told = told
         self._clock = clock or SystemClock()
-        self._wanted = False
-        self._known = self._seen = known or digest(path)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streamer-reloading")
 
     def request(self) -> None:
         """Have the file read soon, changed or not. Takes no lock: for signal handlers."""
-        self._wanted = True
+        self._file.request()
 
     @property
     def stuck(self) -> bool:
@@ -85,22 +122,8 @@ class Reloading:
 
     def _run(self) -> None:
         while not self._clock.wait(self._end, _TICK_S):
-            if self._is_due():
+            if self._file.due():
                 self._read()
-
-    def _is_due(self) -> bool:
-        """Whether the file is to be read now."""
-        if self._wanted:
-            self._wanted = False
-            self._known = self._seen = digest(self._path)
-            return True
-        if not self._watch:
-            return False
-        before, self._seen = self._seen, digest(self._path)
-        if self._seen is None or self._seen != before or self._seen == self._known:
-            return False
-        self._known = self._seen
-        return True
 
     def _read(self) -> None:
         self._told(True)

@@ -163,15 +163,26 @@ class RayNodes:
     def streamer(self, *arguments: str) -> Ended:
         """Run `streamer` on the head."""
         began_s = time.monotonic()
-        done = subprocess.run(
+        with self.began(*arguments) as process:
+            out, err = process.communicate(timeout=PATIENCE_S)
+        return Ended(process.returncode, out, err, time.monotonic() - began_s)
+
+    @contextmanager
+    def began(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """`streamer` on the head, which is killed at the block's end."""
+        process = subprocess.Popen(
             self._command(self.names[0], sys.executable, "-m", "streamer", *arguments),
             env=self.environment | {"RAY_ADDRESS": self.address},
             cwd=self._folder,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE_S,
         )
-        return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - began_s)
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def status(self) -> FleetStatus:
         """How the fleet is."""

@@ -327,6 +327,33 @@ def test_a_change_disturbs_nobody(fleet: RunningFleet) -> None:
     assert fleet.drops(where, where) == before
 
 
+def test_a_file_that_is_watched_is_taken_again_when_it_changes(fleet: RunningFleet) -> None:
+    where = fleet.settled()
+    fleet.write()
+    since_s = time.monotonic()
+    with fleet.nodes.began("fleet", "run", str(fleet.file), "--watch") as command:
+        lines: list[str] = []
+
+        def says(words: str) -> None:
+            assert command.stderr is not None
+            while words not in (line := command.stderr.readline()):
+                assert line, lines
+                lines.append(line)
+
+        says("12 of 12 streams run on 3 nodes")
+        fleet.file.write_text("streams: {")
+        says("everything stays as it was")
+        fleet.write(p1={"compose": {"background": "white"}})
+        says("taken again")
+        assert fleet.settled() == where
+        command.send_signal(signal.SIGINT)
+        says("the fleet goes on")
+        assert command.wait(30) == 130
+    fleet.have()
+    assert fleet.settled() == where
+    fleet.assert_nothing_lost(where, since_s)
+
+
 def test_a_change_that_a_node_cannot_have_goes_no_further(fleet: RunningFleet) -> None:
     where = fleet.settled()
     first, later = sorted(set(where.values()))[:2]
