@@ -32,7 +32,8 @@ class Load:
     busy: float = 0.0
     """Share of the time that the model or the cores were, whichever is more."""
     streams: Mapping[str, StreamLoad] = field(default_factory=dict)
-    """Those that ran all the time."""
+    """Those that ran all the time; not those that are paused or whose camera has gone, which cost
+    little now, and will need their room again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class _Counts:
     busy_s: float
     captured: int
     late: int
+    live: bool
 
 
 class LoadMeter:
@@ -69,6 +71,7 @@ class LoadMeter:
         self._since_ns = clock.now_ns()
         self._cpu_before_s = cpu_s()
         self._before: dict[str, _Counts] = {}
+        self._been_live: set[str] = set()
         self._latest = Load()
 
     def read(self) -> Load:
@@ -81,7 +84,13 @@ class LoadMeter:
         cpu_s = self._cpu_s()
         cpu = max(0.0, cpu_s - self._cpu_before_s) / (passed_s * self._cores)
         spans = {
-            name: (self._before[name], now) for name, now in counts.items() if name in self._before
+            name: (before, now)
+            for name, now in counts.items()
+            if (before := self._before.get(name)) is not None
+            and ((before.live and now.live) or name not in self._been_live)
+        }
+        self._been_live = {
+            name for name, now in counts.items() if now.live or name in self._been_live
         }
         models = {
             name: max(0.0, now.busy_s - before.busy_s) / passed_s
@@ -106,5 +115,6 @@ class LoadMeter:
             use, counts = stream.status.use, stream.status.counts
             late = sum(counts.drops.get(reason, 0) for reason in _LATE)
             busy_s = use.busy_s if use is not None else 0.0
-            found[stream.name] = _Counts(busy_s, counts.frames["captured"], late)
+            live = counts.source.state == "live" and not counts.paused
+            found[stream.name] = _Counts(busy_s, counts.frames["captured"], late, live)
         return found

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.fleet_sim import NS, VirtualClock
 from streamer.fleet.load import LoadMeter
 from streamer.host import Host
+from streamer.host.status import HostStatus, StreamStatus
 from tests.conftest import MakeModel
 from tests.unit.control.metrics.hosting import LIVE, make_box, running
 from tests.waiting import wait_for
@@ -68,3 +71,62 @@ def test_frames_that_were_lost_for_want_of_time_are_late(make_model: MakeModel) 
         clock.ns += 6 * NS
         late = meter.read().streams["door"].late
     assert 0 < late <= 0.5
+
+
+class FlakyHost(Host):
+    """A host that says of some streams that their camera is away."""
+
+    away: frozenset[str] = frozenset()
+
+    def status(self) -> HostStatus:
+        found = super().status()
+        return replace(found, streams=tuple(self._said(stream) for stream in found.streams))
+
+    def _said(self, stream: StreamStatus) -> StreamStatus:
+        if stream.name not in self.away or stream.status is None:
+            return stream
+        counts = stream.status.counts
+        counts = replace(counts, source=replace(counts.source, state="reconnecting"))
+        return replace(stream, status=replace(stream.status, counts=counts))
+
+
+def test_one_that_is_away_for_a_while_is_not_measured_to_be_cheap(make_model: MakeModel) -> None:
+    clock = VirtualClock()
+    host = FlakyHost(make_box(str(make_model(size=32)), {"door": LIVE, "hall": LIVE}))
+    meter = LoadMeter(host, clock, Cpu(), cores=1)
+
+    def measured() -> set[str]:
+        """The streams that were measured in a further span."""
+        clock.ns += 6 * NS
+        return set(meter.read().streams)
+
+    with running(host):
+        wait_for(lambda: all(host.metrics(name).frames()["emitted"] for name in host.names))
+        measured()
+        assert measured() == {"door", "hall"}
+        host.away = frozenset({"door"})
+        assert measured() == {"hall"}
+        assert measured() == {"hall"}
+        host.away = frozenset()
+        assert measured() == {"hall"}, "it was not there all the time"
+        assert measured() == {"door", "hall"}
+        door = host.stream("door")
+        assert door is not None
+        door.pause()
+        assert measured() == {"hall"}
+        door.resume()
+        measured()
+        assert measured() == {"door", "hall"}
+
+
+def test_a_camera_that_has_never_been_there_costs_what_is_measured(make_model: MakeModel) -> None:
+    clock = VirtualClock()
+    absent = {"source": {"type": "rtsp", "url": "rtsp://127.0.0.1:9/none"}}
+    host = Host(make_box(str(make_model(size=32)), {"door": LIVE, "hall": absent}))
+    meter = LoadMeter(host, clock, Cpu(), cores=1)
+    with running(host):
+        wait_for(lambda: host.metrics("door").frames()["emitted"])
+        clock.ns += 6 * NS
+        meter.read()
+        clock.ns += 6 * NS
+        assert meter.read().streams["hall"].busy < 0.01, "others are not to wait for its room"
