@@ -18,6 +18,7 @@ from streamer.cli.tables import print_table
 from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
+    from streamer.cli.interruption import Interruption
     from streamer.fleet.cluster import FleetClient
     from streamer.fleet.status import FleetStatus
 
@@ -37,6 +38,7 @@ _LOOK_S = 0.5
 
 @app.command("run")
 def run(
+    context: typer.Context,
     configuration: Annotated[
         Path, typer.Argument(metavar="FLEET", help="A YAML file of streams, with `fleet:`.")
     ],
@@ -64,13 +66,13 @@ def run(
 
     if detach and watch:
         raise typer.BadParameter("--watch goes on as long as the command: leave out --detach")
-    file = FileWatch(configuration, watch=watch)
+    file = FileWatch(configuration) if watch else None
     fleet = load_fleet(configuration, overrides or ())
     with attached(address, may_start=not detach) as started:
         client = start_controller(fleet)
 
         def take_again() -> None:
-            if not file.due():
+            if file is None or not file.due():
                 return
             try:
                 client.want(load_fleet(configuration, overrides or ()))
@@ -80,7 +82,8 @@ def run(
 
         try:
             if not detach:
-                _watch(client, for_s, take_again)
+                with context.obj.stopping(note="leaving; once more leaves at once"):
+                    _watch(client, for_s, take_again, context.obj)
         finally:
             if started:
                 client.stop()
@@ -152,11 +155,16 @@ def stop(address: Address = "auto") -> None:
             failures.say("warning: streams that did not end in time were ended with their workers")
 
 
-def _watch(client: FleetClient, for_s: float | None, look: Callable[[], None]) -> None:
-    """Tell what changes, and *look* twice a second, until the time is over or an interrupt."""
+def _watch(
+    client: FleetClient,
+    for_s: float | None,
+    look: Callable[[], None],
+    interruption: Interruption,
+) -> None:
+    """Tell what changes, and *look* twice a second, until the time is over or a signal comes."""
     began_s = time.monotonic()
     said = page = ""
-    while for_s is None or time.monotonic() - began_s < for_s:
+    while not interruption.requested and (for_s is None or time.monotonic() - began_s < for_s):
         look()
         found = client.status()
         if found.page != page:

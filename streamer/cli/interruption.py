@@ -61,6 +61,7 @@ class Interruption:
         self._leave = leave
         self._clock = clock or SystemClock()
         self._stop: Callable[[], None] | None = None
+        self._note = ""
         self._reload: Callable[[], None] | None = None
         self._had_terminal = False
         self._first_ns: int | None = None
@@ -72,9 +73,13 @@ class Interruption:
         return self._first_ns is not None
 
     @contextmanager
-    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Within this, the first signal calls *stop* and nothing else."""
-        self._stop = stop
+    def stopping(
+        self,
+        stop: Callable[[], None] = lambda: None,
+        note: str = "finishing the files; once more stops at once",
+    ) -> Iterator[None]:
+        """Within this, the first signal writes *note*, calls *stop*, and does nothing else."""
+        self._stop, self._note = stop, note
         try:
             yield
         finally:
@@ -126,7 +131,7 @@ class Interruption:
         self._first_ns = now_ns
         if self._stop is None:
             raise Interrupted(signum)
-        _note("finishing the files; once more stops at once")
+        _note(self._note)
         self._stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -52,16 +53,18 @@ def run(
     Example: streamer run config/webcam.yaml --set source.fps=15 --report out/report.json
     """
     from streamer.cli.driving import ConfigFile, drive
-    from streamer.config import load_box
+    from streamer.config import parse_box
+    from streamer.config.load import read_yaml
 
     changes = list(overrides or ())
     file = ConfigFile.read(configuration, changes, watch=watch)
-    box = load_box(configuration, changes)
+    data = read_yaml(configuration)  # once: it may be a pipe
+    box = parse_box(data, changes, name=str(configuration))
     if web and box.web is None:
         # The file has no page, and will have none when it is read again.
         changes.append("web={}")
-        file = ConfigFile.read(configuration, changes, watch=watch)
-        box = load_box(configuration, changes)
+        file = replace(file, overrides=tuple(changes))
+        box = parse_box(data, changes, name=str(configuration))
     drive(box, context.obj, report, for_s, file=file)
 
 

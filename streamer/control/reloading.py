@@ -23,7 +23,7 @@ class FileWatch:
     """
     Says when a file is to be read again: when it has changed, and when asked to.
 
-    One that has changed is due at the second look at which it is the same, so that a half-written
+    One that has changed is due once two looks in a row find the same in it, so that a half-written
     one is not.
 
     Args:
@@ -63,7 +63,7 @@ class Reloading:
     """
     Keeps the streams of a process those of a file. A context manager: its thread runs within it.
 
-    A file that is not valid changes nothing, and is said why. Four looks a second are taken at it.
+    A file that is not valid changes nothing, and is said why. It is looked at four times a second.
 
     Args:
         path: the file.
@@ -139,8 +139,8 @@ class Reloading:
 
 
 def digest(path: Path) -> bytes | None:
-    """A digest of what is in the file; None while it cannot be read."""
+    """A digest of what is in the file; None while it cannot be read, or not twice, as a pipe."""
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        return hashlib.sha256(path.read_bytes()).digest() if path.is_file() else None
     except OSError:
         return None

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ class ControllerActor:
         """The actors of workers, by name."""
         self._heard_s: dict[str, float] = {}
         """When each was hired or heard of last."""
-        self._targets = ""
+        self._targets: tuple[str, str] | None = None
+        """What Prometheus was told last, and where; or why it could not be."""
         self._page = ExitStack()
         self._gather_until_s = 0.0 if again else time.monotonic() + _GATHER_S
         self._wake, self._ended = threading.Event(), threading.Event()
@@ -240,11 +241,16 @@ class ControllerActor:
             if "metrics" in node.addresses
         ]
         text = json.dumps(targets, indent=1)
-        if text != self._targets:
-            with suppress(OSError):
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                write_whole(Path(path), text.encode())
-                self._targets = text
+        if (path, text) == self._targets:
+            return
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(Path(path), text.encode())
+            self._targets = path, text
+        except OSError as error:
+            if self._targets != (path, str(error)):
+                logger.error("fleet.targets: %s: %s", path, error.strerror)
+            self._targets = path, str(error)
 
 
 def _name_of(node: Mapping[str, Any], nodes: list[dict[str, Any]], number: int, gpus: int) -> str:

@@ -143,7 +143,7 @@ class WorkerActor:
     def _put_off_its_end(self) -> None:
         """Have the kernel kill this process soon after its lease ends, unless that is renewed."""
         left_s = self._worker.left_s
-        self._watchdog.put_off(0.0 if left_s is None else max(0.001, left_s + _KILLED_S))
+        self._watchdog.put_off(None if left_s is None else left_s + _KILLED_S)
 
     def _is_answered(self, call: Any, sent_ns: int) -> bool:
         """Take the answer if it is there; true if none is to be waited for any longer."""

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import av
 import cv2
@@ -210,6 +210,8 @@ class FakeCamera:
     number = 0
     """Of the newest picture."""
     openings = 0
+    size: ClassVar[tuple[int, int] | None] = None
+    """Width and height, whatever was asked for."""
 
     def __init__(self, device: int, backend: int) -> None:
         self.device = device
@@ -233,8 +235,10 @@ class FakeCamera:
         return True
 
     def retrieve(self, image: np.ndarray | None = None) -> tuple[bool, np.ndarray]:
-        width = int(self.asked.get(cv2.CAP_PROP_FRAME_WIDTH, WIDTH))
-        height = int(self.asked.get(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT))
+        width, height = self.size or (
+            int(self.asked.get(cv2.CAP_PROP_FRAME_WIDTH, WIDTH)),
+            int(self.asked.get(cv2.CAP_PROP_FRAME_HEIGHT, HEIGHT)),
+        )
         picture = cv2.resize(scene(), (width, height), interpolation=cv2.INTER_NEAREST)
         high, low = divmod(FakeCamera.number, 256)
         for place, told in enumerate((low, self.opening, self.device, high)):
@@ -251,6 +255,7 @@ def cameras(monkeypatch: pytest.MonkeyPatch) -> None:
     plugged = [Camera(index, f"/dev/video{index}", f"Eye {index}", ()) for index in (0, 1)]
     monkeypatch.setattr(FakeCamera, "number", 0)
     monkeypatch.setattr(FakeCamera, "openings", 0)
+    monkeypatch.setattr(FakeCamera, "size", None)
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
     monkeypatch.setattr("streamer.stream.stream.list_cameras", lambda: plugged)
 
@@ -947,6 +952,20 @@ def test_another_size_is_asked_of_the_camera(shoot: Shoot, cameras: None, tmp_pa
     limited = [shot for shot in large if not shot.alpha[0].any()]
     assert_limited(REGION, large[0], limited[-1])
     assert_limited(REGION, small[0], again[-1])  # the region fits the other size as well
+
+
+@operates("button Draw a region", "canvas drawing")
+def test_a_region_is_drawn_on_pictures_that_changed_their_size(shoot: Shoot, cameras: None) -> None:
+    with shoot(source=CAMERA, record={"resize": "new_file"}) as take:
+        drag_region(take)
+        FakeCamera.size = 640, 480  # as one that is turned, or sends what it likes
+        take.viewer.wait_for(lambda now: now.shape == (480, 640, 3))
+        expect(take.page.locator("#one-facts")).to_contain_text("640×480")  # noqa: RUF001
+        take.button("Draw a region").click()  # ends the drawing
+        drag_region(take)
+        wait_for(lambda: len(take.setting("preprocess.roi")) == 2)
+        regions = np.array(take.setting("preprocess.roi"))
+    assert np.abs(regions - REGION).max() < 0.02
 
 
 # What this viewer alone sees.

@@ -124,6 +124,19 @@ def test_a_run_ends_with_a_summary_and_a_report(streamer, pipelines, configurati
     assert [path.name for path in Path("reports").iterdir()] == ["r.json"]
 
 
+def test_a_configuration_comes_through_a_pipe(streamer, pipelines, configuration):
+    made, _ = pipelines
+    reader, writer = os.pipe()  # as `streamer run <(envsubst < c.yaml)` has it
+    os.write(writer, Path(configuration).read_bytes())
+    os.close(writer)
+    try:
+        result = streamer("run", f"/dev/fd/{reader}", "--set", "source.fps=15")
+    finally:
+        os.close(reader)
+    assert result.exit_code == 0, result.output
+    assert made[0].config.source.fps == 15
+
+
 def test_a_report_names_files_whose_names_are_no_text(tmp_path):
     report = {"source": os.fsdecode(b"\xff.png"), "other": "\xb2"}
     write_report(tmp_path / "r.json", report)

@@ -1191,6 +1191,13 @@ function regionsOf(stream) {
   });
 }
 
+/** Where a region is, in words: in pixels, or in percent while the frame's size is not known. */
+function placeOf(region) {
+  const [unit, numbers] = Math.max(...region) > 1 ? ["", region] : [" %", region.map((part) => 100 * part)];
+  const [left, top, width, height] = numbers.map(Math.round);
+  return `${width} × ${height}${unit} at ${left}, ${top}${unit}`;
+}
+
 /** A region of pixels in fractions of a frame of that size, so that it also fits other sizes. */
 function inFractions(region, size) {
   return region.map((pixels, index) => Number((pixels / size[index % 2]).toFixed(5)));
@@ -1235,11 +1242,10 @@ function buildRegionGroup() {
     if (list.dataset.regions === wanted) return;
     list.dataset.regions = wanted;
     list.replaceChildren(...regions.map((region, index) => {
-      const [left, top, width, height] = region.map(Math.round);
       const remove = el("button", {
         type: "button", className: "quiet", disabled: cropped, "aria-label": `Remove region ${index + 1}`,
       }, "Remove");
-      const item = el("li", {}, `${index + 1}: ${width} × ${height} at ${left}, ${top}`, remove);
+      const item = el("li", {}, `${index + 1}: ${placeOf(region)}`, remove);
       const mark = (which) => () => {
         drawing.marked = which;
         drawing.paint();
@@ -1255,7 +1261,8 @@ function buildRegionGroup() {
     }));
   };
   const send = (regions) => made.send({ [KEY]: regions.length ? regions : null });
-  const join = (region) => send([...writtenRegions(detail), inFractions(region, detail.size)]);
+  // The frame that they are drawn on: it may be newer than `detail`.
+  const join = (region) => send([...writtenRegions(detail), inFractions(region, drawing.frame)]);
   drawing.ondrawn = join;
 
   const activate = (on) => {
@@ -1278,7 +1285,7 @@ function buildRegionGroup() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const [left, top, width, height] = fields.map((field) => Number(field.value));
-    const [across, down] = detail.size;
+    const [across, down] = drawing.frame;
     const region = [left, top, Math.min(width, across - left), Math.min(height, down - top)];
     if (region[2] < 2 || region[3] < 2) return made.said.tell("this region is outside of the frame", "bad");
     join(region);
