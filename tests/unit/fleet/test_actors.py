@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ def actor_of(fleet: Fleet) -> Iterator[Any]:
     """An actor as its constructor makes it, but for what needs Ray."""
     actor: Any = actors.ControllerActor.__new__(actors.ControllerActor)
     actor._fleet, actor._controller = fleet, Controller(fleet)
+    actor._targets = None
     with ExitStack() as actor._page:
         yield actor
 
@@ -52,3 +55,23 @@ def test_a_page_that_cannot_be_served_is_told_and_tried_again(
             actor._show()
             assert (status := actor.status()).page == f"http://{listen}"
             assert status.trouble == ""
+
+
+def test_targets_that_cannot_be_written_are_told_once_and_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "prometheus"
+    folder.write_text("no folder")
+    targets = folder / "streamer.json"
+    with actor_of(fleet_of("a", {"targets": str(targets)})) as actor:
+        actor._tell_prometheus()
+        actor._tell_prometheus()
+        (told,) = caplog.messages
+        assert told.startswith(f"fleet.targets: {targets}: ")
+        folder.unlink()
+        actor._tell_prometheus()
+        assert json.loads(targets.read_text()) == []
+        elsewhere = tmp_path / "elsewhere.json"
+        actor._fleet = fleet_of("a", {"targets": str(elsewhere)})
+        actor._tell_prometheus()
+        assert json.loads(elsewhere.read_text()) == []
