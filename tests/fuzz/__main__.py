@@ -2,8 +2,9 @@
 Damaged files through the whole command, one process each: `python -m tests.fuzz --runs 2000`.
 
 Every run must end in time, with an exit code that the README names, without a traceback and
-within bounded memory. Runs are forks of this process, which has everything imported and no thread
-of its own, so that one costs a fraction of a second. Linux only.
+within bounded memory. Runs are forks of processes that have everything imported and no thread of
+their own, so that one costs a fraction of a second; as many go on at once as there are cores. Linux
+only.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -26,6 +29,7 @@ import av
 import pytest
 
 from streamer.cli import main as command
+from streamer.core.cores import core_count
 from tests.fuzz.mutations import damage
 from tests.fuzz.seeds import make_seeds
 
@@ -39,6 +43,7 @@ _BACKGROUND_CODES = frozenset({0, 2})
 """Done, and a background that cannot be read is a mistake in the configuration."""
 _OUTPUTS = ("mkv", "mp4", "mov")
 _TICK_S = 0.005
+MODEL = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def _become(arguments: list[str], output: Path) -> None:
         os._exit(code)
 
 
-def _configure(folder: Path, file: Path, chance: Random) -> Case:
+def _configure(folder: Path, model: Path, file: Path, chance: Random) -> Case:
     """A run that records *file*, or has it as a background."""
     source: dict[str, object] = {"type": "file", "path": str(file)}
     recording, report = folder / f"out.{chance.choice(_OUTPUTS)}", folder / "report.json"
@@ -145,7 +150,7 @@ def _configure(folder: Path, file: Path, chance: Random) -> Case:
     }
     config: dict[str, object] = {
         "source": source,
-        "model": {"name": str(folder / "model.onnx")},
+        "model": {"name": str(model)},
         "sinks": [sink],
     }
     codes = _SOURCE_CODES
@@ -159,6 +164,35 @@ def _configure(folder: Path, file: Path, chance: Random) -> Case:
     return Case(["run", str(path), "--report", str(report)], recording, report, codes)
 
 
+@dataclass(frozen=True)
+class Fuzzer:
+    """What runs are made of: *seeds*, a model in *folder*, and a *seed* of all chance."""
+
+    folder: Path
+    seeds: list[Path]
+    seed: int
+    limit_s: float
+    keep: Path | None
+
+    def attempt(self, number: int) -> tuple[Ended, str | None]:
+        """How the run of that number ended, and what is wrong with it."""
+        path = self.seeds[number % len(self.seeds)]
+        chance = Random(f"{self.seed}/{number}")
+        with TemporaryDirectory(dir=self.folder) as own:
+            file = Path(own, path.name)
+            file.write_bytes(damage(path.read_bytes(), chance))
+            case = _configure(Path(own), self.folder / MODEL, file, chance)
+            ended = run(case.arguments, Path(own, "printed"), self.limit_s)
+            fault = ended.fault(case, self.limit_s)
+            if fault is None:
+                return ended, None
+            if self.keep is not None:
+                self.keep.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, self.keep / f"{self.seed}-{number}-{path.name}")
+        last = ended.printed.strip().splitlines()[-1:] or [""]
+        return ended, f"{path.name}, seed {self.seed}, run {number}: {fault}: {last[0]}"
+
+
 def fuzz(runs: int, seed: int, limit_s: float, keep: Path | None) -> int:
     """Print every fault and a summary; how many faults there were."""
     for module in _AHEAD:
@@ -168,25 +202,16 @@ def fuzz(runs: int, seed: int, limit_s: float, keep: Path | None) -> int:
         folder = Path(name)
         (folder / "seeds").mkdir()
         seeds = make_seeds(folder / "seeds")
-        _write_model(folder / "model.onnx")
-        whole = {path: path.read_bytes() for path in seeds}
-        for number in range(runs):
-            path = seeds[number % len(seeds)]
-            chance = Random(f"{seed}/{number}")
-            file = folder / path.name
-            file.write_bytes(damage(whole[path], chance))
-            case = _configure(folder, file, chance)
-            ended = run(case.arguments, folder / "printed", limit_s)
-            codes[ended.code] += 1
-            slowest = max(slowest, ended.seconds)
-            if fault := ended.fault(case, limit_s):
-                faults += 1
-                last = ended.printed.strip().splitlines()[-1:] or [""]
-                print(f"{path.name}, seed {seed}, run {number}: {fault}: {last[0]}", flush=True)
-                if keep is not None:
-                    keep.mkdir(parents=True, exist_ok=True)
-                    file.rename(keep / f"{seed}-{number}-{path.name}")
-            file.unlink(missing_ok=True)
+        _write_model(folder / MODEL)
+        fuzzer = Fuzzer(folder, seeds, seed, limit_s, keep)
+        # Its processes are forks without threads, which can be forked once more.
+        with get_context("fork").Pool(core_count()) as pool:
+            for ended, fault in pool.imap_unordered(fuzzer.attempt, range(runs)):
+                codes[ended.code] += 1
+                slowest = max(slowest, ended.seconds)
+                if fault is not None:
+                    faults += 1
+                    print(fault, flush=True)
     shown = ", ".join(f"{count} with {code}" for code, count in sorted(codes.items()))
     print(f"{runs} runs over {len(seeds)} seeds ended: {shown}; the slowest took {slowest:.1f} s")
     return faults
