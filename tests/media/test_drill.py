@@ -220,7 +220,7 @@ def test_a_signal_while_the_model_is_waited_for_ends_at_once(
         ended = it.wait()
     assert ended.code == 128 + signum
     assert ended.err.splitlines() == ["interrupted"]
-    assert ended.seconds < 2
+    assert ended.seconds < 10
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -257,7 +257,7 @@ def test_a_signal_in_the_middle_finishes_the_recording(
         it.send(signum)
         ended = it.wait()
     assert_stopped(ended)
-    assert ended.seconds < 3
+    assert ended.seconds < 10
     assert_recorded(command, tmp_path / "out.mp4")
     assert len(times(tmp_path / "out.mp4")) >= FPS
 
@@ -334,7 +334,7 @@ def test_a_sink_that_never_returns_is_left_behind_and_the_recording_finished(tmp
         assert isinstance(failed.value.__cause__, SinkStuck)
         assert failed.value.exit_code == 5
         assert pipeline.abandoned == ("sinks[1] stuck",)
-        assert seconds < 3
+        assert seconds < 10
         written = len(times(tmp_path / "out.mp4"))
         assert written == record.statistics()["frames"] > 0
     finally:

@@ -28,12 +28,12 @@ def test_its_first_frame_comes_long_before_its_next_key_frame(codec, transport):
                 try:
                     grab = source.read(out)
                 except (CorruptFrame, SourceWaiting):
-                    assert time.monotonic() - begun < 8
+                    assert time.monotonic() - begun < 20
                     continue
                 lateness.append(grab.captured_ns / 1e9 - float(grab.pts * grab.time_base))
                 if len(lateness) == 1:
-                    assert time.monotonic() - begun < 3
+                    assert time.monotonic() - begun < 5
         finally:
             source.close()
         # What was read while connecting is caught up with: at the end no frame waits for another.
-        assert min(lateness[-10:]) - min(lateness) < 0.1
+        assert min(lateness[-10:]) - min(lateness) < 0.3

@@ -271,7 +271,7 @@ def test_a_connection_that_is_stuck_is_abandoned_for_as_long_as_it_is(release) -
     built = pipeline(FakeSource(live=True, on_read=block), fresh=FakeSource)
     started = time.monotonic()
     assert built.run(should_stop=reached.is_set)["error"] is None
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert built.abandoned == ("capture-1",)
     release.set()
     while built.abandoned:

@@ -344,7 +344,7 @@ def test_a_stop_ends_a_stuck_read_an_opening_and_a_pause_at_once(release) -> Non
         threading.Timer(0.1, run.stop.set).start()
         started = time.monotonic()
         run()
-        assert time.monotonic() - started < 2, "the farewell's second included"
+        assert time.monotonic() - started < 10, "the farewell's second included"
 
 
 def test_states_are_logged_once_each_and_a_reason_loudly_only_the_first_time(caplog) -> None:

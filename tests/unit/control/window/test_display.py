@@ -324,7 +324,7 @@ def tcp_server(answer: bytes | None) -> Iterator[str]:
     ],
     ids=["mute", "refusing", "broken"],
 )
-def test_a_server_that_does_not_admit_us_is_told_within_a_second(
+def test_a_server_that_does_not_admit_us_is_told_soon(
     monkeypatch: pytest.MonkeyPatch, answer: bytes | None, reason: str
 ):
     with tcp_server(answer) as display:
@@ -334,7 +334,7 @@ def test_a_server_that_does_not_admit_us_is_told_within_a_second(
     assert problem is not None
     assert reason in problem
     assert problem.endswith("set DISPLAY, or use a record or images sink")
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
 
 
 def test_a_screen_that_is_there_is_no_problem(screen: str, monkeypatch: pytest.MonkeyPatch):

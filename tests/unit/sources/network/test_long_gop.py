@@ -103,7 +103,7 @@ def test_a_key_frame_that_comes_first_is_shown_and_leaves_no_backlog(tmp_path, d
             arrivals.append(time.monotonic() - camera.begun_s - pts_s)
         assert len(arrivals) > 10, "no other key frame comes"
         # How late a frame is beyond the least late of all: at the end nothing is left to catch up.
-        assert min(arrivals[-10:]) - min(arrivals) < 0.1
+        assert min(arrivals[-10:]) - min(arrivals) < 0.3
 
 
 @pytest.mark.parametrize("described", [True, False], ids=["sets in the SDP", "sets in the stream"])

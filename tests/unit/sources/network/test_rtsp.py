@@ -128,7 +128,7 @@ def test_a_server_that_plays_and_sends_nothing_is_given_up_in_time(transport):
     finally:
         server.close()
     assert isinstance(error, SourceTimeout)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 4.5
 
 
 @pytest.fixture(scope="module")
