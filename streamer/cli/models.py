@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +12,14 @@ import typer
 from streamer.cli.failures import say
 from streamer.cli.progress import Downloads
 from streamer.cli.tables import megabytes, print_table
-from streamer.errors import ModelError, ModelNotFound
+from streamer.errors import ModelCorrupt, ModelError, ModelFetchError, ModelNotFound
 
 if TYPE_CHECKING:
     from streamer.models.store.registry import ModelEntry, Precision
 
 app = typer.Typer(help="The models that can be named, and their files.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="A name of `streamer models list`.")]
+Name = Annotated[str, typer.Argument(help="A name of `streamer models list`, or auto.")]
 
 
 class PrecisionChoice(StrEnum):
@@ -77,16 +77,35 @@ def pull(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> None:
 
     Example: streamer models pull isnet
     """
+    first, *others = _named(name)
+    try:
+        path = _pull(first, precision)
+    except (ModelFetchError, ModelCorrupt) as error:
+        if not others:
+            raise
+        say(f"warning: {error}; auto is {others[0].name} then")
+        path = _pull(others[0], precision)
+    typer.echo(path)
+
+
+def _named(name: str) -> Sequence[ModelEntry]:
+    """The model of that name; for `auto` those that it may stand for, the first choice first."""
     from streamer.models.store.registry import lookup
+    from streamer.models.store.weights import DEFAULT_MODEL, FALLBACK_MODEL
+
+    names = (DEFAULT_MODEL, FALLBACK_MODEL) if name == "auto" else (name,)
+    return [lookup(one) for one in names]
+
+
+def _pull(entry: ModelEntry, precision: PrecisionChoice) -> Path:
     from streamer.models.store.weights import fetch
 
-    entry = lookup(name)
     wanted = _precision(entry, precision)
     say(f"{entry.name}: licence {entry.licence}: {entry.terms}")
     with Downloads() as downloads:
         path = fetch(entry, wanted, downloads)
     say(f"{entry.name} {wanted}: verified, {megabytes(path.stat().st_size)}")
-    typer.echo(path)
+    return path
 
 
 @app.command("path")
@@ -96,15 +115,24 @@ def path_of(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> No
 
     Example: cp "$(streamer models path isnet)" isnet.onnx
     """
+    missing: list[ModelNotFound] = []
+    for entry in _named(name):
+        try:
+            typer.echo(_path(entry, precision))
+            return
+        except ModelNotFound as error:
+            missing.append(error)
+    raise missing[0]
+
+
+def _path(entry: ModelEntry, precision: PrecisionChoice) -> Path:
+    """Where the file is. Raises ModelNotFound."""
     from streamer.models.store.artefacts import command
-    from streamer.models.store.registry import lookup
     from streamer.models.store.weights import artefact_of, cached_path
 
-    entry = lookup(name)
     made = artefact_of(entry)
     if made is not None and _runs_int8(precision):
-        typer.echo(made.path("int8"))
-        return
+        return made.path("int8")
     if precision is PrecisionChoice.int8:
         raise ModelNotFound(
             f"{entry.name} int8: is not on this disk: `{command(entry.name)}` makes it"
@@ -116,7 +144,7 @@ def path_of(name: Name, precision: PrecisionOption = PrecisionChoice.auto) -> No
             f"{entry.name} {wanted}: is not on this disk: "
             f"`streamer models pull {entry.name} --precision {wanted}`"
         )
-    typer.echo(path)
+    return path
 
 
 @app.command()

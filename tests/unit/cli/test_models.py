@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from streamer.cli import calibrating
+from streamer.errors import ModelFetchError
 from streamer.models.optimizing import optimize as optimizing
 from streamer.models.runtime import session
 from streamer.models.store import weights
@@ -53,6 +54,33 @@ def test_pull_prints_the_licence_and_then_the_path(streamer, monkeypatch):
     assert result.stdout == "isnet.onnx\n"
     assert "licence" in result.stderr
     assert result.stderr.count("downloading isnet") == 1
+
+
+def test_pull_of_auto_takes_what_a_run_would(streamer, monkeypatch):
+    def fetch(entry, precision, progress=None):
+        if entry.name == "rmbg-1.4":
+            raise ModelFetchError("rmbg-1.4: the hub cannot be reached")
+        return Path(__file__)
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    result = streamer("models", "pull", "auto")
+    assert result.exit_code == 0
+    assert result.stdout == f"{__file__}\n"
+    assert "cannot be reached; auto is isnet then" in result.stderr
+    assert "isnet: licence" in result.stderr
+    result = streamer("models", "pull", "rmbg-1.4")
+    assert result.exit_code == 4, "what is named is not replaced"
+
+
+def test_path_of_auto_is_that_of_the_first_that_is_here(streamer, monkeypatch):
+    monkeypatch.setattr(
+        weights, "cached_path", lambda entry, _: Path("a.onnx") if entry.name == "isnet" else None
+    )
+    assert streamer("models", "path", "auto").stdout == "a.onnx\n"
+    monkeypatch.setattr(weights, "cached_path", lambda entry, _: None)
+    result = streamer("models", "path", "auto")
+    assert result.exit_code == 4
+    assert "streamer models pull rmbg-1.4" in result.stderr
 
 
 @pytest.fixture
