@@ -20,6 +20,14 @@ _RENEWALS = 3
 """Renewals that a lease must outlast, or one that is late would cost a worker its streams."""
 
 
+class FleetPageConfig(WebConfig):
+    """A page that shows nodes and streams, and empties nodes, and its API, over HTTP."""
+
+    listen: str = "127.0.0.1:8090"
+    """Address to serve at, `host:port`; port 0 takes any that is free. Every address but this
+    machine's own needs `password`. The port is not that of `web`, as the head may have streams."""
+
+
 class FleetConfig(Data):
     """How the streams of a fleet are shared out."""
 
@@ -42,10 +50,9 @@ class FleetConfig(Data):
     targets: str | None = None
     """File to write for Prometheus' `file_sd_configs`: where each worker's metrics are; absent:
     none."""
-    page: WebConfig | None = None
-    """A page in the browser that shows nodes and streams and empties nodes, served by the
-    controller on its node, the head; absent: there is none. Its port must not be that of `web`
-    where the head has streams. Fixed while the fleet runs."""
+    page: FleetPageConfig | None = None
+    """A page in the browser, served by the controller on its node, the head; absent: there is none.
+    Fixed while the fleet runs."""
 
     @model_validator(mode="after")
     def _outlasts_renewals(self) -> FleetConfig:

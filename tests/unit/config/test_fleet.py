@@ -83,3 +83,10 @@ def test_what_is_not_valid_is_refused_in_a_line(data: dict[str, Any], said: str)
     assert text.startswith("fleet.yaml: ")
     assert said in text
     assert "\n" not in text
+
+
+def test_both_pages_can_be_on_the_head_by_default() -> None:
+    both = parse_fleet(fleet(web={}, fleet={"page": {}}))
+    assert both.web is not None
+    assert both.fleet.page is not None
+    assert both.web.port != both.fleet.page.port
