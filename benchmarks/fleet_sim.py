@@ -90,6 +90,8 @@ class SimulatedHost:
         self.load_s, self.end_s = load_s, end_s
         self.speed = speed
         self.refuses = refuses
+        self.away: Collection[str] = ()
+        """Streams whose camera is not there: they cost nothing."""
         self._clock = clock
         self._costs = costs
         self._streams: dict[str, _Simulated] = {}
@@ -169,14 +171,17 @@ class SimulatedHost:
     def load(self) -> Load:
         """What its streams cost."""
         long_ago_ns = self._clock.ns - int(MEASURE_S * NS)
-        costs = {
-            name: self._costs[name] / self.speed
+        measured = [
+            name
             for name, it in self._streams.items()
             if it.ran_ns is not None and it.ran_ns <= long_ago_ns
-        }
+        ]
+        away = frozenset(name for name in measured if name in self.away)
+        costs = {name: self._costs[name] / self.speed for name in measured if name not in away}
         whole = sum(costs.values())
         late = max(0.0, 1 - 1 / whole) if whole > 0 else 0.0
-        return Load(min(1.0, whole), {name: StreamLoad(it, late) for name, it in costs.items()})
+        streams = {name: StreamLoad(it, late) for name, it in costs.items()}
+        return Load(min(1.0, whole), streams, away)
 
 
 @dataclass

@@ -62,12 +62,14 @@ def run(
     """
     from streamer.config.fleet import load_fleet
     from streamer.control.reloading import FileWatch
-    from streamer.fleet.cluster import attached, start_controller
+    from streamer.fleet.cluster import NoFleet, attached, start_controller
 
     if detach and watch:
         raise typer.BadParameter("--watch goes on as long as the command: leave out --detach")
     file = FileWatch(configuration) if watch else None
     fleet = load_fleet(configuration, overrides or ())
+    if watch and not configuration.is_file():
+        raise ConfigError(f"{configuration}: is no file that could change: leave out --watch")
     with attached(address, may_start=not detach) as started:
         client = start_controller(fleet)
 
@@ -84,6 +86,9 @@ def run(
             if not detach:
                 with context.obj.stopping(note="leaving; once more leaves at once"):
                     _watch(client, for_s, take_again, context.obj)
+        except NoFleet:
+            if not context.obj.requested:
+                raise
         finally:
             if started:
                 client.stop()

@@ -151,7 +151,7 @@ def _path(entry: ModelEntry, precision: PrecisionChoice) -> Path:
 def optimize(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(help="A name of `streamer models list`, or an .onnx file.")
+        str, typer.Argument(help="A name of `streamer models list`, auto, or an .onnx file.")
     ],
     calibrate: Annotated[
         str | None,

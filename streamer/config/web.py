@@ -9,7 +9,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from streamer.config.addresses import called_host, is_loopback
 from streamer.config.listening import ListeningConfig
 
-_EXAMPLE = "127.0.0.1:8080"
 _SHORTEST = 8
 _LONGEST = 1024
 
@@ -17,7 +16,7 @@ _LONGEST = 1024
 class WebConfig(ListeningConfig):
     """A page that shows the streams and changes them, and the API that it uses, over HTTP."""
 
-    listen: str = _EXAMPLE
+    listen: str = "127.0.0.1:8080"
     """Address to serve at, `host:port`; port 0 takes any that is free. Every address but this
     machine's own needs `password`."""
     password: SecretStr | None = None
@@ -65,7 +64,7 @@ class WebConfig(ListeningConfig):
         if not (is_loopback(self.host) or self.password):
             raise ValueError(
                 f"listen: other machines could change the streams at {self.host} without a "
-                f"password: set password, or write {_EXAMPLE}"
+                f"password: set password, or write {type(self).model_fields['listen'].default}"
             )
         return self
 

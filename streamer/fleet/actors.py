@@ -248,9 +248,10 @@ class ControllerActor:
             write_whole(Path(path), text.encode())
             self._targets = path, text
         except OSError as error:
-            if self._targets != (path, str(error)):
-                logger.error("fleet.targets: %s: %s", path, error.strerror)
-            self._targets = path, str(error)
+            why = error.strerror or type(error).__name__  # without a temporary file's name
+            if self._targets != (path, why):
+                logger.error("fleet.targets: %s: %s", path, why)
+            self._targets = path, why
 
 
 def _name_of(node: Mapping[str, Any], nodes: list[dict[str, Any]], number: int, gpus: int) -> str:

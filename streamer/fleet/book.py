@@ -302,9 +302,16 @@ class Book:
             stream = self.streams[name]
             for place in stream.places:
                 here = place.worker == worker.name and place.left is None
-                if here and (place.hold is None or place.hold.busy is None):
+                if here and self._is_unmeasured(stream, place.hold):
                     load += self.cost(stream)
         return Room(worker.name, worker.report.node, load, len(worker.streams))
+
+    def _is_unmeasured(self, stream: Stream, hold: Hold | None) -> bool:
+        """Whether what *stream* will use is not in its worker's load."""
+        if hold is None or hold.busy is not None:
+            return hold is None
+        # Of a camera that was never there nobody knows whether it will come.
+        return not hold.away or self.costs.knows(stream.name)
 
     def _place(self, stream: Stream, worker: str, because: str, now_ns: int) -> Place:
         self._epoch += 1

@@ -32,8 +32,9 @@ class Load:
     busy: float = 0.0
     """Share of the time that the model or the cores were, whichever is more."""
     streams: Mapping[str, StreamLoad] = field(default_factory=dict)
-    """Those that ran all the time; not those that are paused or whose camera has gone, which cost
-    little now, and will need their room again."""
+    """Those whose source was live at its beginning and at its end."""
+    away: frozenset[str] = frozenset()
+    """Those that run, and were paused or without their camera at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,6 @@ class LoadMeter:
         self._since_ns = clock.now_ns()
         self._cpu_before_s = cpu_s()
         self._before: dict[str, _Counts] = {}
-        self._been_live: set[str] = set()
         self._latest = Load()
 
     def read(self) -> Load:
@@ -84,13 +84,7 @@ class LoadMeter:
         cpu_s = self._cpu_s()
         cpu = max(0.0, cpu_s - self._cpu_before_s) / (passed_s * self._cores)
         spans = {
-            name: (before, now)
-            for name, now in counts.items()
-            if (before := self._before.get(name)) is not None
-            and ((before.live and now.live) or name not in self._been_live)
-        }
-        self._been_live = {
-            name for name, now in counts.items() if now.live or name in self._been_live
+            name: (self._before[name], now) for name, now in counts.items() if name in self._before
         }
         models = {
             name: max(0.0, now.busy_s - before.busy_s) / passed_s
@@ -99,12 +93,15 @@ class LoadMeter:
         model = sum(models.values())
         streams = {}
         for name, (before, now) in spans.items():
+            if not (before.live and now.live):
+                continue
             share = models[name] / model if model > 0 else 1 / len(spans)
             captured = max(1, now.captured - before.captured)
             late = min(1.0, max(0, now.late - before.late) / captured)
             streams[name] = StreamLoad(max(models[name], cpu * share), late)
         self._since_ns, self._cpu_before_s, self._before = now_ns, cpu_s, counts
-        self._latest = Load(min(1.0, max(model, cpu)), streams)
+        away = frozenset(name for name, now in counts.items() if not now.live)
+        self._latest = Load(min(1.0, max(model, cpu)), streams, away)
         return self._latest
 
     def _count(self) -> dict[str, _Counts]:

@@ -36,7 +36,9 @@ class Hold:
     refused: str = ""
     """Digest of a configuration that the worker cannot run; `why` has the reason."""
     busy: float | None = None
-    """Share of the node that it uses; None until that is measured."""
+    """Share of the node that it uses; None where that was not measured of late."""
+    away: bool = False
+    """Whether it is paused or without its camera: it uses little, and may need its room again."""
     late: float = 0.0
     """Share of its frames that were lost for want of time, in the latest seconds."""
     why: str = ""

@@ -21,7 +21,7 @@ def serving_overview(controller: Controller, config: WebConfig) -> Iterator[str]
     """
     Serve the page of *controller*'s fleet within the block.
 
-    Gives the URL that is served, such as `http://127.0.0.1:8080`.
+    Gives the URL that is served, such as `http://127.0.0.1:8090`.
 
     Raises:
         ConfigError: the address or the certificate cannot be used, or the page does not start.

@@ -52,6 +52,10 @@ class Costs:
         self._measured.pop(stream, None)
         self._weights.pop(stream, None)
 
+    def knows(self, stream: str) -> bool:
+        """Whether *stream* was measured."""
+        return stream in self._measured
+
     def of(self, stream: str, weight: float) -> float:
         """What *stream* costs: as measured, or else as guessed."""
         known = self._measured.get(stream)

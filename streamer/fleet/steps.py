@@ -110,13 +110,19 @@ def relieve_nodes(book: Book, rules: FleetConfig, now_ns: int) -> None:
         rooms = rooms or book.room(rules.full - _MARGIN, now_ns)
         streams.sort(key=lambda it: -book.cost(it))
         for stream in streams:
-            if stream.stays_ns > now_ns:
+            if stream.stays_ns > now_ns or not _is_at_work(stream):
                 continue
             cost = book.costs.elsewhere(stream.name, stream.config.needs.weight)
             if _move(book, stream, rooms, cost, now_ns, f"{worker.node} was late"):
                 stream.stays_ns = now_ns + int(rules.stay_s * NS)
                 worker.gave_ns = now_ns
                 break
+
+
+def _is_at_work(stream: Stream) -> bool:
+    """Whether its node would be relieved without it."""
+    hold = stream.home.hold if stream.home is not None else None
+    return hold is None or not hold.away
 
 
 class Rolling:

@@ -153,6 +153,7 @@ class Worker:
                     begun=held.begins,
                     refused=held.digest if refused else "",
                     busy=used.busy if used is not None else None,
+                    away=name in load.away,
                     late=used.late if used is not None else 0.0,
                     why=redact(refused or (str(failure) if failure is not None else "")),
                 )

@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context
@@ -205,8 +206,8 @@ def fuzz(runs: int, seed: int, limit_s: float, keep: Path | None) -> int:
         _write_model(folder / MODEL)
         fuzzer = Fuzzer(folder, seeds, seed, limit_s, keep)
         # Its processes are forks without threads, which can be forked once more.
-        with get_context("fork").Pool(core_count()) as pool:
-            for ended, fault in pool.imap_unordered(fuzzer.attempt, range(runs)):
+        with ProcessPoolExecutor(core_count(), get_context("fork")) as pool:
+            for ended, fault in pool.map(fuzzer.attempt, range(runs)):
                 codes[ended.code] += 1
                 slowest = max(slowest, ended.seconds)
                 if fault is not None:

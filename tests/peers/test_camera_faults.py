@@ -424,7 +424,8 @@ def test_a_recording_goes_on_in_real_time_while_the_camera_is_away(
 
 
 def test_a_stop_while_the_camera_is_mute_is_quick(proxy: FaultProxy) -> None:
-    with running(Run(url(proxy))) as run:
+    patient = {"read_timeout_s": 30, "reconnect": {"stall_s": 30}}
+    with running(Run(url(proxy), **patient)) as run:
         run.more_frames(1)
         proxy.become("freeze")
         time.sleep(0.2)

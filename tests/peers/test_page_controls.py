@@ -733,13 +733,18 @@ def assert_limited(region: tuple[float, float, float, float], before: Shot, afte
 def drag_region(take: Take) -> None:
     """Draw the region by mouse, from its lower right."""
     take.button("Draw a region").click()
+    drag(take)
+    wait_for(lambda: take.setting("preprocess.roi"))
+    take.mark()
+
+
+def drag(take: Take) -> None:
+    """Drag over the region while regions are drawn."""
     left, top, width, height = REGION
     take.page.mouse.move(*take.on_picture(left + width, top + height))
     take.page.mouse.down()
     take.page.mouse.move(*take.on_picture(left, top), steps=5)
     take.page.mouse.up()
-    wait_for(lambda: take.setting("preprocess.roi"))
-    take.mark()
 
 
 @operates("button Draw a region", "canvas drawing")
@@ -961,8 +966,7 @@ def test_a_region_is_drawn_on_pictures_that_changed_their_size(shoot: Shoot, cam
         FakeCamera.size = 640, 480  # as one that is turned, or sends what it likes
         take.viewer.wait_for(lambda now: now.shape == (480, 640, 3))
         expect(take.page.locator("#one-facts")).to_contain_text("640×480")  # noqa: RUF001
-        take.button("Draw a region").click()  # ends the drawing
-        drag_region(take)
+        drag(take)
         wait_for(lambda: len(take.setting("preprocess.roi")) == 2)
         regions = np.array(take.setting("preprocess.roi"))
     assert np.abs(regions - REGION).max() < 0.02

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -58,17 +59,20 @@ def test_a_page_that_cannot_be_served_is_told_and_tried_again(
 
 
 def test_targets_that_cannot_be_written_are_told_once_and_tried_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "prometheus"
-    folder.write_text("no folder")
     targets = folder / "streamer.json"
+
+    def refuse(path: Path, data: bytes) -> None:
+        raise PermissionError(13, "Permission denied", f"{path}.{secrets.token_hex(4)}.part")
+
     with actor_of(fleet_of("a", {"targets": str(targets)})) as actor:
-        actor._tell_prometheus()
-        actor._tell_prometheus()
-        (told,) = caplog.messages
-        assert told.startswith(f"fleet.targets: {targets}: ")
-        folder.unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(actors, "write_whole", refuse)
+            actor._tell_prometheus()
+            actor._tell_prometheus()
+        assert caplog.messages == [f"fleet.targets: {targets}: Permission denied"]
         actor._tell_prometheus()
         assert json.loads(targets.read_text()) == []
         elsewhere = tmp_path / "elsewhere.json"

@@ -312,6 +312,54 @@ def test_a_late_node_keeps_its_streams_where_no_other_has_room() -> None:
     assert sim.moves == 0
 
 
+def test_streams_whose_camera_went_keep_their_room() -> None:
+    sim = started(fleet_of("a b c d"), "n1", cost=0.2)
+    sim.nodes["n1"].host.away = {"c", "d"}
+    sim.run(10)
+    change(sim, fleet_of("a b c d e"))
+    sim.run(15)
+    assert "e" not in sim.open
+    assert "no room" in why(sim, "e")
+
+
+def test_streams_whose_camera_went_keep_their_room_where_they_are_moved() -> None:
+    sim = started(fleet_of("a b c d"), "n1", cost=0.2)
+    sim.nodes["n1"].host.away = {"c", "d"}
+    sim.add(NodeFacts("n2", {}))
+    sim.nodes["n2"].host.away = {"c", "d"}
+    sim.run(5)
+    sim.kill("n1")
+    sim.run(30)
+    assert len(sim.open) == 4
+    change(sim, fleet_of("a b c d e"))
+    sim.run(15)
+    assert "e" not in sim.open
+
+
+def test_cameras_that_never_came_keep_no_other_stream_waiting() -> None:
+    names = "a b c d e f g h i j k l"
+    sim = simulated(fleet_of(names), "n1")
+    sim.nodes["n1"].host.away = set(names.split())
+    sim.run(30)
+    assert len(sim.open) == 12, "guessed to cost 10 % each"
+
+
+def test_a_late_node_is_not_relieved_of_streams_that_do_nothing() -> None:
+    costs = dict.fromkeys(ascii_lowercase, 0.15)
+    sim = SimulatedFleet(fleet_of("a b c d e f g h i"), costs)
+    for name in ("n1", "n2", "n3"):
+        sim.add(NodeFacts(name, {}))
+    sim.run(15)
+    dearest = min(stream for stream, node in sim.open.items() if node == "n1")
+    costs[dearest] = 0.65
+    sim.run(15)
+    sim.nodes["n1"].host.away = {dearest}
+    sim.nodes["n1"].host.speed = 0.25
+    sim.run(60)
+    assert sim.moves == 1
+    assert sim.open[dearest] == "n1"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_happens_no_stream_is_open_twice_and_all_run_in_the_end(seed: int) -> None:
     fleet = make_fleet(60, seed)

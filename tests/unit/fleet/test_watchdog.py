@@ -51,3 +51,13 @@ def test_it_ends_no_child() -> None:
         "raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))"
     )
     assert code == 7
+
+
+def test_it_works_where_the_kernel_has_no_timer_left() -> None:
+    code = ended_by(
+        "def none(self): raise OSError(11, 'Resource temporarily unavailable')\n"
+        "Watchdog._made = none\n"
+        "it = Watchdog()\n"
+        f"it.put_off(0.2); time.sleep({2 * PATIENCE_S})"
+    )
+    assert code == -signal.SIGALRM

@@ -1274,7 +1274,7 @@ function buildRegionGroup() {
       if (layout) chooseLayout(layout);
       else say("No layout of this stream shows the frame without its room: choose one first.", "bad");
     }
-    if (detail) made.show(detail);
+    if (detail) made.show({ ...detail, ...streams.get(current) });
   };
   made.stopDrawing = () => activate(false);
   draw.addEventListener("click", () => activate(!drawing.active));

@@ -204,7 +204,7 @@ def test_a_stop_does_not_wait_for_a_viewer_that_does_not_read(serve):
             mount.send_video(tiny_packet(number, size=20_000))
         started = time.monotonic()
         server.stop()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 5, "it waits up to 10 s for one that goes on"
 
 
 class TestTls:
