@@ -161,9 +161,13 @@ def _pack(
         lambda _: None,
     )
 
+    most = 0
+
     def report(count: int) -> None:
+        nonlocal most
+        most = max(most, min(count, source.tarball_size))  # npm removes some files on the way
         if progress is not None:
-            progress(min(count, source.tarball_size), source.tarball_size, name)
+            progress(most, source.tarball_size, name)
 
     # `_run` watches for a stall instead of npm's own limit, which a slow line would run into.
     pack = ["pack", source.package, f"--pack-destination={work / 'tarball'}"]

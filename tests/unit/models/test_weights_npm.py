@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,26 @@ def test_progress_grows_while_the_tarball_comes(tmp_path: Path) -> None:
     assert done == sorted(done)
     assert len({count for count in done if 100_000 < count < len(TARBALL)}) >= 3
     assert outcome.progress[-1] == (len(TARBALL), len(TARBALL), "testmodel")
+
+
+def test_progress_never_goes_back_when_npm_removes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(
+        command: list[str], work: Path, answer_s: float | None, on_bytes: Callable[[int], None]
+    ) -> tuple[int, str]:
+        for count in (10, 60, 40, 70):
+            on_bytes(count)
+        (work / "tarball").mkdir(exist_ok=True)
+        (work / "tarball" / "testmodel.tgz").touch()
+        return 0, ""
+
+    monkeypatch.setattr(npm, "_run", run)
+    told: list[int] = []
+    (file,) = MODEL.files.values()
+    source = NpmSource(f"{NAME}@{VERSION}", RESOURCE, tarball_size=100)
+    npm._pack(["npm"], "matter", file, source, tmp_path, lambda done, *_: told.append(done))
+    assert told == [10, 60, 60, 70, 100]
 
 
 @needs_npm
