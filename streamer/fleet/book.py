@@ -308,8 +308,10 @@ class Book:
 
     def _is_unmeasured(self, stream: Stream, hold: Hold | None) -> bool:
         """Whether what *stream* will use is not in its worker's load."""
-        if hold is None or hold.busy is not None:
-            return hold is None
+        if hold is None:
+            return True
+        if hold.busy is not None:
+            return False
         # Of a camera that was never there nobody knows whether it will come.
         return not hold.away or self.costs.knows(stream.name)
 
